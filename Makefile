@@ -1,0 +1,102 @@
+# Tollgate.  One file, no recursion.
+#
+#   make                 build/tollgate, build/sandbox-worker, build/demo-server
+#   make run             install what is missing, build, start on 127.0.0.1:8080
+#   make test            install what is missing, run every test
+#   make lint            layers, doors, banned words, format, clang-tidy, cppcheck
+#   make SAN=address,undefined test      the same tests under sanitizers (SAN=thread for the scribe)
+#   make fuzz T=json SEC=60              one fuzz target (tests/fuzz/T.c)
+#   make bench           Tollgate beside nginx, at most five minutes
+#   make e2e             the real Claude Code, installed on demand
+#   make install PREFIX=/usr/local
+#
+# NO_DEPS=1 never touches apt.  Objects live in build/, or build/SAN/ for sanitizer builds.
+
+CC       ?= gcc
+comma    := ,
+SAN      ?=
+B        ?= build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
+PKGS     := libwebsockets libcurl libcjson yaml-0.1 sqlite3 openssl
+PREFIX   ?= /usr/local
+
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+            -Wpointer-arith -Wwrite-strings -Wcast-qual -Wundef -Wvla -Wformat=2 -Wconversion \
+            -Wno-sign-conversion -Wdouble-promotion -Wnull-dereference
+ifneq ($(findstring gcc,$(CC))$(filter cc,$(CC)),)
+WARN     += -Wduplicated-cond -Wlogical-op -Wjump-misses-init -Wimplicit-fallthrough=5
+endif
+HARDEN   := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection
+OPT      ?= -O2 -g
+BASE_CFLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -Werror -fno-common -fno-strict-aliasing -fPIE
+BASE_LDFLAGS := -pie -Wl,-z,relro,-z,now
+# Sanitizers slow everything; asserts that bound time read SANITIZED.
+ifneq ($(SAN),)
+BASE_CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -DSANITIZED=1
+BASE_LDFLAGS += -fsanitize=$(SAN)
+else
+BASE_CFLAGS  += $(HARDEN)
+endif
+LIBS      = $(shell pkg-config --libs $(PKGS)) -lev -lpthread
+
+# The order is the layering: a folder sees only what stands before it.
+LAYERS   := base policies sandbox mcp codemode gateway
+LIB_SRC  := $(filter-out gateway/main.c,$(foreach d,$(LAYERS),$(wildcard $(d)/*.c)))
+LIB_OBJ  := $(LIB_SRC:%.c=$(B)/obj/%.o)
+DEMO_SRC := $(wildcard mcp/demo/*.c)
+UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
+
+all: $(B)/tollgate build/sandbox-worker $(B)/demo-server
+
+$(B)/all.a: $(LIB_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+$(B)/tollgate: $(B)/obj/gateway/main.o $(B)/all.a
+	$(CC) $(BASE_LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/demo-server: $(DEMO_SRC:%.c=$(B)/obj/%.o) $(B)/all.a
+	$(CC) $(BASE_LDFLAGS) -o $@ $^ $(LIBS)
+
+# The worker is always the plain static build: what is locked is what ships (sanitizers need
+# system calls that the lock refuses).  It links Lua and libc, nothing of ours but its own folder.
+WORKER_SRC := $(wildcard sandbox/worker/*.c)
+WORKER_CFLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -Werror -fno-common -fno-strict-aliasing \
+            $(HARDEN) -fPIE -isystem /usr/include/lua5.4
+build/sandbox-worker: $(WORKER_SRC:%.c=build/worker/%.o)
+	$(CC) -static-pie -Wl,-z,relro,-z,now -o $@ $^ -llua5.4 -lm
+build/worker/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(WORKER_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(BASE_CFLAGS) -MMD -MP -c -o $@ $<
+
+# A unit test may include the .c under test: the archive's own member is then not pulled in.
+$(B)/unit/%: tests/unit/%.c $(B)/all.a
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -MMD -MP -o $@ $< $(B)/all.a $(LIBS)
+unit: $(UNIT)
+
+$(B)/rig: $(wildcard tests/rig*.c)
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -isystem /usr/include/lua5.4 -o $@ $^ -llua5.4 -lm -lssl -lcrypto
+
+# libFuzzer ships with clang; every target is one file that includes what it needs.
+build/fuzz/%: tests/fuzz/%.c $(LIB_SRC)
+	@mkdir -p $(@D) build/fuzz
+	clang -O1 -g -std=gnu17 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all -o $@ $< $(LIB_SRC) $(LIBS)
+fuzz: build/fuzz/$(T)
+	@mkdir -p build/corpus/$(T)
+	build/fuzz/$(T) -max_total_time=$(or $(SEC),60) -rss_limit_mb=4096 build/corpus/$(T) $(wildcard tests/fuzz/corpus/$(T))
+
+bench_bin = $(patsubst bench/%.c,build/bench/%,$(wildcard bench/*.c))
+build/bench/%: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -o $@ $< -lpthread
+
+-include $(wildcard $(LIB_OBJ:.o=.d) $(UNIT:=.d) $(B)/obj/gateway/main.d $(DEMO_SRC:%.c=$(B)/obj/%.d) \
+    $(WORKER_SRC:%.c=build/worker/%.d))
+
+clean:
+	rm -rf build
+.PHONY: all unit fuzz clean
