@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policies - the governance core: who, may they, can they afford it, what happened.
+ *
+ * Every governed thing - a model request, a tool call, a script, an admin write - passes
+ * gate_enter() and gate_leave(), and nothing else spends money or reaches a tool.  This folder
+ * knows no HTTP and no MCP: a tool is a name to it, a model is a name and a price.
+ *
+ * Money is int64_t nano-dollars (_nusd).  Reserve may fail, settle may not.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/job.h"
+#include "base/loop.h"
+#include "base/text.h"
+
+struct core; /* one per process */
+struct key;  /* a virtual key; lives as long as the core, whatever its state */
+struct rules;
+
+/* ---- core.c: life ---- */
+
+struct core_settings {
+	const char *data_dir;     /* made 0700 when absent */
+	const char *policies_dir; /* the bundle; read at start and by core_reload() */
+	const char *prices_file;  /* NULL: none */
+	bool strict;              /* audit: { durability: strict } */
+	/* Names the policy files may speak of: lint and "did you mean"; may be NULL. */
+	const struct str *servers;
+	size_t servers_n;
+	/* Aliases and listed model ids, so that `model:` rules can be checked against them. */
+	const struct str *models;
+	size_t models_n;
+};
+
+/*
+ * Takes DATA/lock (ERR_STORE "… is served by pid N" when held), migrates and opens the database,
+ * replays the journal (open holds are settled at their held amount with `end: crashed`), loads the
+ * policy bundle (errors as file:line:col), starts the scribe thread and hooks the journal into the
+ * loop's turn.
+ */
+struct core *core_open(struct loop *l, const struct core_settings *s, struct err *e) MUST_CHECK;
+/* Waits until the scribe has applied everything, then closes.  No pass may be open. */
+void core_close(struct core **c);
+/* ERR_STORE with the reason while the journal or the database cannot be written: governed work is
+ * refused, /readyz says so. */
+bool core_ready(const struct core *c, struct err *e);
+/* Parses and checks a bundle without a core: `tollgate check`.  Each problem is appended to `out`
+ * as one line "file:line:col: problem (fix)"; false when there is an error among them. */
+bool policies_check(const struct core_settings *s, struct buf *out);
+/* The revision hash of the loaded bundle, hex. */
+struct str core_revision(const struct core *c);
+
+/* ---- key.c: virtual keys ---- */
+
+enum key_state { KEY_ACTIVE = 1, KEY_DISABLED, KEY_REVOKED };
+#define KEY_ID_BYTES     14 /* k_ + 12 */
+#define KEY_SECRET_BYTES 43 /* tg- + 40 base62, the last 6 a checksum */
+
+struct key_info { /* a view, valid until the next turn */
+	struct str id, name, customer, team, user;
+	enum key_state state;
+	int64_t created_ns, expires_ns; /* 0: never */
+};
+/*
+ * Who presents this secret?  ERR_AUTH (unknown; the text tells a mistyped key from an unknown one),
+ * ERR_REVOKED (revoked, disabled or expired), ERR_NO_OWNER (its user, team or customer left the
+ * files).  Compares digests only.
+ */
+struct key *key_find(struct core *c, struct str secret, struct err *e) MUST_CHECK;
+bool key_looks_like(struct str secret); /* tg- and length and checksum: which header to believe */
+struct key *key_named(struct core *c, struct str name_or_id); /* NULL when there is none */
+void key_info(const struct key *k, struct key_info *out);
+struct key *key_next(struct core *c, struct key *after); /* in order of creation; NULL first/last */
+
+struct key_spec {
+	struct str name, customer, team, user; /* name required; the rest "" */
+	int64_t expires_ns;
+};
+/* Makes a key; `secret` gets KEY_SECRET_BYTES + NUL and is the only copy there will ever be.
+ * `actor` goes to the audit ("local:0", a key id).  ERR_INVALID: name taken, unknown owner. */
+struct key *key_create(struct core *c, const struct key_spec *s, struct str actor,
+    char secret[KEY_SECRET_BYTES + 1], struct err *e) MUST_CHECK;
+/* disable, enable, revoke.  Leaving ACTIVE cuts every open pass of the key (pass.cut) and runs the
+ * watchers below, in this very call.  A revoked key stays revoked. */
+bool key_set_state(struct core *c, struct key *k, enum key_state st, struct str actor,
+    struct err *e) MUST_CHECK;
+
+/* Runs whenever what a key may do has changed (state, rules): sessions and streams that are not
+ * passes listen here.  The struct is the caller's; drop it before it goes. */
+struct key_watch {
+	struct link link;
+	void (*fn)(void *ctx, struct key *k); /* check key_usable() and the views again */
+	void *ctx;
+};
+void key_watch_add(struct key *k, struct key_watch *w);
+void key_watch_drop(struct key_watch *w);
+bool key_usable(const struct key *k, int64_t wall_ns, struct err *e);
+
+/* ---- rules.c: may they ---- */
+
+enum ask_kind { ASK_TOOL = 1, ASK_MODEL, ASK_RUN, ASK_ADMIN };
+
+/* List time: could this be allowed?  (name: "server/tool", a model id, "run".)  Memoised. */
+bool rules_may_list(struct core *c, struct key *k, enum ask_kind kind, struct str name);
+/* Why (not): one line for `tollgate tools` and /me: "allowed by solo:12", "no rule allows it",
+ * "denied by root.yaml:9". */
+void rules_why(struct core *c, struct key *k, enum ask_kind kind, struct str name, struct buf *out);
+
+/* ---- price.c ---- */
+
+struct usage { /* tokens, as GenAI providers report them */
+	int64_t input, output, cache_write, cache_read;
+	bool seen; /* the provider reported anything */
+};
+/* Worst case: body bytes at the dearest input-side price + max_tokens (0: the model's max_output)
+ * at the output price; 128-bit sums, rounded up once.  *estimated when the price was inherited
+ * from the family or unknown. */
+int64_t price_hold_nusd(const struct core *c, struct str model, int64_t body_bytes,
+    int64_t max_tokens, bool *estimated);
+int64_t price_cost_nusd(const struct core *c, struct str model, const struct usage *u,
+    bool *estimated);
+
+/* ---- gate.c: the two functions ---- */
+
+struct pass;
+struct ask {
+	enum ask_kind kind;
+	struct str name;      /* "server/tool"; the resolved model id; "run"; "key.create" */
+	struct str requested; /* model: the name the client used ("" = same); both must be granted */
+	struct str args;      /* tool: the raw argument span, as it will be forwarded */
+	int64_t hold_nusd;    /* reserved on every level of the chain, or on none */
+	struct pass *parent;  /* a script's calls name the run; NULL otherwise */
+	struct str session, tool_use; /* join keys of the client, "" when it gave none; clipped */
+	struct str client;            /* "claude-code/2.1.330 …", clipped */
+	struct str view;              /* later: the MCP view; "" = all */
+};
+
+enum pass_end { END_OK = 1, END_TOOL_ERROR, END_UPSTREAM, END_CANCELLED, END_CUT, END_TIMEOUT,
+	END_FAILED, END_CRASHED };
+
+struct outcome {
+	enum pass_end end;
+	int64_t cost_nusd; /* settled; what was really spent */
+	struct usage usage;
+	int64_t bytes_in, bytes_out;       /* request, reply */
+	int64_t kept_bytes, calls, cpu_us; /* a run: bytes kept out of the context, calls, CPU */
+	int status;                        /* HTTP status or JSON-RPC code of the upstream; 0 none */
+	struct str detail;                 /* a word of ours (end class of a run); never upstream text */
+	bool estimated;                    /* the price was */
+};
+
+struct pass { /* embedded in the exchange, call or script that it governs */
+	uint32_t magic; /* set by enter, cleared by leave */
+	struct core *core;
+	struct key *key;
+	struct link of_key; /* key's open passes */
+	/* The key died: end what this pass governs now (usually job_cancel of its root).  gate_leave()
+	 * must have been called when it returns; set `why` on the way out.  Called at most once. */
+	void (*cut)(struct pass *p, const struct err *why);
+	void *ctx;
+	uint64_t seq;  /* of its enter record */
+	char id[20];   /* "p_" + 16, the audit id */
+	char parent[20];
+	enum ask_kind kind;
+	int64_t hold_nusd, entered_ns;
+	int64_t period[8][4]; /* the budget periods it entered, per level and budget */
+	struct str name;      /* copies, in the pass's own arena */
+	struct str requested, session, tool_use, client, why;
+	struct sha_args { uint8_t b[32]; bool have; } args;
+	struct arena arena; /* small: freed by leave */
+};
+
+/*
+ * The only way in.  Checks in this order: core ready, key usable, rules (and later arguments),
+ * rate, budget; then reserves and writes the enter record.  On refusal returns false with *e set
+ * (ERR_REVOKED, ERR_DENIED, ERR_BUDGET with retry_after_s, ERR_STORE …), one audit row written and
+ * nothing to leave.  `cut` and `ctx` are set by the caller in *p before the call; the rest of *p is
+ * written here.  All strings of the ask are copied.
+ */
+bool gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, struct err *e)
+    MUST_CHECK;
+/* The only way out; exactly once per entered pass, also from a job's stop().  Settles, meters,
+ * writes the audit row. */
+void gate_leave(struct pass *p, const struct outcome *o);
+/* Adds to the args digest seen by the audit, the bytes of a result, for example; not money. */
+static inline bool
+pass_open(const struct pass *p)
+{
+	return p->magic != 0;
+}
+/* strict durability: fn(ctx) when everything written so far is on disk (now when batched). */
+void core_when_durable(struct core *c, struct deferred *d, deferred_f *fn, void *ctx);
+
+/* ---- what people look at ---- */
+
+/* JSON: {"key":…,"levels":[{"level":"team","name":…,"budgets":[{"limit_nusd","used_nusd",
+ * "held_nusd","left_nusd","period","resets_at"}]}]}; also `tollgate quota` and GET /v1/quota. */
+void core_quota_json(struct core *c, struct key *k, struct buf *out);
+/* Prometheus lines of this folder (passes by kind and verdict, money, journal, scribe). */
+void core_metrics(struct core *c, struct buf *out);
+
+/* ---- audit.c, usage.c: offline readers; need no core, only DATA/tollgate.db ---- */
+
+/* "ok N rows, head HEX" and true; or the first bad row and false.  Ledger totals are recomputed
+ * from the rows and compared with the usage table. */
+bool audit_verify(const char *data_dir, struct buf *out, struct err *e) MUST_CHECK;
+typedef bool audit_row_f(void *ctx, int64_t seq, struct str event_json); /* false stops */
+struct audit_query {
+	int64_t after_seq; /* 0: from the first */
+	int64_t limit;     /* 0: all */
+	bool newest;       /* the last `limit` rows, in order */
+	struct str id;     /* a pass: it, its ancestors' subtree, and what shares its session; "" all */
+};
+bool audit_read(const char *data_dir, const struct audit_query *q, audit_row_f *fn, void *ctx,
+    struct err *e) MUST_CHECK;
+/* by: "customer", "team", "user", "key", "model", "tool", "server"; JSON array of
+ * {"name","requests","calls","runs","input_tokens","output_tokens","cache_read_tokens",
+ * "cache_write_tokens","cost_nusd","kept_bytes","refused"}. */
+bool usage_json(const char *data_dir, struct str by, int64_t since_ns, struct buf *out,
+    struct err *e) MUST_CHECK;
