@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mcp - the tool hub: upstream servers in, one filtered catalogue per key out.
+ *
+ * It speaks MCP in both eras on both sides (legacy 2024-11-05 … 2025-11-25, modern 2026-07-28), tools
+ * only for now, and writes replies to a struct sink: it does not know that HTTP servers exist.
+ * Bytes of arguments and results are forwarded as they came; only ids, names and _meta are spliced.
+ */
+#pragma once
+
+#include "base/http.h"
+#include "base/job.h"
+#include "base/loop.h"
+#include "base/sink.h"
+#include "base/text.h"
+#include "policies/policies.h"
+
+struct hub;
+
+/* ---- server.c: upstream servers ---- */
+
+enum mcp_protocol { MCP_AUTO, MCP_MODERN, MCP_LEGACY };
+struct server_settings { /* everything is borrowed for the life of the hub */
+	const char *name;         /* [a-z][a-z0-9-]*, not any, lua, tools, call */
+	const char *const *argv;  /* stdio: command and arguments, NULL-terminated; or */
+	const char *url;          /* Streamable HTTP */
+	const char *const *env;   /* stdio: the whole environment */
+	const char *cwd;
+	const struct header *headers; /* HTTP: own headers, secrets filled in */
+	size_t headers_n;
+	const char *ca_file, *proxy;
+	enum mcp_protocol protocol;
+	int connect_ms, list_ms, call_ms; /* deadlines; 0: 5,000, 10,000, 60,000 */
+	const char *disabled;     /* why it cannot be used ("GITHUB_TOKEN is not set"); NULL: it can */
+};
+
+struct hub_settings {
+	const struct server_settings *servers;
+	size_t servers_n;
+	int session_idle_ms;     /* legacy sessions; 0: 1,800,000 */
+	size_t result_bytes_max; /* one tool result; 0: 10 MiB */
+	const char *version;     /* of the gateway, for serverInfo and clientInfo */
+	uint16_t port;           /* for the Host check on loopback; 0: no check */
+};
+struct hub *hub_new(struct loop *l, struct core *c, struct http_pool *p,
+    const struct hub_settings *s, struct err *e) MUST_CHECK;
+void hub_start(struct hub *h);      /* connects to every server, each by itself */
+void hub_free(struct hub **h);      /* ends sessions, children, connections */
+/* One JSON object per server: name, state, era, tools, last failure. */
+void hub_servers_json(struct hub *h, struct buf *out);
+void hub_metrics(struct hub *h, struct buf *out);
+/* Something changed in what keys may see: re-evaluates views, sends list_changed. */
+void hub_views_changed(struct hub *h);
+
+/* ---- catalog.c: what can be called ---- */
+
+struct tool { /* immutable; valid until the next turn unless held by a call */
+	struct str server, name;    /* as upstream spells it */
+	struct str policy_name;     /* "server/name" */
+	struct str listed_name;     /* "server__name" as clients see it, [A-Za-z0-9_-] */
+	struct str description;     /* unescaped text */
+	struct str definition;      /* the listed JSON object, listed name spliced in */
+	struct str input_schema;    /* raw spans; output_schema may be empty */
+	struct str output_schema;
+	bool readonly, destructive, open_world; /* from annotations; hints only */
+};
+/* Every tool this key may list, in a stable order (built-ins not included). */
+typedef void tool_f(void *ctx, const struct tool *t);
+void hub_tools(struct hub *h, struct key *k, tool_f *fn, void *ctx);
+/* By "server/tool", "server.tool" or "server__tool", whatever the key may do; NULL = none. */
+const struct tool *hub_find_tool(struct hub *h, struct str name);
+uint64_t hub_generation(const struct hub *h); /* changes with the catalogue */
+
+/* ---- hub.c: the only way to an upstream ---- */
+
+struct call_ask {
+	struct key *key;
+	struct pass *parent; /* the run whose script calls; NULL for a client's own call */
+	struct str name;     /* any spelling of hub_find_tool(), or a built-in's name */
+	struct str args;     /* a JSON object, checked here; "" = {} */
+	struct str session, tool_use, client; /* join keys, see struct ask */
+	struct str meta;     /* the client's params._meta object, vendor keys pass through; or "" */
+};
+/*
+ * done(result): `result_json` is the CallToolResult object as the upstream sent it (or made by us
+ * for built-ins), e == NULL; or e says why there is none (ERR_NOT_FOUND for an unknown and for a
+ * forbidden tool alike, ERR_DENIED/ERR_BUDGET/… after a rule or limit, ERR_UPSTREAM, ERR_TIMEOUT).
+ * Exactly once, never before hub_call_tool() has returned, never after job_cancel().
+ */
+typedef void call_done_f(void *ctx, struct str result_json, const struct err *e);
+struct call;
+struct call *hub_call_tool(struct hub *h, struct job *parent, const struct call_ask *a,
+    call_done_f *done, void *ctx, struct err *e) MUST_CHECK;
+struct job *call_job(struct call *c);
+
+/* A server inside the gateway (Code Mode).  Its tools are listed unprefixed, after all others, to
+ * keys for which `visible` is true; its calls pass the gate as ask_kind with name ask_name. */
+struct builtin_call {
+	struct hub *hub;
+	struct key *key;
+	struct pass *pass;   /* open; the built-in's own calls name it as parent */
+	struct job *job;     /* parent for what it starts; cancelled with the call */
+	struct str args;     /* checked object; lives as long as the call */
+	struct str session, tool_use, client;
+	struct outcome *outcome; /* the built-in fills in kept_bytes, calls, cpu_us, detail */
+	struct call *call;   /* answer with builtin_done() */
+};
+struct builtin {
+	struct str name; /* "lua", "tools" */
+	enum ask_kind ask_kind;
+	struct str ask_name; /* "run" */
+	bool (*visible)(void *ctx, struct key *k);
+	void (*define)(void *ctx, struct key *k, struct buf *out); /* the listed JSON object */
+	/* Starts; on false the call fails with *e.  Ends by builtin_done() or cancel of job. */
+	bool (*call)(void *ctx, const struct builtin_call *c, struct err *e);
+	void *ctx;
+};
+void hub_add_builtin(struct hub *h, const struct builtin *b); /* copied; before hub_start() */
+void builtin_done(struct call *c, struct str result_json, const struct err *e);
+
+/* ---- serve.c: towards clients ---- */
+
+struct mcp_request {
+	struct key *key;
+	struct str method;               /* POST, GET, DELETE */
+	const struct http1_head *head;   /* for the headers; valid until the reply has ended */
+	struct str body;
+	struct str peer;                 /* address, for the audit */
+	struct str view;                 /* later; "" */
+};
+/*
+ * Answers one HTTP request on /mcp through `sink`, which lives as long as `root` runs.  Everything
+ * started is a kid of `root`; ends with sink_end().  Never fails: refusals are replies (JSON-RPC
+ * error with the id where there is one; HTTP status per mcp-protocol era rules).
+ */
+void mcp_serve(struct hub *h, struct job *root, const struct mcp_request *r, struct sink *sink);
+/* The client went away: a modern call is cancelled by job_cancel(root) (the caller does that); a
+ * legacy call goes on.  Returns true when root must be cancelled now. */
+bool mcp_gone(struct hub *h, struct job *root);
