@@ -97,6 +97,38 @@ build/bench/%: bench/%.c
 -include $(wildcard $(LIB_OBJ:.o=.d) $(UNIT:=.d) $(B)/obj/gateway/main.d $(DEMO_SRC:%.c=$(B)/obj/%.d) \
     $(WORKER_SRC:%.c=build/worker/%.d))
 
+# ---- what a person types ----
+BUILD_DEPS := gcc make pkg-config libc6-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev \
+              libcurl4-openssl-dev libcjson-dev libyaml-dev libsqlite3-dev libssl-dev liblua5.4-dev
+TEST_DEPS  := openssl tzdata
+LINT_DEPS  := clang clang-format clang-tidy cppcheck libclang-rt-14-dev
+BENCH_DEPS := nginx-light wrk
+
+deps:
+	@sh tests/deps.sh $(BUILD_DEPS)
+run: deps
+	@$(MAKE) --no-print-directory all >/dev/null
+	@mkdir -p data
+	@exec $(B)/tollgate run -c policies/examples/solo/tollgate.yaml
+test: deps
+	@sh tests/deps.sh $(TEST_DEPS)
+	@$(MAKE) --no-print-directory all unit $(B)/rig
+	@B=$(B) sh tests/run.sh
+lint:
+	@sh tests/deps.sh $(LINT_DEPS)
+	@mkdir -p build
+	@sh tests/lint.sh
+bench: deps
+	@sh tests/deps.sh $(BENCH_DEPS)
+	@$(MAKE) --no-print-directory all $(bench_bin)
+	@sh bench/run.sh
+e2e: all
+	@sh tests/e2e.sh
+install: all
+	install -D -m 755 build/tollgate $(DESTDIR)$(PREFIX)/bin/tollgate
+	install -D -m 755 build/sandbox-worker $(DESTDIR)$(PREFIX)/libexec/tollgate/sandbox-worker
+	install -D -m 755 build/demo-server $(DESTDIR)$(PREFIX)/libexec/tollgate/demo-server
+	strip $(DESTDIR)$(PREFIX)/bin/tollgate
 clean:
 	rm -rf build
-.PHONY: all unit fuzz clean
+.PHONY: all unit fuzz clean deps run test lint bench e2e install

@@ -1,0 +1,68 @@
+#!/bin/sh
+# Fails when a file includes upwards, reaches past another folder's public header, opens a library
+# outside its one door, uses a banned word, or when two magics are equal.
+set -eu
+cd "$(dirname "$0")/.."
+bad=0
+say() { echo "$1"; bad=1; }
+
+allowed() { # folder -> folders it may include
+	case $1 in
+	base) echo base ;;
+	policies) echo base policies ;;
+	sandbox) echo base sandbox ;;
+	sandbox/worker) echo sandbox sandbox/worker ;;
+	mcp | mcp/demo) echo base policies mcp ;;
+	codemode) echo base policies sandbox mcp codemode ;;
+	gateway) echo base policies sandbox mcp codemode gateway ;;
+	esac
+}
+for d in base policies sandbox sandbox/worker mcp mcp/demo codemode gateway; do
+	for f in "$d"/*.[ch]; do
+		[ -e "$f" ] || continue
+		for inc in $(sed -n 's/^#[ 	]*include "\([^"]*\)".*/\1/p' "$f"); do
+			to=${inc%/*}
+			case " $(allowed "$d") " in *" $to "*) ;; *) say "$f: may not include $inc" ;; esac
+			[ "$to" = "$d" ] || [ "$to" = base ] || [ "$inc" = "$to/$to.h" ] ||
+			    [ "$d:$inc" = "sandbox/worker:sandbox/frame.h" ] ||
+			    say "$f: $inc is private to $to"
+		done
+	done
+done
+
+all=$(ls base/*.[ch] policies/*.[ch] sandbox/*.[ch] sandbox/worker/*.[ch] mcp/*.[ch] mcp/demo/*.[ch] \
+    codemode/*.[ch] gateway/*.[ch] 2>/dev/null || true)
+door() { # header pattern, then the files that may include it
+	h=$1
+	shift
+	for f in $(grep -lE "#[ 	]*include <$h" $all 2>/dev/null); do
+		case " $* " in *" $f "*) ;; *) say "$f: <$h> has its door elsewhere ($*)" ;; esac
+	done
+}
+door 'libwebsockets' gateway/listen.c
+door 'ev\.h' base/loop.c
+door 'curl/' base/connect.c
+door 'cjson/|cJSON' base/doc.c base/doc.h
+door 'yaml' base/yaml.c
+door 'sqlite3' policies/store_sqlite.c
+door 'openssl/' base/crypto.c
+for f in $(grep -lE '#[ 	]*include <(lua|lauxlib|lualib)' $all 2>/dev/null); do
+	case $f in sandbox/worker/*) ;; *) say "$f: Lua has its door in sandbox/worker" ;; esac
+done
+
+banned='strcpy|strcat|strncpy|sprintf|vsprintf|strtok|atoi|atol|scanf|sscanf|alloca|system|popen|gets|setjmp|longjmp'
+for f in $all; do
+	grep -nE "(^|[^a-zA-Z0-9_>.])($banned) ?\(" "$f" | grep -vE '^[0-9]+:[ 	]*(\*|//|/\*)' |
+	    sed "s|^|$f:|; s|\$|  (banned)|" | grep . && bad=1
+done
+for f in $all; do
+	case $f in *.c)
+		n=$(wc -l <"$f")
+		[ "$n" -le 800 ] || say "$f: $n lines; one noun has 100 to 500"
+		head -1 "$f" | grep -q 'SPDX-License-Identifier: Apache-2.0' || say "$f: no SPDX line"
+		;;
+	esac
+done
+dup=$(grep -hoE '#define [A-Z0-9_]+_MAGIC +0x[0-9a-fA-F]+' $all 2>/dev/null | awk '{print tolower($3)}' | sort | uniq -d)
+[ -z "$dup" ] || say "the same magic twice: $dup"
+exit $bad
