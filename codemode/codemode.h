@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * codemode - scripts, as one built-in server of the hub.
+ *
+ * Two meta-tools, `lua` and `tools`, listed only to keys that hold a code:run grant.  A script runs
+ * in a locked worker (sandbox/); each of its calls goes through hub_call_tool() like any other;
+ * only what it returns or prints goes back.
+ */
+#pragma once
+
+#include "mcp/mcp.h"
+#include "sandbox/sandbox.h"
+
+struct codemode;
+/* Registers both meta-tools with the hub; call before hub_start().  With a sandbox that is not
+ * available the tools are not listed and a call says why. */
+struct codemode *codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s,
+    struct err *e) MUST_CHECK;
+void codemode_free(struct codemode **cm); /* no run may be in flight */
+/* Prometheus lines: runs by end, calls, bytes kept out of contexts. */
+void codemode_metrics(struct codemode *cm, struct buf *out);
+
+/*
+ * A caller that is not a model (`tollgate script run --json`) asks for the report of a run by this
+ * member of its params._meta (struct call_ask.meta): {"tollgate/report":true}.  The result then
+ * carries _meta["tollgate/report"] = {"end","value","message","log","calls","cpu_us"}.
+ */
+#define CODEMODE_REPORT_KEY "tollgate/report"
