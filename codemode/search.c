@@ -47,7 +47,8 @@ is_stop_word(struct str s)
 {
 	static const char words[][7] = { "a", "an", "the", "of", "in", "on", "at", "to", "for",
 		"and", "or", "with", "by", "from", "is", "are", "it", "this", "that", "all", "my",
-		"me", "i", "you", "use", "using", "please", "show", "tell", "what", "which", "how" };
+		"me", "i", "you", "use", "using", "please", "show", "tell", "what", "which",
+		"how" };
 
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (str_eq(s, str_of(words[i])))
@@ -158,8 +159,7 @@ doc_make(struct doc *d, const struct words *q, const struct tool *t)
 	d->server_hit = server_hits > 0;
 	d->name_words = field_add(d, q, t->name, 4, &d->name_hits);
 	(void)field_add(d, q, text, 1, &ignored);
-	if (json_get(t->input_schema, STR("properties"), &properties) &&
-	    json_open(properties, &it))
+	if (json_get(t->input_schema, STR("properties"), &properties) && json_open(properties, &it))
 		while (json_next(&it, &key, &v))
 			(void)field_add(d, q, key, 0.7, &ignored);
 }
@@ -190,8 +190,8 @@ bm25(struct doc *docs, size_t n, const struct words *q)
 		for (size_t i = 0; i < n; i++) {
 			double f = docs[i].tf[w];
 
-			docs[i].score += idf * f * (K1 + 1) /
-			    (f + K1 * (1 - B + B * docs[i].len / average));
+			docs[i].score +=
+			    idf * f * (K1 + 1) / (f + K1 * (1 - B + B * docs[i].len / average));
 		}
 	}
 }

@@ -52,7 +52,7 @@ static bool
 is_word_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	    c == '_';
+	       c == '_';
 }
 
 static bool
@@ -316,7 +316,7 @@ object_put(struct walk *w, struct str schema, bool typed)
 		(void)json_get(schema, STR("required"), &required);
 		fields_put(w, properties, required, false);
 	} else if (json_get(schema, STR("additionalProperties"), &more) &&
-	    json_kind(more) == JSON_OBJECT && w->nest < NEST_MAX) {
+		   json_kind(more) == JSON_OBJECT && w->nest < NEST_MAX) {
 		buf_puts(w->out, "table<string,");
 		w->nest++;
 		type_put(w, more);
@@ -401,7 +401,8 @@ type_put(struct walk *w, struct str schema)
 	if (json_kind(schema) != JSON_OBJECT || w->nest > NEST_MAX + 1) {
 		buf_puts(w->out, "any");
 	} else if (json_get(schema, STR("$ref"), &v) ||
-	    (many = json_get(schema, STR("anyOf"), &v) || json_get(schema, STR("oneOf"), &v))) {
+		   (many = json_get(schema, STR("anyOf"), &v) ||
+			   json_get(schema, STR("oneOf"), &v))) {
 		struct str found = v;
 
 		if (w->refs >= REF_MAX || (!many && !ref_find(w, v, &found))) {
