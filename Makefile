@@ -36,7 +36,7 @@ BASE_LDFLAGS += -fsanitize=$(SAN)
 else
 BASE_CFLAGS  += $(HARDEN)
 endif
-LIBS      = $(shell pkg-config --libs $(PKGS)) -lev -lpthread
+LIBS      = $(shell pkg-config --libs $(PKGS)) -lev -lm -lpthread
 
 # The order is the layering: a folder sees only what stands before it.
 LAYERS   := base policies sandbox mcp codemode gateway

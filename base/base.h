@@ -14,7 +14,7 @@
 #define MUST_CHECK                 __attribute__((warn_unused_result))
 #define PRINTF(f, a)               __attribute__((format(printf, f, a)))
 #define COUNT(a)                   (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER(p, type, member) ((type *)(void *)((char *)(p) - offsetof(type, member)))
+#define CONTAINER(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 /*
  * Assertions are compiled in always: a broken invariant must not bill anybody.  They are for what

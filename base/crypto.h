@@ -20,7 +20,8 @@ void crypto_wipe(void *p, size_t n);
 #define AEAD_KEY_BYTES 32
 bool aead_seal(struct buf *out, const uint8_t key[AEAD_KEY_BYTES], struct str aad, struct str text);
 /* Opens what aead_seal made; false (nothing written) for anything forged, cut or foreign. */
-bool aead_open(struct buf *out, const uint8_t key[AEAD_KEY_BYTES], struct str aad, struct str sealed);
+bool
+aead_open(struct buf *out, const uint8_t key[AEAD_KEY_BYTES], struct str aad, struct str sealed);
 
 void base62_random(char *out, size_t n); /* n characters of [0-9A-Za-z], no NUL, uniform */
 void buf_base64url(struct buf *b, const void *p, size_t n);

@@ -40,7 +40,7 @@ enum err_code {
 #define X(c, word, http, rpc, anthropic, retry) ERR_##c,
 	ERR_TABLE(X)
 #undef X
-	ERR_COUNT
+	    ERR_COUNT
 };
 
 #define ERR_TEXT_BYTES 400
@@ -48,7 +48,8 @@ enum err_code {
 struct err {
 	enum err_code code;
 	int retry_after_s;         /* 0 = say nothing; else the true number of seconds */
-	char text[ERR_TEXT_BYTES]; /* for people; lower case, no full stop, never a secret or a prompt */
+	char text[ERR_TEXT_BYTES]; /* for people; lower case, no full stop, never a secret or a
+				      prompt */
 };
 
 /* Fills in *e and returns false, so that `return err_set(e, ...)` is the whole error path. */

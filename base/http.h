@@ -28,11 +28,11 @@ struct http_pool;
 struct origin;
 struct http_pool *http_pool_new(struct loop *l, struct err *e) MUST_CHECK;
 void http_pool_free(struct http_pool **p);
-struct origin *origin_new(struct http_pool *p, const struct origin_settings *s, struct err *e)
-    MUST_CHECK;
-void origin_free(struct origin **o);             /* no call may be in flight on it */
-struct str origin_host(const struct origin *o);  /* "host" or "host:port", for the Host header */
-struct str origin_path(const struct origin *o);  /* base path without a trailing slash, "" if none */
+struct origin *
+origin_new(struct http_pool *p, const struct origin_settings *s, struct err *e) MUST_CHECK;
+void origin_free(struct origin **o);            /* no call may be in flight on it */
+struct str origin_host(const struct origin *o); /* "host" or "host:port", for the Host header */
+struct str origin_path(const struct origin *o); /* base path without a trailing slash, "" if none */
 
 #define HTTP_BODY_SPANS 4
 struct http_request {
@@ -40,9 +40,10 @@ struct http_request {
 	struct str method, target; /* target: path and query; the origin's base path is not added */
 	const struct header *h;    /* host, content-length and connection are written by http.c */
 	size_t n;
-	struct str body[HTTP_BODY_SPANS]; /* sent one after the other; borrowed until the call ends */
-	int first_byte_ms; /* deadline for the response head; 0: 600,000 */
-	int idle_ms;       /* longest silence inside the body; 0: 300,000 */
+	struct str
+	    body[HTTP_BODY_SPANS]; /* sent one after the other; borrowed until the call ends */
+	int first_byte_ms;         /* deadline for the response head; 0: 600,000 */
+	int idle_ms;               /* longest silence inside the body; 0: 300,000 */
 };
 
 /* All run on the loop, never before http_start() has returned. */

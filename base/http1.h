@@ -38,8 +38,8 @@ enum http1_result { HTTP1_MORE, HTTP1_DONE, HTTP1_BAD };
  * first), so that byte-by-byte arrival stays linear.  HTTP1_BAD: *e says why (ERR_INVALID,
  * ERR_HEAD_LARGE, ERR_LENGTH); the connection must be closed after the answer.
  */
-enum http1_result http1_request(struct str in, size_t *scanned, struct http1_head *h,
-    size_t *used_bytes, struct err *e);
+enum http1_result http1_request(
+    struct str in, size_t *scanned, struct http1_head *h, size_t *used_bytes, struct err *e);
 /* The same for a response; `head_request` = the request was HEAD (no body whatever it says). */
 enum http1_result http1_response(struct str in, size_t *scanned, bool head_request,
     struct http1_head *h, size_t *used_bytes, struct err *e);
@@ -60,8 +60,8 @@ void http1_body_init(struct http1_body *b, const struct http1_head *h);
  * Call until *in is empty.  HTTP1_DONE: the body is complete, what remains in *in is the next
  * message's.  End of stream is the caller's affair (HTTP1_UNTIL_CLOSE ends there).
  */
-enum http1_result http1_body_next(struct http1_body *b, struct str *in, struct str *out,
-    struct err *e);
+enum http1_result
+http1_body_next(struct http1_body *b, struct str *in, struct str *out, struct err *e);
 
 /* Writers; names and values must be clean (they are checked: CR, LF, NUL fail the buf). */
 void http1_put_status(struct buf *b, int status);

@@ -41,7 +41,7 @@ struct job {
 	uint64_t id; /* unique in this process, from 1 */
 	const struct job_type *type;
 	struct job *parent;
-	struct link sib;  /* in parent->kids while running, then in the reap list */
+	struct link sib; /* in parent->kids while running, then in the reap list */
 	struct link kids;
 	job_done_f *done; /* may be NULL */
 	void *ctx;
@@ -50,13 +50,13 @@ struct job {
 #define JOB_DEPTH_MAX 64
 
 /* parent may be NULL (a root).  The parent must be running. */
-void job_init(struct job *j, const struct job_type *t, struct job *parent, job_done_f *done,
-    void *ctx);
+void
+job_init(struct job *j, const struct job_type *t, struct job *parent, job_done_f *done, void *ctx);
 void job_finish(struct job *j, const struct err *e); /* e NULL = success; j must be running */
 void job_cancel(struct job *j);                      /* does nothing when j has already ended */
 void job_cancel_kids(struct job *j);
 const struct job *job_root(const struct job *j);
-void jobs_reap(void);                                /* loop_turn() calls this, last */
+void jobs_reap(void); /* loop_turn() calls this, last */
 static inline bool
 job_running(const struct job *j)
 {

@@ -12,8 +12,16 @@
 #include "base/err.h"
 #include "base/text.h"
 
-enum json_kind { JSON_BAD, JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY,
-	JSON_OBJECT };
+enum json_kind {
+	JSON_BAD,
+	JSON_NULL,
+	JSON_FALSE,
+	JSON_TRUE,
+	JSON_NUMBER,
+	JSON_STRING,
+	JSON_ARRAY,
+	JSON_OBJECT
+};
 #define JSON_DEPTH_MAX 64
 
 /* The kind, from the first byte of a raw value span. */
@@ -54,5 +62,6 @@ bool json_key_is(struct str key_raw, struct str name);
 /* Values of a checked document. */
 bool json_string(struct str raw, struct arena *a, struct str *out); /* false: not a string */
 bool json_string_is(struct str raw, struct str text);
-bool json_i64(struct str raw, int64_t *out); /* integers only: "1.0", "1e3" and overflow are false */
+bool
+json_i64(struct str raw, int64_t *out); /* integers only: "1.0", "1e3" and overflow are false */
 bool json_bool(struct str raw, bool *out);

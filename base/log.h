@@ -21,17 +21,26 @@ struct log_field {
 	int64_t n;
 	bool is_int;
 };
-#define F_STR(k, v)  { .name = (k), .s = (v) }
-#define F_TEXT(k, v) { .name = (k), .s = str_of(v) }
-#define F_INT(k, v)  { .name = (k), .n = (v), .is_int = true }
+#define F_STR(k, v)                                                                                \
+	{                                                                                          \
+		.name = (k), .s = (v)                                                              \
+	}
+#define F_TEXT(k, v)                                                                               \
+	{                                                                                          \
+		.name = (k), .s = str_of(v)                                                        \
+	}
+#define F_INT(k, v)                                                                                \
+	{                                                                                          \
+		.name = (k), .n = (v), .is_int = true                                              \
+	}
 
 void log_setup(enum log_level level, bool json); /* once, at start */
 void log_clock(int64_t wall_ns);                 /* the loop tells the time, once a turn */
-void log_write(enum log_level level, const struct job *j, const char *event,
-    const struct log_field *fields);
+void log_write(
+    enum log_level level, const struct job *j, const char *event, const struct log_field *fields);
 #define LOG_AT(lv, j, ev, ...)                                                                     \
-	log_write(lv, j, ev,                                                                       \
-	    (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .name = NULL } })
+	log_write(                                                                                 \
+	    lv, j, ev, (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .name = NULL } })
 #define log_debug(j, ev, ...) LOG_AT(LOG_LEVEL_DEBUG, j, ev, __VA_ARGS__)
 #define log_info(j, ev, ...)  LOG_AT(LOG_LEVEL_INFO, j, ev, __VA_ARGS__)
 #define log_warn(j, ev, ...)  LOG_AT(LOG_LEVEL_WARN, j, ev, __VA_ARGS__)

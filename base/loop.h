@@ -80,5 +80,5 @@ void loop_on_journal(struct loop *l, deferred_f *fn, void *ctx);
 
 /* Signals arrive as ordinary callbacks in the turn (signalfd underneath). */
 typedef void signal_f(void *ctx, int signo);
-bool loop_on_signals(struct loop *l, const int *signos, size_t n, signal_f *fn, void *ctx,
-    struct err *e) MUST_CHECK;
+bool loop_on_signals(
+    struct loop *l, const int *signos, size_t n, signal_f *fn, void *ctx, struct err *e) MUST_CHECK;

@@ -16,9 +16,9 @@ struct map {
 };
 void map_init(struct map *m);
 void map_fini(struct map *m);
-void *map_get(const struct map *m, struct str key);           /* NULL when absent */
-void map_set(struct map *m, struct str key, void *value);     /* replaces key and value */
-void *map_del(struct map *m, struct str key);                 /* the value, or NULL */
+void *map_get(const struct map *m, struct str key);       /* NULL when absent */
+void map_set(struct map *m, struct str key, void *value); /* replaces key and value */
+void *map_del(struct map *m, struct str key);             /* the value, or NULL */
 /* Walks all entries: start with *it = 0; false at the end.  map_del of the current one is fine. */
 bool map_next(const struct map *m, size_t *it, struct str *key, void **value);
 uint64_t map_hash(struct str key);

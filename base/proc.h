@@ -14,12 +14,12 @@
 #include "base/text.h"
 
 struct proc_settings {
-	const char *name;         /* for the log */
-	const char *const *argv;  /* NULL-terminated; argv[0] is a path, or looked up in PATH */
-	const char *const *env;   /* NULL-terminated "NAME=value"; NULL: empty */
-	const char *cwd;          /* NULL: ours */
-	size_t line_bytes_max;    /* longest stdout line; 0: 16 MiB */
-	size_t write_bytes_max;   /* most that may wait for stdin; 0: 16 MiB */
+	const char *name;        /* for the log */
+	const char *const *argv; /* NULL-terminated; argv[0] is a path, or looked up in PATH */
+	const char *const *env;  /* NULL-terminated "NAME=value"; NULL: empty */
+	const char *cwd;         /* NULL: ours */
+	size_t line_bytes_max;   /* longest stdout line; 0: 16 MiB */
+	size_t write_bytes_max;  /* most that may wait for stdin; 0: 16 MiB */
 };
 struct proc_events {
 	void (*line)(void *ctx, struct str line); /* one stdout line, without its newline */

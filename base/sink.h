@@ -19,8 +19,8 @@ struct header {
 struct sink;
 struct sink_type {
 	/* length_bytes < 0: not known (streamed).  Names in lower case.  Bytes are copied. */
-	void (*head)(struct sink *s, int status, const struct header *h, size_t n,
-	    int64_t length_bytes);
+	void (*head)(
+	    struct sink *s, int status, const struct header *h, size_t n, int64_t length_bytes);
 	size_t (*push)(struct sink *s, struct str bytes); /* copies or writes at once */
 	void (*end)(struct sink *s, const struct err *e); /* e: the reply broke off */
 };

@@ -27,5 +27,5 @@ struct sse {
 void sse_init(struct sse *s, size_t limit_bytes);
 void sse_fini(struct sse *s);
 /* Calls fn for each event completed by these bytes; the spans live during the call. */
-bool sse_feed(struct sse *s, struct str bytes, sse_event_f *fn, void *ctx, struct err *e)
-    MUST_CHECK;
+bool
+sse_feed(struct sse *s, struct str bytes, sse_event_f *fn, void *ctx, struct err *e) MUST_CHECK;

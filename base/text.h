@@ -13,12 +13,12 @@ struct str {
 	const char *p;
 	size_t n;
 };
-#define STR(lit)      ((struct str){ "" lit, sizeof(lit) - 1 })
-#define STR_NONE      ((struct str){ NULL, 0 })
-#define STR_FMT       "%.*s"
-#define STR_ARG(s)    (int)(s).n, (s).p
-#define STR_OF(cstr)  str_of(cstr)
-#define STR_SPAN(a,b) ((struct str){ (a), (size_t)((b) - (a)) })
+#define STR(lit)       ((struct str){ "" lit, sizeof(lit) - 1 })
+#define STR_NONE       ((struct str){ NULL, 0 })
+#define STR_FMT        "%.*s"
+#define STR_ARG(s)     (int)(s).n, (s).p
+#define STR_OF(cstr)   str_of(cstr)
+#define STR_SPAN(a, b) ((struct str){ (a), (size_t)((b) - (a)) })
 
 struct str str_of(const char *cstr); /* NULL gives STR_NONE */
 bool str_eq(struct str a, struct str b);
@@ -30,12 +30,12 @@ int str_cmp(struct str a, struct str b); /* memcmp order, shorter first */
 /* Cuts off and returns what stands before the first `sep`; *rest is left after it.  Without a
  * separator everything is returned and *rest becomes STR_NONE (p == NULL). */
 struct str str_cut(struct str *rest, char sep);
-struct str str_trim(struct str s);          /* spaces and tabs at both ends */
+struct str str_trim(struct str s); /* spaces and tabs at both ends */
 bool str_has(struct str s, char c);
-bool str_i64(struct str s, int64_t *out);   /* whole string, decimal, no overflow */
-char *str_dup(struct str s);                /* malloc'd, NUL-terminated; caller frees */
+bool str_i64(struct str s, int64_t *out);           /* whole string, decimal, no overflow */
+char *str_dup(struct str s);                        /* malloc'd, NUL-terminated; caller frees */
 bool str_copy(char *dst, size_t cap, struct str s); /* NUL-terminated; false if it did not fit */
-bool str_utf8(struct str s);                /* valid UTF-8, no surrogates */
+bool str_utf8(struct str s);                        /* valid UTF-8, no surrogates */
 
 /* The nearest of `n` names within edit distance 2 (3 when longer than 8), or STR_NONE: the
  * "did you mean" of every message. */
@@ -50,7 +50,7 @@ struct buf {
 
 void buf_init(struct buf *b, size_t limit_bytes);
 void buf_fini(struct buf *b);
-void buf_reset(struct buf *b);               /* keeps the memory, clears n and failed */
+void buf_reset(struct buf *b); /* keeps the memory, clears n and failed */
 void buf_put(struct buf *b, struct str s);
 void buf_putc(struct buf *b, char c);
 void buf_puts(struct buf *b, const char *cstr);
@@ -58,8 +58,8 @@ void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void buf_i64(struct buf *b, int64_t v);
 void buf_hex(struct buf *b, const void *p, size_t n);
 void buf_json_str(struct buf *b, struct str s); /* quoted and escaped; bad UTF-8 becomes U+FFFD */
-void buf_drop(struct buf *b, size_t n);       /* removes the first n bytes */
-char *buf_room(struct buf *b, size_t n);     /* n writable bytes past the end, or NULL (failed) */
+void buf_drop(struct buf *b, size_t n);         /* removes the first n bytes */
+char *buf_room(struct buf *b, size_t n); /* n writable bytes past the end, or NULL (failed) */
 static inline bool
 buf_ok(const struct buf *b)
 {

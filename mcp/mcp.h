@@ -2,9 +2,10 @@
 /*
  * mcp - the tool hub: upstream servers in, one filtered catalogue per key out.
  *
- * It speaks MCP in both eras on both sides (legacy 2024-11-05 … 2025-11-25, modern 2026-07-28), tools
- * only for now, and writes replies to a struct sink: it does not know that HTTP servers exist.
- * Bytes of arguments and results are forwarded as they came; only ids, names and _meta are spliced.
+ * It speaks MCP in both eras on both sides (legacy 2024-11-05 … 2025-11-25, modern 2026-07-28),
+ * tools only for now, and writes replies to a struct sink: it does not know that HTTP servers
+ * exist. Bytes of arguments and results are forwarded as they came; only ids, names and _meta are
+ * spliced.
  */
 #pragma once
 
@@ -20,18 +21,18 @@ struct hub;
 /* ---- server.c: upstream servers ---- */
 
 enum mcp_protocol { MCP_AUTO, MCP_MODERN, MCP_LEGACY };
-struct server_settings { /* everything is borrowed for the life of the hub */
-	const char *name;         /* [a-z][a-z0-9-]*, not any, lua, tools, call */
-	const char *const *argv;  /* stdio: command and arguments, NULL-terminated; or */
-	const char *url;          /* Streamable HTTP */
-	const char *const *env;   /* stdio: the whole environment */
+struct server_settings {         /* everything is borrowed for the life of the hub */
+	const char *name;        /* [a-z][a-z0-9-]*, not any, lua, tools, call */
+	const char *const *argv; /* stdio: command and arguments, NULL-terminated; or */
+	const char *url;         /* Streamable HTTP */
+	const char *const *env;  /* stdio: the whole environment */
 	const char *cwd;
 	const struct header *headers; /* HTTP: own headers, secrets filled in */
 	size_t headers_n;
 	const char *ca_file, *proxy;
 	enum mcp_protocol protocol;
 	int connect_ms, list_ms, call_ms; /* deadlines; 0: 5,000, 10,000, 60,000 */
-	const char *disabled;     /* why it cannot be used ("GITHUB_TOKEN is not set"); NULL: it can */
+	const char *disabled; /* why it cannot be used ("GITHUB_TOKEN is not set"); NULL: it can */
 };
 
 struct hub_settings {
@@ -44,8 +45,8 @@ struct hub_settings {
 };
 struct hub *hub_new(struct loop *l, struct core *c, struct http_pool *p,
     const struct hub_settings *s, struct err *e) MUST_CHECK;
-void hub_start(struct hub *h);      /* connects to every server, each by itself */
-void hub_free(struct hub **h);      /* ends sessions, children, connections */
+void hub_start(struct hub *h); /* connects to every server, each by itself */
+void hub_free(struct hub **h); /* ends sessions, children, connections */
 /* One JSON object per server: name, state, era, tools, last failure. */
 void hub_servers_json(struct hub *h, struct buf *out);
 void hub_metrics(struct hub *h, struct buf *out);
@@ -54,13 +55,13 @@ void hub_views_changed(struct hub *h);
 
 /* ---- catalog.c: what can be called ---- */
 
-struct tool { /* immutable; valid until the next turn unless held by a call */
-	struct str server, name;    /* as upstream spells it */
-	struct str policy_name;     /* "server/name" */
-	struct str listed_name;     /* "server__name" as clients see it, [A-Za-z0-9_-] */
-	struct str description;     /* unescaped text */
-	struct str definition;      /* the listed JSON object, listed name spliced in */
-	struct str input_schema;    /* raw spans; output_schema may be empty */
+struct tool {                    /* immutable; valid until the next turn unless held by a call */
+	struct str server, name; /* as upstream spells it */
+	struct str policy_name;  /* "server/name" */
+	struct str listed_name;  /* "server__name" as clients see it, [A-Za-z0-9_-] */
+	struct str description;  /* unescaped text */
+	struct str definition;   /* the listed JSON object, listed name spliced in */
+	struct str input_schema; /* raw spans; output_schema may be empty */
 	struct str output_schema;
 	bool readonly, destructive, open_world; /* from annotations; hints only */
 };
@@ -79,7 +80,7 @@ struct call_ask {
 	struct str name;     /* any spelling of hub_find_tool(), or a built-in's name */
 	struct str args;     /* a JSON object, checked here; "" = {} */
 	struct str session, tool_use, client; /* join keys, see struct ask */
-	struct str meta;     /* the client's params._meta object, vendor keys pass through; or "" */
+	struct str meta; /* the client's params._meta object, vendor keys pass through; or "" */
 };
 /*
  * done(result): `result_json` is the CallToolResult object as the upstream sent it (or made by us
@@ -98,12 +99,12 @@ struct job *call_job(struct call *c);
 struct builtin_call {
 	struct hub *hub;
 	struct key *key;
-	struct pass *pass;   /* open; the built-in's own calls name it as parent */
-	struct job *job;     /* parent for what it starts; cancelled with the call */
-	struct str args;     /* checked object; lives as long as the call */
+	struct pass *pass; /* open; the built-in's own calls name it as parent */
+	struct job *job;   /* parent for what it starts; cancelled with the call */
+	struct str args;   /* checked object; lives as long as the call */
 	struct str session, tool_use, client;
 	struct outcome *outcome; /* the built-in fills in kept_bytes, calls, cpu_us, detail */
-	struct call *call;   /* answer with builtin_done() */
+	struct call *call;       /* answer with builtin_done() */
 };
 struct builtin {
 	struct str name; /* "lua", "tools" */
@@ -122,11 +123,11 @@ void builtin_done(struct call *c, struct str result_json, const struct err *e);
 
 struct mcp_request {
 	struct key *key;
-	struct str method;               /* POST, GET, DELETE */
-	const struct http1_head *head;   /* for the headers; valid until the reply has ended */
+	struct str method;             /* POST, GET, DELETE */
+	const struct http1_head *head; /* for the headers; valid until the reply has ended */
 	struct str body;
-	struct str peer;                 /* address, for the audit */
-	struct str view;                 /* later; "" */
+	struct str peer; /* address, for the audit */
+	struct str view; /* later; "" */
 };
 /*
  * Answers one HTTP request on /mcp through `sink`, which lives as long as `root` runs.  Everything

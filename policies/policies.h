@@ -85,8 +85,8 @@ struct key *key_create(struct core *c, const struct key_spec *s, struct str acto
     char secret[KEY_SECRET_BYTES + 1], struct err *e) MUST_CHECK;
 /* disable, enable, revoke.  Leaving ACTIVE cuts every open pass of the key (pass.cut) and runs the
  * watchers below, in this very call.  A revoked key stays revoked. */
-bool key_set_state(struct core *c, struct key *k, enum key_state st, struct str actor,
-    struct err *e) MUST_CHECK;
+bool key_set_state(
+    struct core *c, struct key *k, enum key_state st, struct str actor, struct err *e) MUST_CHECK;
 
 /* Runs whenever what a key may do has changed (state, rules): sessions and streams that are not
  * passes listen here.  The struct is the caller's; drop it before it goes. */
@@ -120,26 +120,35 @@ struct usage { /* tokens, as GenAI providers report them */
  * from the family or unknown. */
 int64_t price_hold_nusd(const struct core *c, struct str model, int64_t body_bytes,
     int64_t max_tokens, bool *estimated);
-int64_t price_cost_nusd(const struct core *c, struct str model, const struct usage *u,
-    bool *estimated);
+int64_t
+price_cost_nusd(const struct core *c, struct str model, const struct usage *u, bool *estimated);
 
 /* ---- gate.c: the two functions ---- */
 
 struct pass;
 struct ask {
 	enum ask_kind kind;
-	struct str name;      /* "server/tool"; the resolved model id; "run"; "key.create" */
-	struct str requested; /* model: the name the client used ("" = same); both must be granted */
-	struct str args;      /* tool: the raw argument span, as it will be forwarded */
-	int64_t hold_nusd;    /* reserved on every level of the chain, or on none */
-	struct pass *parent;  /* a script's calls name the run; NULL otherwise */
+	struct str name; /* "server/tool"; the resolved model id; "run"; "key.create" */
+	struct str
+	    requested;       /* model: the name the client used ("" = same); both must be granted */
+	struct str args;     /* tool: the raw argument span, as it will be forwarded */
+	int64_t hold_nusd;   /* reserved on every level of the chain, or on none */
+	struct pass *parent; /* a script's calls name the run; NULL otherwise */
 	struct str session, tool_use; /* join keys of the client, "" when it gave none; clipped */
 	struct str client;            /* "claude-code/2.1.330 …", clipped */
 	struct str view;              /* later: the MCP view; "" = all */
 };
 
-enum pass_end { END_OK = 1, END_TOOL_ERROR, END_UPSTREAM, END_CANCELLED, END_CUT, END_TIMEOUT,
-	END_FAILED, END_CRASHED };
+enum pass_end {
+	END_OK = 1,
+	END_TOOL_ERROR,
+	END_UPSTREAM,
+	END_CANCELLED,
+	END_CUT,
+	END_TIMEOUT,
+	END_FAILED,
+	END_CRASHED
+};
 
 struct outcome {
 	enum pass_end end;
@@ -147,29 +156,33 @@ struct outcome {
 	struct usage usage;
 	int64_t bytes_in, bytes_out;       /* request, reply */
 	int64_t kept_bytes, calls, cpu_us; /* a run: bytes kept out of the context, calls, CPU */
-	int status;                        /* HTTP status or JSON-RPC code of the upstream; 0 none */
-	struct str detail;                 /* a word of ours (end class of a run); never upstream text */
-	bool estimated;                    /* the price was */
+	int status;        /* HTTP status or JSON-RPC code of the upstream; 0 none */
+	struct str detail; /* a word of ours (end class of a run); never upstream text */
+	bool estimated;    /* the price was */
 };
 
-struct pass { /* embedded in the exchange, call or script that it governs */
+struct pass {           /* embedded in the exchange, call or script that it governs */
 	uint32_t magic; /* set by enter, cleared by leave */
 	struct core *core;
 	struct key *key;
 	struct link of_key; /* key's open passes */
-	/* The key died: end what this pass governs now (usually job_cancel of its root).  gate_leave()
-	 * must have been called when it returns; set `why` on the way out.  Called at most once. */
+	/* The key died: end what this pass governs now (usually job_cancel of its root).
+	 * gate_leave() must have been called when it returns; set `why` on the way out.  Called at
+	 * most once. */
 	void (*cut)(struct pass *p, const struct err *why);
 	void *ctx;
-	uint64_t seq;  /* of its enter record */
-	char id[20];   /* "p_" + 16, the audit id */
+	uint64_t seq; /* of its enter record */
+	char id[20];  /* "p_" + 16, the audit id */
 	char parent[20];
 	enum ask_kind kind;
 	int64_t hold_nusd, entered_ns;
 	int64_t period[8][4]; /* the budget periods it entered, per level and budget */
 	struct str name;      /* copies, in the pass's own arena */
 	struct str requested, session, tool_use, client, why;
-	struct sha_args { uint8_t b[32]; bool have; } args;
+	struct sha_args {
+		uint8_t b[32];
+		bool have;
+	} args;
 	struct arena arena; /* small: freed by leave */
 };
 
@@ -180,8 +193,8 @@ struct pass { /* embedded in the exchange, call or script that it governs */
  * nothing to leave.  `cut` and `ctx` are set by the caller in *p before the call; the rest of *p is
  * written here.  All strings of the ask are copied.
  */
-bool gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, struct err *e)
-    MUST_CHECK;
+bool gate_enter(
+    struct core *c, struct pass *p, struct key *k, const struct ask *a, struct err *e) MUST_CHECK;
 /* The only way out; exactly once per entered pass, also from a job's stop().  Settles, meters,
  * writes the audit row. */
 void gate_leave(struct pass *p, const struct outcome *o);
@@ -212,7 +225,7 @@ struct audit_query {
 	int64_t after_seq; /* 0: from the first */
 	int64_t limit;     /* 0: all */
 	bool newest;       /* the last `limit` rows, in order */
-	struct str id;     /* a pass: it, its ancestors' subtree, and what shares its session; "" all */
+	struct str id; /* a pass: it, its ancestors' subtree, and what shares its session; "" all */
 };
 bool audit_read(const char *data_dir, const struct audit_query *q, audit_row_f *fn, void *ctx,
     struct err *e) MUST_CHECK;
