@@ -1,0 +1,841 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * json - a strict scanner over the original bytes.
+ *
+ * Two readers:
+ *  - json_check() validates a whole document (RFC 8259, UTF-8, depth, optionally unique keys) with
+ *    an explicit stack of one bit per level; afterwards the iterators may trust every byte.
+ *  - json_fields() reads chosen members of a large request body in one pass and checks only what a
+ *    decision rests on: the top level.  A nested value is bracketed, not parsed: brackets outside
+ *    strings are counted in blocks of 64 bytes (quotes by a carry-less multiplication, runs of
+ *    backslashes by an addition's carries: Langdale and Lemire, "Parsing gigabytes of JSON per
+ *    second", 2019).  What is malformed inside is the provider's to refuse; it cannot move a
+ *    member of the top level, because every parser agrees on where strings end.
+ *
+ * Keys are compared after unescaping, so "mod\u0065l" is "model" here as it is for everybody else.
+ */
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/map.h"
+
+#if defined(__x86_64__)
+#	include <immintrin.h>
+#endif
+
+#define KEY_BYTES_MAX 4096 /* of one key, where keys are compared */
+
+struct scan {
+	const char *start, *p, *end;
+	const char *why;
+};
+
+static bool
+fail(struct scan *s, const char *why)
+{
+	if (s->why == NULL)
+		s->why = why;
+	return false;
+}
+
+static bool
+report(const struct scan *s, struct err *e)
+{
+	return err_set(e, ERR_INVALID, "not valid JSON at byte %zu: %s", (size_t)(s->p - s->start),
+	    s->why == NULL ? "unexpected end" : s->why);
+}
+
+static void
+space_skip(struct scan *s)
+{
+	while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t'))
+		s->p++;
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Four hex digits at p, or -1. */
+static int
+hex4(const char *p, const char *end)
+{
+	int v = 0;
+
+	if (end - p < 4)
+		return -1;
+	for (int i = 0; i < 4; i++) {
+		int d = hex_digit(p[i]);
+
+		if (d < 0)
+			return -1;
+		v = v * 16 + d;
+	}
+	return v;
+}
+
+/* s->p stands behind a backslash.  Lone surrogates are refused: they have no UTF-8. */
+static bool
+escape_check(struct scan *s)
+{
+	int u;
+
+	if (s->p == s->end)
+		return false;
+	if (*s->p != 'u') {
+		if (memchr("\"\\/bfnrt", *s->p, 8) == NULL)
+			return fail(s, "unknown escape in a string");
+		s->p++;
+		return true;
+	}
+	u = hex4(s->p + 1, s->end);
+	if (u < 0)
+		return fail(s, "\\u needs four hex digits");
+	s->p += 5;
+	if (u >= 0xdc00 && u <= 0xdfff)
+		return fail(s, "a lone low surrogate");
+	if (u < 0xd800 || u > 0xdbff)
+		return true;
+	if (s->end - s->p < 6 || s->p[0] != '\\' || s->p[1] != 'u')
+		return fail(s, "a lone high surrogate");
+	u = hex4(s->p + 2, s->end);
+	if (u < 0xdc00 || u > 0xdfff)
+		return fail(s, "a lone high surrogate");
+	s->p += 6;
+	return true;
+}
+
+/* s->p stands on the opening quote; on success behind the closing one. */
+static bool
+string_check(struct scan *s)
+{
+	const char *from = ++s->p;
+	bool ascii = true;
+
+	while (s->p < s->end) {
+		unsigned char c = (unsigned char)*s->p;
+
+		if (c == '"') {
+			if (!ascii && !str_utf8(STR_SPAN(from, s->p)))
+				return fail(s, "a string that is not UTF-8");
+			s->p++;
+			return true;
+		}
+		if (c < ' ')
+			return fail(s, "a raw control character in a string");
+		s->p++;
+		if (c == '\\' && !escape_check(s))
+			return false;
+		ascii &= c < 0x80;
+	}
+	return fail(s, "a string without its end");
+}
+
+static bool
+digits(struct scan *s)
+{
+	const char *from = s->p;
+
+	while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
+		s->p++;
+	return s->p > from;
+}
+
+static bool
+number_check(struct scan *s)
+{
+	if (*s->p == '-')
+		s->p++;
+	if (s->p < s->end && *s->p == '0')
+		s->p++;
+	else if (!digits(s))
+		return fail(s, "a number without digits");
+	if (s->p < s->end && *s->p == '.') {
+		s->p++;
+		if (!digits(s))
+			return fail(s, "a number that ends in a point");
+	}
+	if (s->p < s->end && (*s->p | 0x20) == 'e') {
+		s->p++;
+		if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
+			s->p++;
+		if (!digits(s))
+			return fail(s, "an exponent without digits");
+	}
+	return true;
+}
+
+static bool
+word_check(struct scan *s, struct str word)
+{
+	if ((size_t)(s->end - s->p) < word.n || memcmp(s->p, word.p, word.n) != 0)
+		return fail(s, "an unknown word");
+	s->p += word.n;
+	return true;
+}
+
+static bool
+scalar_check(struct scan *s)
+{
+	switch (*s->p) {
+	case '"':
+		return string_check(s);
+	case 't':
+		return word_check(s, STR("true"));
+	case 'f':
+		return word_check(s, STR("false"));
+	case 'n':
+		return word_check(s, STR("null"));
+	default:
+		if (*s->p == '-' || (*s->p >= '0' && *s->p <= '9'))
+			return number_check(s);
+		return fail(s, "a value was expected");
+	}
+}
+
+/* ---- unique keys ---- */
+
+struct seen { /* (object, key) pairs as hashes */
+	uint64_t *h;
+	size_t n, cap;
+};
+
+static size_t unescape(struct str inner, char *out);
+
+/* A key's identity: the hash of its unescaped bytes. */
+static uint64_t
+key_hash(struct str inner)
+{
+	char small[256], *big = NULL;
+	uint64_t h;
+	size_t n;
+
+	if (!str_has(inner, '\\'))
+		return map_hash(inner);
+	if (inner.n > sizeof(small))
+		big = mem_alloc(inner.n);
+	n = unescape(inner, big != NULL ? big : small);
+	h = map_hash((struct str){ big != NULL ? big : small, n });
+	free(big);
+	return h;
+}
+
+static void
+seen_add(struct seen *k, uint64_t object, uint64_t key)
+{
+	if (k->n == k->cap) {
+		k->cap = k->cap == 0 ? 64 : k->cap * 2;
+		k->h = mem_realloc(k->h, k->cap * sizeof(*k->h));
+	}
+	/* The object's number is mixed in by a multiplier that is invertible modulo 2^64. */
+	k->h[k->n++] = key ^ (object * 0x9e3779b97f4a7c15ull);
+}
+
+static int
+u64_cmp(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool
+seen_unique(struct seen *k)
+{
+	if (k->n < 2)
+		return true;
+	qsort(k->h, k->n, sizeof(*k->h), u64_cmp);
+	for (size_t i = 1; i < k->n; i++)
+		if (k->h[i] == k->h[i - 1])
+			return false;
+	return true;
+}
+
+/* ---- the whole document ---- */
+
+struct check {
+	struct scan s;
+	uint64_t is_object; /* bit d: the container at depth d is an object */
+	int depth;
+	uint64_t object[JSON_DEPTH_MAX + 1]; /* its number */
+	uint64_t objects;
+	struct seen *seen; /* NULL: duplicates allowed */
+};
+
+static bool
+member_key(struct check *c)
+{
+	const char *from;
+
+	space_skip(&c->s);
+	if (c->s.p == c->s.end || *c->s.p != '"')
+		return fail(&c->s, "a key in quotes was expected");
+	from = c->s.p + 1;
+	if (!string_check(&c->s))
+		return false;
+	if (c->seen != NULL)
+		seen_add(c->seen, c->object[c->depth], key_hash(STR_SPAN(from, c->s.p - 1)));
+	space_skip(&c->s);
+	if (c->s.p == c->s.end || *c->s.p != ':')
+		return fail(&c->s, "':' was expected after a key");
+	c->s.p++;
+	space_skip(&c->s);
+	return true;
+}
+
+static bool
+top_is_object(const struct check *c)
+{
+	return c->depth > 0 && (c->is_object >> (c->depth - 1) & 1);
+}
+
+/* Behind an opening bracket: true with *value when a value comes next. */
+static bool
+container_open(struct check *c, bool *value)
+{
+	bool object = *c->s.p == '{';
+
+	if (c->depth == JSON_DEPTH_MAX)
+		return fail(&c->s, "nested too deep (64 levels at most)");
+	c->is_object &= ~(1ull << c->depth);
+	c->is_object |= (uint64_t)object << c->depth;
+	c->depth++;
+	c->object[c->depth] = ++c->objects;
+	c->s.p++;
+	space_skip(&c->s);
+	if (c->s.p < c->s.end && *c->s.p == (object ? '}' : ']')) {
+		c->s.p++;
+		c->depth--;
+		*value = false;
+		return true;
+	}
+	*value = true;
+	return !object || member_key(c);
+}
+
+/* Behind a value: closes what ends here; *value when another one follows. */
+static bool
+value_after(struct check *c, bool *value)
+{
+	for (;;) {
+		bool object = top_is_object(c);
+
+		*value = false;
+		space_skip(&c->s);
+		if (c->depth == 0)
+			return true;
+		if (c->s.p == c->s.end)
+			return fail(&c->s, "an object or array without its end");
+		if (*c->s.p == ',') {
+			c->s.p++;
+			space_skip(&c->s);
+			*value = true;
+			return !object || member_key(c);
+		}
+		if (*c->s.p != (object ? '}' : ']'))
+			return fail(&c->s, "',' or a closing bracket was expected");
+		c->s.p++;
+		c->depth--;
+	}
+}
+
+static bool
+document_check(struct check *c)
+{
+	bool value = true;
+
+	space_skip(&c->s);
+	while (value) {
+		if (c->s.p == c->s.end)
+			return fail(&c->s, "a value was expected");
+		if (*c->s.p == '{' || *c->s.p == '[') {
+			if (!container_open(c, &value))
+				return false;
+			if (value)
+				continue;
+		} else if (!scalar_check(&c->s)) {
+			return false;
+		}
+		if (!value_after(c, &value))
+			return false;
+	}
+	return c->s.p == c->s.end || fail(&c->s, "bytes after the end of the document");
+}
+
+bool
+json_check(struct str doc, bool unique, struct err *e)
+{
+	struct seen seen = { 0 };
+	struct check c = { .s = { .start = doc.p, .p = doc.p, .end = doc.p + doc.n },
+		.seen = unique ? &seen : NULL };
+	bool ok = document_check(&c);
+
+	if (!ok)
+		(void)report(&c.s, e);
+	else if (!seen_unique(&seen))
+		ok = err_set(
+		    e, ERR_INVALID, "not valid JSON here: a key is named twice in one object");
+	free(seen.h);
+	return ok;
+}
+
+/* ---- brackets, fast ---- */
+
+/* p stands behind an opening bracket, outside a string.  Returns what follows its closing bracket,
+ * or NULL when there is none. */
+typedef const char *brackets_f(const char *p, const char *end);
+
+static const char *
+string_skip(const char *p, const char *end)
+{
+	while (p < end) {
+		if (*p == '"')
+			return p + 1;
+		p += *p == '\\' ? 2 : 1;
+	}
+	return NULL;
+}
+
+static const char *
+brackets_plain(const char *p, const char *end)
+{
+	int64_t depth = 1;
+
+	while (p != NULL && p < end) {
+		char c = *p++;
+
+		if (c == '"')
+			p = string_skip(p, end);
+		else if (c == '{' || c == '[')
+			depth++;
+		else if ((c == '}' || c == ']') && --depth == 0)
+			return p;
+	}
+	return NULL;
+}
+
+#if defined(__x86_64__)
+struct block {
+	uint64_t quote, backslash, open, close;
+};
+
+__attribute__((target("avx2"))) static inline uint64_t
+block_eq(__m256i lo, __m256i hi, char c)
+{
+	__m256i want = _mm256_set1_epi8(c);
+	uint32_t a = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(lo, want));
+	uint32_t b = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(hi, want));
+
+	return a | (uint64_t)b << 32;
+}
+
+/* '{' and '[' differ from each other only in bit 5, and so do '}' and ']'. */
+__attribute__((target("avx2"))) static inline struct block
+block_read(const char *p)
+{
+	__m256i lo = _mm256_loadu_si256((const __m256i *)(const void *)p);
+	__m256i hi = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32));
+	__m256i bit5 = _mm256_set1_epi8(0x20);
+	__m256i lo5 = _mm256_or_si256(lo, bit5), hi5 = _mm256_or_si256(hi, bit5);
+
+	return (struct block){ block_eq(lo, hi, '"'), block_eq(lo, hi, '\\'),
+		block_eq(lo5, hi5, '{'), block_eq(lo5, hi5, '}') };
+}
+
+/* Which bytes of the block stand behind an odd run of backslashes; *carry goes between blocks. */
+static inline uint64_t
+escaped_bits(uint64_t backslash, uint64_t *carry)
+{
+	const uint64_t even = 0x5555555555555555ull;
+	uint64_t follows, odd_starts, sum;
+
+	backslash &= ~*carry;
+	follows = backslash << 1 | *carry;
+	odd_starts = backslash & ~even & ~follows;
+	*carry = __builtin_add_overflow(odd_starts, backslash, &sum);
+	return (even ^ (sum << 1)) & follows;
+}
+
+__attribute__((target("avx2,pclmul"))) static const char *
+brackets_avx2(const char *p, const char *end)
+{
+	uint64_t carry = 0, inside = 0; /* inside: all ones when the block starts in a string */
+	int64_t depth = 1;
+
+	for (; end - p >= 64; p += 64) {
+		struct block b = block_read(p);
+		uint64_t quote = b.quote & ~escaped_bits(b.backslash, &carry), string, opens,
+			 closes;
+		__m128i ones = _mm_set1_epi8((char)0xff);
+
+		string = (uint64_t)_mm_cvtsi128_si64(
+			     _mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t)quote), ones, 0)) ^
+			 inside;
+		inside = (uint64_t)((int64_t)string >> 63);
+		opens = b.open & ~string;
+		closes = b.close & ~string;
+		if (depth > __builtin_popcountll(closes)) {
+			depth += __builtin_popcountll(opens) - __builtin_popcountll(closes);
+			continue;
+		}
+		for (uint64_t both = opens | closes; both != 0; both &= both - 1) {
+			depth += opens & both & -both ? 1 : -1;
+			if (depth == 0)
+				return p + __builtin_ctzll(both) + 1;
+		}
+	}
+	/* Fewer than 64 bytes are left: walk them with the state carried over. */
+	if (carry != 0)
+		p++;
+	if (inside != 0)
+		p = string_skip(p, end);
+	while (p != NULL && p < end) {
+		char c = *p++;
+
+		if (c == '"')
+			p = string_skip(p, end);
+		else if (c == '{' || c == '[')
+			depth++;
+		else if ((c == '}' || c == ']') && --depth == 0)
+			return p;
+	}
+	return NULL;
+}
+#endif
+
+static brackets_f *
+brackets_best(void)
+{
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("pclmul"))
+		return brackets_avx2;
+#endif
+	return brackets_plain;
+}
+
+/* ---- chosen members ---- */
+
+/* One value of the top level: scalars are checked, containers bracketed. */
+static bool
+value_skip(struct scan *s, brackets_f *brackets)
+{
+	if (s->p == s->end)
+		return fail(s, "a value was expected");
+	if (*s->p == '{' || *s->p == '[') {
+		const char *after = brackets(s->p + 1, s->end);
+
+		if (after == NULL)
+			return fail(s, "an object or array without its end");
+		s->p = after;
+		return true;
+	}
+	return scalar_check(s);
+}
+
+static bool
+field_keep(struct json_field *f, size_t n, struct str key_raw, struct str value, struct scan *s)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!json_key_is(key_raw, f[i].name))
+			continue;
+		if (f[i].raw.p != NULL)
+			return fail(s, "a member that is named twice");
+		f[i].raw = value;
+	}
+	return true;
+}
+
+static bool
+fields_scan(struct scan *s, struct json_field *f, size_t n)
+{
+	brackets_f *brackets = brackets_best();
+	bool first = true;
+
+	space_skip(s);
+	if (s->p == s->end || *s->p != '{')
+		return fail(s, "an object was expected");
+	for (s->p++;; first = false) {
+		struct str key, value;
+
+		space_skip(s);
+		if (s->p < s->end && *s->p == '}' && first)
+			break;
+		key.p = s->p;
+		if (s->p == s->end || *s->p != '"')
+			return fail(s, "a key in quotes was expected");
+		if (!string_check(s))
+			return false;
+		key.n = (size_t)(s->p - key.p);
+		space_skip(s);
+		if (s->p == s->end || *s->p++ != ':')
+			return fail(s, "':' was expected after a key");
+		space_skip(s);
+		value.p = s->p;
+		if (!value_skip(s, brackets))
+			return false;
+		value.n = (size_t)(s->p - value.p);
+		if (!field_keep(f, n, key, value, s))
+			return false;
+		space_skip(s);
+		if (s->p == s->end)
+			return fail(s, "an object without its end");
+		if (*s->p == '}')
+			break;
+		if (*s->p++ != ',')
+			return fail(s, "',' or '}' was expected");
+	}
+	s->p++;
+	space_skip(s);
+	return s->p == s->end || fail(s, "bytes after the end of the document");
+}
+
+bool
+json_fields(struct str object, struct json_field *f, size_t n, struct err *e)
+{
+	struct scan s = { .start = object.p, .p = object.p, .end = object.p + object.n };
+
+	for (size_t i = 0; i < n; i++)
+		f[i].raw = STR_NONE;
+	return fields_scan(&s, f, n) || report(&s, e);
+}
+
+/* ---- iterating a checked document ---- */
+
+enum json_kind
+json_kind(struct str raw)
+{
+	if (raw.n == 0)
+		return JSON_BAD;
+	switch (raw.p[0]) {
+	case 'n':
+		return JSON_NULL;
+	case 'f':
+		return JSON_FALSE;
+	case 't':
+		return JSON_TRUE;
+	case '"':
+		return JSON_STRING;
+	case '[':
+		return JSON_ARRAY;
+	case '{':
+		return JSON_OBJECT;
+	default:
+		return raw.p[0] == '-' || (raw.p[0] >= '0' && raw.p[0] <= '9') ? JSON_NUMBER
+									       : JSON_BAD;
+	}
+}
+
+bool
+json_open(struct str raw, struct json_iter *it)
+{
+	enum json_kind k = json_kind(raw);
+
+	if (k != JSON_OBJECT && k != JSON_ARRAY)
+		return false;
+	*it = (struct json_iter){
+		.p = raw.p + 1, .end = raw.p + raw.n, .object = k == JSON_OBJECT, .first = true
+	};
+	return true;
+}
+
+/* The checked value at s->p, as a span. */
+static struct str
+value_span(struct scan *s)
+{
+	const char *from = s->p;
+
+	if (*s->p == '{' || *s->p == '[') {
+		s->p = brackets_best()(s->p + 1, s->end);
+	} else if (*s->p == '"') {
+		s->p = string_skip(s->p + 1, s->end);
+	} else {
+		while (s->p < s->end && memchr(",]} \n\r\t", *s->p, 7) == NULL)
+			s->p++;
+	}
+	if (s->p == NULL) /* not a checked document: end quietly */
+		s->p = s->end;
+	return STR_SPAN(from, s->p);
+}
+
+bool
+json_next(struct json_iter *it, struct str *key_raw, struct str *value_raw)
+{
+	struct scan s = { .start = it->p, .p = it->p, .end = it->end };
+
+	space_skip(&s);
+	if (s.p < s.end && *s.p == ',' && !it->first) {
+		s.p++;
+		space_skip(&s);
+	}
+	if (s.p >= s.end || *s.p == ']' || *s.p == '}')
+		return false;
+	it->first = false;
+	*key_raw = (struct str){ "", 0 };
+	if (it->object) {
+		*key_raw = value_span(&s);
+		space_skip(&s);
+		if (s.p < s.end && *s.p == ':')
+			s.p++;
+		space_skip(&s);
+		if (s.p >= s.end)
+			return false;
+	}
+	*value_raw = value_span(&s);
+	it->p = s.p;
+	return true;
+}
+
+bool
+json_get(struct str object, struct str name, struct str *value_raw)
+{
+	struct json_iter it;
+	struct str key, value;
+
+	if (json_kind(object) != JSON_OBJECT || !json_open(object, &it))
+		return false;
+	while (json_next(&it, &key, &value))
+		if (json_key_is(key, name)) {
+			*value_raw = value;
+			return true;
+		}
+	return false;
+}
+
+/* ---- values ---- */
+
+static size_t
+utf8_put(char *out, uint32_t u)
+{
+	if (u < 0x80) {
+		out[0] = (char)u;
+		return 1;
+	}
+	if (u < 0x800) {
+		out[0] = (char)(0xc0 | u >> 6);
+		out[1] = (char)(0x80 | (u & 0x3f));
+		return 2;
+	}
+	if (u < 0x10000) {
+		out[0] = (char)(0xe0 | u >> 12);
+		out[1] = (char)(0x80 | (u >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (u & 0x3f));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | u >> 18);
+	out[1] = (char)(0x80 | (u >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (u >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (u & 0x3f));
+	return 4;
+}
+
+static char
+plain_escape(char c)
+{
+	static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+	const char *at = memchr(from, c, 5);
+
+	return at == NULL ? c : to[at - from];
+}
+
+/* Unescapes checked string bytes; the result is never longer.  Returns its length. */
+static size_t
+unescape(struct str inner, char *out)
+{
+	const char *p = inner.p, *end = inner.p + inner.n;
+	size_t n = 0;
+
+	while (p < end) {
+		int u, low;
+
+		if (*p != '\\' || end - p < 2) {
+			out[n++] = *p++;
+			continue;
+		}
+		if (p[1] != 'u') {
+			out[n++] = plain_escape(p[1]);
+			p += 2;
+			continue;
+		}
+		u = hex4(p + 2, end);
+		p += 6;
+		if (u < 0 || p > end)
+			break;
+		if (u >= 0xd800 && u <= 0xdbff && end - p >= 6 && (low = hex4(p + 2, end)) >= 0) {
+			u = 0x10000 + ((u - 0xd800) << 10) + (low - 0xdc00);
+			p += 6;
+		}
+		n += utf8_put(out + n, (uint32_t)u);
+	}
+	return n;
+}
+
+static bool
+string_inner(struct str raw, struct str *inner)
+{
+	if (raw.n < 2 || raw.p[0] != '"')
+		return false;
+	*inner = (struct str){ raw.p + 1, raw.n - 2 };
+	return true;
+}
+
+bool
+json_string(struct str raw, struct arena *a, struct str *out)
+{
+	struct str inner;
+	char *p;
+
+	if (!string_inner(raw, &inner))
+		return false;
+	if (!str_has(inner, '\\')) {
+		*out = inner;
+		return true;
+	}
+	if (inner.n + 64 > arena_left(a))
+		return false;
+	p = arena_alloc(a, inner.n);
+	*out = (struct str){ p, unescape(inner, p) };
+	return true;
+}
+
+bool
+json_string_is(struct str raw, struct str text)
+{
+	char out[KEY_BYTES_MAX];
+	struct str inner;
+
+	if (!string_inner(raw, &inner))
+		return false;
+	if (!str_has(inner, '\\'))
+		return str_eq(inner, text);
+	if (inner.n > sizeof(out)) /* six bytes of escape make at least one */
+		return false;
+	return str_eq((struct str){ out, unescape(inner, out) }, text);
+}
+
+bool
+json_key_is(struct str key_raw, struct str name)
+{
+	return json_string_is(key_raw, name);
+}
+
+bool
+json_i64(struct str raw, int64_t *out)
+{
+	return json_kind(raw) == JSON_NUMBER && str_i64(raw, out);
+}
+
+bool
+json_bool(struct str raw, bool *out)
+{
+	enum json_kind k = json_kind(raw);
+
+	*out = k == JSON_TRUE;
+	return k == JSON_TRUE || k == JSON_FALSE;
+}
