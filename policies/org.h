@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * org - the bundle: an immutable snapshot of one folder of policy files.
+ *
+ * It holds the organisation (customers, teams, users, their budgets) and the compiled rules
+ * (rules.h), both with the file:line they came from.  A reload makes a new bundle beside the old
+ * one; whoever keeps a pointer into a bundle (a level, a verdict's text) keeps a reference.  One
+ * thread only: the reference count and the memo of decisions are plain memory.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/text.h"
+
+struct bundle;
+
+enum level_kind { LEVEL_CUSTOMER = 1, LEVEL_TEAM, LEVEL_USER };
+enum period { PERIOD_DAY = 1, PERIOD_WEEK, PERIOD_MONTH, PERIOD_YEAR }; /* weeks start on Monday */
+
+#define LEVELS_MAX        3 /* user, team, customer */
+#define LEVEL_BUDGETS_MAX 4 /* at most one per period */
+
+struct budget {
+	int64_t amount_nusd; /* >= 0 */
+	enum period period;  /* of the calendar of level.zone */
+	struct str where;    /* "root/acme.yaml:9" */
+};
+
+struct level {
+	enum level_kind kind;
+	struct str name;
+	struct str
+	    id; /* "acme", "acme/payments", "acme/payments/ana", "acme//bob" (no team): stable */
+	const struct level *parent;               /* NULL: a customer */
+	struct budget budgets[LEVEL_BUDGETS_MAX]; /* [0] shortest period first */
+	size_t budgets_n;
+	struct str zone;    /* IANA name, "UTC" by default; never empty */
+	struct str contact; /* nearest of the level's, its ancestors', the organisation's; or "" */
+	const struct str *groups; /* of a user */
+	size_t groups_n;
+	struct str where; /* "file:line" of its first mention */
+};
+
+struct bundle_source {
+	const char *dir; /* holds root/ and customers/; messages name files relative to it */
+	/* See struct core_settings: NULL = unknown, such names are not checked then. */
+	const struct str *servers;
+	size_t servers_n;
+	const struct str *models; /* aliases and ids; an id may hold `*` */
+	size_t models_n;
+};
+
+/*
+ * Reads every file of the folder.  `problems` (may be NULL) gets all of them, one per line
+ * "root/a.yaml:3:9: what is wrong (the fix)", warnings as "root/a.yaml:3:9: warning: ...".  When
+ * one is an error: NULL, and *e is the first of them (ERR_INVALID) with how many more there are.
+ * Nothing unknown or not yet supported is ever skipped silently.  The caller owns one reference.
+ */
+struct bundle *
+bundle_load(const struct bundle_source *src, struct buf *problems, struct err *e) MUST_CHECK;
+struct bundle *bundle_ref(struct bundle *b);
+void bundle_unref(struct bundle **b);          /* clears the pointer; the last one frees */
+struct str bundle_rev(const struct bundle *b); /* sha256 of the files in order of path, hex */
+
+/*
+ * The levels of an owner, leaf first (user, team, customer); parts that are "" are left out, and a
+ * name that is unique needs no parents ("ana" alone finds acme/payments/ana).  All three "": none
+ * (n = 0, true).  ERR_NO_OWNER: not in the files, or ambiguous; the text says which.
+ */
+struct chain {
+	const struct level *level[LEVELS_MAX];
+	size_t n;
+};
+bool bundle_find_chain(const struct bundle *b, struct str customer, struct str team,
+    struct str user, struct chain *out, struct err *e) MUST_CHECK;
+
+/* All levels, in order of id (parents first); start with NULL. */
+const struct level *bundle_next_level(const struct bundle *b, const struct level *after);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rules - may they: decisions over a bundle (org.h).
+ *
+ * Default deny; an allow grants; a deny from anywhere wins; the order of files and rules never
+ * matters.  Which policies apply to a subject is decided once, when a key is resolved, and
+ * decisions are memoised per set of policies and name.
+ */
+#pragma once
+
+#include "policies/org.h"
+#include "policies/policies.h"
+
+/* Who asks, resolved against one bundle; resolve again after a reload.  Plain memory: holds
+ * pointers into the bundle (and the key's name), so whoever keeps it keeps a reference. */
+struct subject {
+	const struct bundle *bundle;
+	struct chain chain;
+	struct str key; /* its name; borrowed */
+	uint32_t set;   /* which policies apply */
+};
+/* ERR_NO_OWNER as bundle_find_chain(). */
+bool subject_resolve(struct bundle *b, struct str customer, struct str team, struct str user,
+    struct str key_name, struct subject *out, struct err *e) MUST_CHECK;
+
+struct verdict {
+	bool allowed;
+	struct str rule;   /* "root/solo.yaml:12"; "" when no rule allows it (default deny) */
+	struct str policy; /* "solo"; "" as above */
+	int line;          /* "solo:12" is how people see it */
+	struct str reason; /* of the deny; or "" */
+	struct str owner;  /* nearest owner or contact; or "" */
+};
+/*
+ * Decides one ask.  name: "server/tool"; the resolved model id; "run"; `requested`: what the client
+ * called the model ("" = same; ignored for other kinds).  The strings of *out live as long as the
+ * bundle.  Never allocates without bound: the memo is dropped when it has grown too large.
+ */
+void rules_decide(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
+    struct str requested, struct verdict *out);
+/* Appends one line without a newline: "allowed by solo:12", "no rule allows it", "denied by
+ * solo:14: Deletes go through #sre (ask #platform)". */
+void verdict_text(const struct verdict *v, struct buf *out);
+/* For a refusal towards the client: ERR_DENIED with that text and the name; false. */
+bool verdict_err(const struct verdict *v, struct str name, struct err *e);
+
+/* What rules_may_list() and rules_why() need of the core; core.c and key.c provide them. */
+struct bundle *core_bundle(struct core *c); /* the loaded one, borrowed */
+/* Resolved against core_bundle(); NULL while the key's owner is not in the files. */
+const struct subject *key_subject(struct key *k);
