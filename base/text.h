@@ -17,7 +17,6 @@ struct str {
 #define STR_NONE       ((struct str){ NULL, 0 })
 #define STR_FMT        "%.*s"
 #define STR_ARG(s)     (int)(s).n, (s).p
-#define STR_OF(cstr)   str_of(cstr)
 #define STR_SPAN(a, b) ((struct str){ (a), (size_t)((b) - (a)) })
 
 struct str str_of(const char *cstr); /* NULL gives STR_NONE */
