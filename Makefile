@@ -62,6 +62,7 @@ WORKER_CFLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -Werror -fno-common -fno-s
             $(HARDEN) -fPIE -isystem /usr/include/lua5.4
 build/sandbox-worker: $(WORKER_SRC:%.c=build/worker/%.o)
 	$(CC) -static-pie -Wl,-z,relro,-z,now -o $@ $^ -llua5.4 -lm
+build/worker/sandbox/worker/library.o: sandbox/worker/library.lua
 build/worker/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(OPT) $(WORKER_CFLAGS) -MMD -MP -c -o $@ $<

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sandbox - untrusted Lua scripts, each in a process of its own that can do nothing but talk to us.
+ *
+ * The owner of a run decides about every call; a fully compromised worker can do what its script
+ * could have done legally and nothing more.  Workers are forked ahead of need by a zygote, locked
+ * before they read their first byte, used once.  Every limit is counted here, too: this side is
+ * the authority, the worker's own counting only makes the better message.
+ *
+ *	sandbox_run --> queued --> running --call/log events--> ended --> done event, job finished
+ *	                   \___________ job_cancel(): silent, the worker is killed
+ */
+#pragma once
+
+#include "base/job.h"
+#include "base/loop.h"
+#include "base/text.h"
+#include "sandbox/frame.h" /* enum sandbox_end, limits of the wire */
+
+struct sandbox;
+struct sandbox_run;
+
+/* Measured at each start of the zygote: nine probes must die, a script must run. */
+enum sandbox_level {
+	SANDBOX_STARTING,    /* runs may be started: they wait */
+	SANDBOX_UNAVAILABLE, /* a required layer is missing: every run is refused */
+	SANDBOX_REDUCED,     /* locked, but without namespaces, empty root or Landlock */
+	SANDBOX_FULL,
+};
+
+struct sandbox_settings { /* zero means the default */
+	const char
+	    *worker; /* path of sandbox-worker; NULL: beside this program, or in ../libexec */
+	size_t memory_bytes;    /* 64 MiB; Lua memory of one script, 1..256 MiB */
+	int cpu_ms;             /* 1000 */
+	int wall_ms;            /* 60,000 */
+	uint32_t calls_max;     /* 100 tool calls of one script */
+	uint32_t in_flight_max; /* 8 at once; more wait in the worker */
+	uint32_t branches_max;  /* 256 branches of one pmap or parallel */
+	int idle, running_max;  /* 4 workers forked ahead, 16 scripts at once */
+	int queue_max;          /* 64 waiting scripts, then ERR_OVERLOAD */
+	bool require_full;      /* take "reduced" for "unavailable" */
+	void (*changed)(void *ctx, enum sandbox_level level); /* may be NULL */
+	void *ctx;
+};
+
+/* Starts the zygote and its self-test (ready within 100 ms, through the loop).  The settings are
+ * copied.  Fails when there is no worker program to start. */
+struct sandbox *
+sandbox_new(struct loop *l, const struct sandbox_settings *s, struct err *e) MUST_CHECK;
+/* No run may be in flight.  Zygote and workers are gone when it returns. */
+void sandbox_free(struct sandbox **s);
+enum sandbox_level sandbox_level(const struct sandbox *s);
+const char *sandbox_level_word(enum sandbox_level level); /* starting|unavailable|reduced|full */
+/* What is missing, "" when nothing is; valid until the level changes. */
+const char *sandbox_why(const struct sandbox *s);
+const char *sandbox_end_word(enum sandbox_end end); /* DONE, COMPILE, ... */
+
+/* A tool as the script names it: both parts Lua identifiers, at most FRAME_NAME_MAX bytes. */
+struct sandbox_tool {
+	struct str server, name;
+};
+struct sandbox_script { /* lent for the duration of sandbox_run() */
+	struct str source;
+	const struct sandbox_tool *tools; /* a tool's handle is its index here */
+	size_t tools_n;
+	uint64_t seed[2]; /* of math.random; both zero: random */
+	int64_t time_s;   /* what os.time() says; zero: now */
+	int wall_ms;      /* zero: the setting */
+};
+
+struct sandbox_result { /* lent for the duration of the done event */
+	enum sandbox_end end;
+	struct str value;   /* checked JSON; p NULL: the script returned nothing */
+	struct str message; /* why it did not end with DONE; untrusted text, any bytes */
+	struct str log;     /* all printed text; untrusted, any bytes: escape before showing */
+	int64_t cpu_us;     /* measured by the kernel; 0 when the script was never started */
+	int64_t maxrss_kb;
+	uint32_t calls;
+};
+
+struct sandbox_events {
+	/* The script calls tools[handle], or searches (SANDBOX_SEARCH, args {"query":…}).  args is
+	 * a checked JSON object without duplicate keys, lent for this call.  Answer once, now or
+	 * later, with sandbox_answer(); the script waits. */
+	void (*call)(
+	    void *ctx, struct sandbox_run *r, uint32_t id, uint32_t handle, struct str args);
+	void (*log)(void *ctx, struct str text); /* as printed; may be NULL */
+	/* Exactly once, last, unless the job is cancelled; then the job finishes by itself. */
+	void (*done)(void *ctx, const struct sandbox_result *result);
+};
+#define SANDBOX_SEARCH FRAME_HANDLE_SEARCH
+
+/* A kid of `parent`.  Refused: ERR_UNCONFIGURED (unavailable), ERR_OVERLOAD (queue full),
+ * ERR_INVALID (tool table).  A source that is too long is a run that ends with COMPILE. */
+struct sandbox_run *
+sandbox_run(struct sandbox *s, struct job *parent, const struct sandbox_script *script,
+    const struct sandbox_events *ev, void *ctx, struct err *e) MUST_CHECK;
+struct job *sandbox_run_job(struct sandbox_run *r);
+/*
+ * Answers call `id`.  FRAME_OK: json is the value that the script gets.  FRAME_ERROR: json is an
+ * object {"code":…,"message":…,…} that the script can catch; server and tool are added.  An id that
+ * is not open is ignored: the run may have ended meanwhile.  Values over 4 MiB become an error.
+ */
+void sandbox_answer(struct sandbox_run *r, uint32_t id, int flags, struct str json);
+
+/* For metrics: scripts running and waiting, workers idle, ends by class since start. */
+struct sandbox_counts {
+	int running, queued, idle;
+	uint64_t ends[SANDBOX_CANCELLED + 1];
+};
+struct sandbox_counts sandbox_counts(const struct sandbox *s);

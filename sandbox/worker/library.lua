@@ -1,0 +1,375 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- library - what scripts find beside Lua's own functions.  Runs once, in the trimmed environment,
+-- before any script; so it can do no more than a script can, plus what calls.c passes in:
+--   fan(list, fn, keep)  concurrent branches        fail(server, tool, code, message)  raises
+--   now()                the run's frozen time      search{query=}  asks the gateway
+--   by_name              "server.tool" -> function, filled at RUN
+local fan, fail, now, search, by_name = ...
+local type, tostring, error, ipairs, pairs, select = type, tostring, error, ipairs, pairs, select
+local rawget, rawset, next, tonumber, mtype = rawget, rawset, next, tonumber, math.type
+local sort, unpack, concat = table.sort, table.unpack, table.concat
+local floor, format = math.floor, string.format
+local array, null = array, null
+
+local function want(v, kind, n, name)
+	if type(v) ~= kind then
+		error(format("bad argument #%d to '%s' (%s expected, got %s)", n, name, kind,
+			v == nil and "nil" or type(v)), 3)
+	end
+end
+
+-- ---- lists ----
+local function getter(k)
+	if type(k) == "function" then return k end
+	return function(v) return v[k] end
+end
+
+function map(list, fn)
+	want(list, "table", 1, "map") want(fn, "function", 2, "map")
+	local out = array{}
+	for i, v in ipairs(list) do out[#out + 1] = fn(v, i) end
+	return out
+end
+
+function filter(list, fn)
+	want(list, "table", 1, "filter") want(fn, "function", 2, "filter")
+	local out = array{}
+	for i, v in ipairs(list) do if fn(v, i) then out[#out + 1] = v end end
+	return out
+end
+
+function reduce(list, fn, acc)
+	want(list, "table", 1, "reduce") want(fn, "function", 2, "reduce")
+	for i, v in ipairs(list) do acc = fn(acc, v, i) end
+	return acc
+end
+
+function sum(list, key)
+	want(list, "table", 1, "sum")
+	local get, total = key ~= nil and getter(key), 0
+	for _, v in ipairs(list) do
+		if get then v = get(v) end
+		total = total + (v or 0)
+	end
+	return total
+end
+
+function pluck(list, key)
+	want(list, "table", 1, "pluck")
+	local out = array{}
+	for _, v in ipairs(list) do out[#out + 1] = v[key] end
+	return out
+end
+
+function group_by(list, key)
+	want(list, "table", 1, "group_by")
+	local get, out = getter(key), {}
+	for _, v in ipairs(list) do
+		local k = get(v)
+		if k ~= nil then
+			local g = rawget(out, k)
+			if not g then g = array{} out[k] = g end
+			g[#g + 1] = v
+		end
+	end
+	return out
+end
+
+function sort_by(list, key, descending)
+	want(list, "table", 1, "sort_by")
+	local get, out = getter(key), array{}
+	for i, v in ipairs(list) do out[i] = { get(v), i, v } end
+	sort(out, function(a, b)
+		local x, y = a[1], b[1]
+		if x == y then return a[2] < b[2] end -- stable
+		if x == nil or y == nil then return y == nil end -- nothing last
+		if descending then return y < x end
+		return x < y
+	end)
+	for i, e in ipairs(out) do out[i] = e[3] end
+	return out
+end
+
+local function key_less(a, b)
+	if type(a) == type(b) and (type(a) == "number" or type(a) == "string") then return a < b end
+	return tostring(a) < tostring(b)
+end
+
+function keys(t)
+	want(t, "table", 1, "keys")
+	local out = array{}
+	for k in next, t do out[#out + 1] = k end
+	sort(out, key_less)
+	return out
+end
+
+-- ---- text ----
+function split(s, sep)
+	want(s, "string", 1, "split")
+	local out, at = array{}, 1
+	if sep == nil or sep == "" then
+		for w in s:gmatch("%S+") do out[#out + 1] = w end
+		return out
+	end
+	while true do
+		local a, b = s:find(sep, at, true)
+		if not a then out[#out + 1] = s:sub(at) return out end
+		out[#out + 1] = s:sub(at, a - 1)
+		at = b + 1
+	end
+end
+
+function trim(s)
+	want(s, "string", 1, "trim")
+	return s:match("^%s*()") > #s and "" or s:match("^%s*(.*%S)")
+end
+
+function lines(s)
+	want(s, "string", 1, "lines")
+	local out = array{}
+	for l in (s:gsub("\n$", "") .. "\n"):gmatch("(.-)\r?\n") do out[#out + 1] = l end
+	return out
+end
+
+-- The structure of a value without its contents: {id:integer, tags:string[2]}.
+local function shape_of(v, depth)
+	local t = type(v)
+	if v == null then return "null" end
+	if t == "number" then return mtype(v) == "integer" and "integer" or "number" end
+	if t == "string" then return #v > 40 and "string(" .. #v .. ")" or "string" end
+	if t ~= "table" then return t end
+	local n = #v
+	if n > 0 or next(v) == nil then
+		return (n > 0 and shape_of(v[1], depth + 1) or "any") .. "[" .. n .. "]"
+	end
+	if depth >= 6 then return "table" end
+	local out = {}
+	for i, k in ipairs(keys(v)) do
+		if i > 60 then out[i] = "..." break end
+		out[i] = tostring(k) .. ":" .. shape_of(v[k], depth + 1)
+	end
+	return "{" .. concat(out, ", ") .. "}"
+end
+function shape(v) return shape_of(v, 0) end
+
+-- ---- concurrency ----
+function pmap(list, fn, options)
+	want(list, "table", 1, "pmap") want(fn, "function", 2, "pmap")
+	return fan(list, fn, options ~= nil and options.errors == "keep")
+end
+
+-- A table of functions gives a table of results; functions give results.
+function parallel(first, second, ...)
+	if type(first) == "table" then
+		local keep = type(second) == "table" and second.errors == "keep"
+		for i, f in ipairs(first) do
+			if type(f) ~= "function" then
+				error(format("parallel takes functions (#%d is a %s): "
+					.. "parallel{function() return server.tool{...} end}", i, type(f)), 2)
+			end
+		end
+		return fan(first, nil, keep)
+	end
+	want(first, "function", 1, "parallel")
+	local list = { first, second, ... }
+	for i = 1, select("#", ...) + 2 do
+		if i ~= 2 or second ~= nil then want(list[i], "function", i, "parallel") end
+	end
+	local out = fan(list, nil, false)
+	for i = 1, #list do if out[i] == null then out[i] = nil end end
+	return unpack(out, 1, #list)
+end
+
+-- ---- time: frozen, UTC ----
+local function days_from(y, m, d) -- proleptic Gregorian, from 1970-01-01
+	y = y + (m - 1) // 12
+	m = (m - 1) % 12 + 1
+	if m <= 2 then y = y - 1 end
+	local era = y // 400
+	local yoe = y - era * 400
+	local doy = (153 * (m + (m > 2 and -3 or 9)) + 2) // 5 + d - 1
+	return era * 146097 + yoe * 365 + yoe // 4 - yoe // 100 + doy - 719468
+end
+
+local function civil(t)
+	local days, rest = t // 86400, t % 86400
+	local z = days + 719468
+	local era = z // 146097
+	local doe = z - era * 146097
+	local yoe = (doe - doe // 1460 + doe // 36524 - doe // 146096) // 365
+	local doy = doe - (365 * yoe + yoe // 4 - yoe // 100)
+	local mp = (5 * doy + 2) // 153
+	local m = mp < 10 and mp + 3 or mp - 9
+	local y = yoe + era * 400 + (m <= 2 and 1 or 0)
+	return { year = y, month = m, day = doy - (153 * mp + 2) // 5 + 1, hour = rest // 3600,
+		min = rest % 3600 // 60, sec = rest % 60, wday = (days + 4) % 7 + 1,
+		yday = days - days_from(y, 1, 1) + 1, isdst = false }
+end
+
+local day_names = { "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday" }
+local month_names = { "January", "February", "March", "April", "May", "June", "July", "August",
+	"September", "October", "November", "December" }
+local conversions
+conversions = {
+	Y = function(d) return format("%d", d.year) end,
+	y = function(d) return format("%02d", d.year % 100) end,
+	m = function(d) return format("%02d", d.month) end,
+	d = function(d) return format("%02d", d.day) end,
+	e = function(d) return format("%2d", d.day) end,
+	H = function(d) return format("%02d", d.hour) end,
+	I = function(d) return format("%02d", (d.hour + 11) % 12 + 1) end,
+	M = function(d) return format("%02d", d.min) end,
+	S = function(d) return format("%02d", d.sec) end,
+	p = function(d) return d.hour < 12 and "AM" or "PM" end,
+	j = function(d) return format("%03d", d.yday) end,
+	w = function(d) return format("%d", d.wday - 1) end,
+	A = function(d) return day_names[d.wday] end,
+	a = function(d) return day_names[d.wday]:sub(1, 3) end,
+	B = function(d) return month_names[d.month] end,
+	b = function(d) return month_names[d.month]:sub(1, 3) end,
+	F = "%Y-%m-%d", T = "%H:%M:%S", R = "%H:%M", D = "%m/%d/%y", x = "%m/%d/%y",
+	X = "%H:%M:%S", c = "%a %b %e %H:%M:%S %Y", r = "%I:%M:%S %p",
+	Z = function() return "UTC" end, z = function() return "+0000" end,
+	["%"] = function() return "%" end, n = function() return "\n" end, t = function() return "\t" end,
+}
+local function strftime(f, d, level)
+	return (f:gsub("%%(.?)", function(c)
+		local how = rawget(conversions, c)
+		if not how then error("os.date: unknown conversion '%" .. c .. "'", level) end
+		return type(how) == "string" and strftime(how, d, level) or how(d)
+	end))
+end
+
+local function whole(t, name, default)
+	local v = t[name]
+	if v == nil then v = default end
+	local n = mtype(v) == "integer" and v or tonumber(v)
+	if n == nil or n ~= floor(n) or n < -2^40 or n > 2^40 then
+		error("os.time: field '" .. name .. "' is missing or not an integer", 3)
+	end
+	return floor(n)
+end
+
+os = {
+	time = function(t)
+		if t == nil then return now() end
+		want(t, "table", 1, "os.time")
+		local y, m, d = whole(t, "year"), whole(t, "month"), whole(t, "day")
+		return days_from(y, m, d) * 86400 + whole(t, "hour", 12) * 3600
+			+ whole(t, "min", 0) * 60 + whole(t, "sec", 0)
+	end,
+	date = function(f, t)
+		if f == nil then f = "%c" end
+		want(f, "string", 1, "os.date")
+		if t == nil then t = now() end
+		want(t, "number", 2, "os.date")
+		if t ~= floor(t) or t < -2^46 or t > 2^46 then error("os.date: time out of range", 2) end
+		if f:sub(1, 1) == "!" then f = f:sub(2) end
+		local d = civil(floor(t))
+		if f:sub(1, 2) == "*t" then return d end
+		return strftime(f, d, 4)
+	end,
+}
+setmetatable(os, {
+	__index = function(_, k) error("undefined global 'os." .. tostring(k) .. "'", 2) end,
+	__metatable = false,
+})
+
+-- ---- names ----
+local servers = {} -- name -> { name -> function }
+local longest = 64 -- edit distance is quadratic: names longer than this get no suggestion
+
+local function norm(s) return (s:gsub("[^%w]", ""):lower()) end
+
+local function distance(a, b)
+	local row = {}
+	for j = 0, #b do row[j] = j end
+	for i = 1, #a do
+		local diagonal = row[0]
+		row[0] = i
+		for j = 1, #b do
+			local cost = a:byte(i) == b:byte(j) and 0 or 1
+			local least = diagonal + cost
+			if row[j] + 1 < least then least = row[j] + 1 end
+			if row[j - 1] + 1 < least then least = row[j - 1] + 1 end
+			diagonal, row[j] = row[j], least
+		end
+	end
+	return row[#b]
+end
+
+local function nearest(wanted, names)
+	if type(wanted) ~= "string" or #wanted > longest then return "" end
+	local w, best, best_distance = norm(wanted), nil, #wanted // 3 + 1
+	for _, name in ipairs(keys(names)) do
+		local d = #name <= longest and distance(w, norm(name)) or 99
+		if d < best_distance then best, best_distance = name, d end
+	end
+	return best and "; did you mean " .. best .. "?" or ""
+end
+
+-- Another spelling of the same name (readFile, read-file, READ_FILE), if only one tool has it.
+local function same(wanted, names)
+	local w, found = type(wanted) == "string" and norm(wanted), nil
+	if not w then return nil end
+	for name, fn in next, names do
+		if norm(name) == w then
+			if found then return nil end
+			found = fn
+		end
+	end
+	return found
+end
+
+local function unknown(server, k)
+	local fn = same(k, servers[server])
+	if fn then return fn end
+	local near = nearest(k, servers[server])
+	fail(server, nil, "unknown_tool", "no tool '" .. tostring(k) .. "'"
+		.. (near ~= "" and near or "; search with tools\"what you need\""))
+end
+
+local function add_tool(server, tool, fn)
+	local t = servers[server]
+	if not t then
+		t = {}
+		servers[server] = t
+		local proxy = setmetatable({}, {
+			__index = function(_, k)
+				local f = rawget(t, k)
+				return f or unknown(server, k)
+			end,
+			__newindex = function() error("server tables are read-only", 2) end,
+			__pairs = function() return next, t, nil end,
+			__tostring = function() return "server " .. server end,
+			__metatable = false,
+		})
+		if rawget(_ENV, server) == nil then rawset(_ENV, server, proxy) end
+	end
+	t[tool] = fn
+	by_name[server .. "." .. tool] = fn
+end
+
+local function unknown_name(name)
+	local server, tool = name:match("^([^.]+)%.(.+)$")
+	if server and servers[server] then return unknown(server, tool) end
+	local fn = same(name, by_name)
+	if fn then return fn end
+	fail(server or name, tool, "unknown_tool", server and "no server '" .. server .. "'"
+		.. nearest(server, servers) or "a tool is called as \"server.tool\"")
+end
+
+function tools(query)
+	if type(query) == "string" then query = { query = query } end
+	return search(query)
+end
+
+setmetatable(_ENV, {
+	__index = function(_, k)
+		error("undefined global '" .. tostring(k) .. "'"
+			.. (nearest(k, servers):gsub("did you mean ", "did you mean server ")), 2)
+	end,
+	__metatable = "locked",
+})
+
+return add_tool, unknown_name

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vm - one Lua state under three limits, and one run in it.
+ *
+ * Memory: the allocator counts; past the limit it reports and exits.  Lua never sees a failed
+ * allocation, because Debian's 5.4.4 double-frees in the emergency collection that follows one.
+ * Past half of the limit it asks for a full collection at the next safe point (a one-shot hook),
+ * and after that each time half of what was left is used up.
+ *
+ * CPU: a permanent count hook costs a factor of two, so there is none.  ITIMER_PROF ticks at the
+ * limit: the first tick arms a one-shot hook, which reports the line; if a library function never
+ * returns to the interpreter, the second tick exits.  vm_on_tick() is a signal handler that does
+ * more than write an eventfd: lua_sethook() is made for it and there is no event loop to wake.
+ *
+ * Every limit ends by _exit(): nothing a script can write with pcall stands in the way, and no
+ * code of the script runs after its end.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sandbox/worker/worker.h"
+
+struct vm vm = { .fd = -1 };
+
+int
+vm_line(lua_State *L)
+{
+	lua_Debug ar;
+
+	for (int i = 0; i < 40 && L != NULL && lua_getstack(L, i, &ar); i++) {
+		lua_getinfo(L, "Sl", &ar);
+		if (ar.currentline > 0 && strcmp(ar.source, "=script") == 0)
+			return ar.currentline;
+	}
+	return 0;
+}
+
+_Noreturn void
+vm_end(enum sandbox_end end, const char *text)
+{
+	char message[512];
+	int line = vm_line(vm.running != NULL ? vm.running : vm.main), n;
+
+	if (line > 0)
+		n = snprintf(message, sizeof(message), "script:%d: %s", line, text);
+	else
+		n = snprintf(message, sizeof(message), "%s", text);
+	if (n < 0)
+		n = 0;
+	if ((size_t)n >= sizeof(message))
+		n = (int)sizeof(message) - 1;
+	wire_send(
+	    (struct frame_head){
+		.body_bytes = (uint32_t)n, .type = FRAME_FAIL, .flags = (uint8_t)end },
+	    message);
+	_exit(1);
+}
+
+static void
+on_cpu(lua_State *L, lua_Debug *ar)
+{
+	(void)ar;
+	vm.running = L;
+	vm_end(SANDBOX_CPU, "CPU limit exceeded");
+}
+
+void
+vm_on_tick(int signo)
+{
+	(void)signo;
+	if (vm.ticks++ > 0)
+		_exit(WORKER_EXIT_CPU);
+	if (vm.running != NULL)
+		lua_sethook(vm.running, on_cpu, LUA_MASKCOUNT, 1);
+}
+
+static void
+on_collect(lua_State *L, lua_Debug *ar)
+{
+	size_t left;
+
+	lua_sethook(L, NULL, 0, 0);
+	if (vm.ticks > 0)
+		on_cpu(L, ar);
+	lua_gc(L, LUA_GCCOLLECT);
+	lua_gc(L, LUA_GCINC, 120, 400, 0);
+	left = vm.limit_bytes - vm.used_bytes;
+	vm.collect_at_bytes = vm.used_bytes + left / 2;
+	if (vm.collect_at_bytes < vm.limit_bytes / 2)
+		vm.collect_at_bytes = vm.limit_bytes / 2;
+	/* This close to the limit, collecting again and again only burns the CPU limit. */
+	vm.collect_wanted = left < vm.limit_bytes / 64;
+	if (vm.ticks > 0)
+		on_cpu(L, ar);
+}
+
+static void *
+allocate(void *ud, void *p, size_t old, size_t new)
+{
+	size_t used;
+	void *q;
+
+	(void)ud;
+	if (p == NULL)
+		old = 0; /* Lua passes a type there */
+	if (new == 0) {
+		free(p);
+		vm.used_bytes -= old;
+		return NULL;
+	}
+	used = vm.used_bytes - old + new;
+	if (used > vm.limit_bytes && new > old)
+		vm_end(SANDBOX_OOM, "memory limit exceeded");
+	q = realloc(p, new);
+	if (q == NULL) {
+		if (new <= old)
+			return p;
+		vm_end(SANDBOX_OOM, "memory limit exceeded");
+	}
+	vm.used_bytes = used;
+	if (used > vm.collect_at_bytes && !vm.collect_wanted && vm.running != NULL) {
+		vm.collect_wanted = true;
+		lua_sethook(vm.running, on_collect, LUA_MASKCOUNT, 1);
+	}
+	return q;
+}
+
+int
+vm_resume(lua_State *co, lua_State *from, int args, int *results)
+{
+	lua_State *before = vm.running;
+	int status;
+
+	vm.running = co;
+	if (vm.ticks > 0) /* the tick came while nobody, or the caller, was running */
+		lua_sethook(co, on_cpu, LUA_MASKCOUNT, 1);
+	else if (vm.collect_wanted)
+		lua_sethook(co, on_collect, LUA_MASKCOUNT, 1);
+	status = lua_resume(co, from, args, results);
+	vm.running = before;
+	return status;
+}
+
+lua_State *
+vm_new(size_t limit_bytes)
+{
+	vm.limit_bytes = limit_bytes;
+	vm.collect_at_bytes = limit_bytes / 2;
+	vm.main = lua_newstate(allocate, NULL);
+	if (vm.main == NULL)
+		return NULL;
+	environment_open(vm.main);
+	lua_gc(vm.main, LUA_GCCOLLECT);
+	return vm.main;
+}
+
+/* Turns whatever was raised into text, where it was raised. */
+static int
+on_error(lua_State *L)
+{
+	int line;
+
+	if (calls_is_error(L, 1)) {
+		lua_getfield(L, 1, "line");
+		line = (int)lua_tointeger(L, -1);
+		if (line > 0)
+			lua_pushfstring(L, "script:%d: ", line);
+		else
+			lua_pushliteral(L, "");
+		safe_tostring(L, 1, NULL);
+		lua_concat(L, 2);
+		return 1;
+	}
+	safe_tostring(L, 1, NULL);
+	return 1;
+}
+
+static int
+encode_results(lua_State *L)
+{
+	int n = lua_gettop(L);
+
+	out_reset(FRAME_VALUE_MAX);
+	if (n == 0 || (n == 1 && lua_isnil(L, 1)))
+		return 0;
+	if (n > 1) {
+		lua_createtable(L, n, 0);
+		for (int i = 1; i <= n; i++) {
+			lua_pushvalue(L, i);
+			if (lua_isnil(L, -1)) {
+				lua_pop(L, 1);
+				lua_pushlightuserdata(L, NULL);
+			}
+			lua_rawseti(L, n + 1, i);
+		}
+	}
+	json_put(L, -1, EMPTY_IS_ARRAY);
+	return 0;
+}
+
+static _Noreturn void
+fail(lua_State *L, enum sandbox_end end)
+{
+	size_t n;
+	const char *s = lua_tolstring(L, -1, &n);
+
+	if (s == NULL)
+		s = "error", n = 5;
+	if (n > FRAME_MESSAGE_MAX)
+		n = FRAME_MESSAGE_MAX;
+	wire_send(
+	    (struct frame_head){
+		.body_bytes = (uint32_t)n, .type = FRAME_FAIL, .flags = (uint8_t)end },
+	    s);
+	_exit(1);
+}
+
+static bool
+run(lua_State *L, const char *source, size_t n)
+{
+	int before = lua_gettop(L), results;
+
+	lua_pushcfunction(L, on_error);
+	if (luaL_loadbufferx(L, source, n, "=script", "t") != LUA_OK)
+		fail(L, SANDBOX_COMPILE);
+	if (lua_pcall(L, 0, LUA_MULTRET, before + 1) != LUA_OK)
+		fail(L, SANDBOX_RUNTIME);
+	results = lua_gettop(L) - before - 1;
+	lua_pushcfunction(L, encode_results);
+	lua_insert(L, before + 2);
+	if (lua_pcall(L, results, 0, before + 1) != LUA_OK)
+		fail(L, SANDBOX_RUNTIME);
+	lua_settop(L, before);
+	return !vm.out.over;
+}
+
+void
+vm_warm(void)
+{
+	static const char text[] =
+	    "local t = {} for i = 1, 50 do t[i] = { id = i, s = tostring(i) } end "
+	    "local s = string.format('%d', #t):upper() "
+	    "for k in s:gmatch('%d') do s = s .. k end "
+	    "return { s, json.decode(json.encode(t)), map({ 1, 2 }, function(v) return v end) }";
+	volatile char stack[16384];
+
+	for (size_t i = 0; i < sizeof(stack); i += 4096)
+		stack[i] = 1;
+	(void)run(vm.main, text, sizeof(text) - 1);
+}
+
+static void
+take_names(const char *p, const char *end, uint32_t n)
+{
+	lua_State *L = vm.main;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct answer part[2]; /* server, tool */
+
+		for (int k = 0; k < 2; k++) {
+			size_t len = p < end ? (unsigned char)*p++ : SIZE_MAX;
+
+			if (len > (size_t)(end - p))
+				_exit(WORKER_EXIT_EOF);
+			part[k] = (struct answer){ .n = len };
+			part[k].body = lua_newuserdatauv(L, len + 1, 0);
+			memcpy(part[k].body, p, len);
+			p += len;
+		}
+		calls_add_tool(L, i, part[0], part[1]);
+		lua_settop(L, 0);
+	}
+}
+
+_Noreturn void
+vm_serve(int fd)
+{
+	struct answer body;
+	struct frame_head h;
+	struct frame_run r;
+	lua_State *L = vm.main;
+
+	vm.fd = fd;
+	h = wire_receive(&body);
+	if (h.type != FRAME_RUN || body.n < sizeof(r))
+		_exit(WORKER_EXIT_EOF);
+	memcpy(&r, body.body, sizeof(r));
+	if (r.source_bytes > FRAME_SOURCE_MAX || r.tools_n > FRAME_TOOLS_MAX ||
+	    r.in_flight_max > FRAME_IN_FLIGHT_MAX || r.in_flight_max == 0 ||
+	    sizeof(r) + (uint64_t)r.tools_bytes + r.source_bytes != body.n)
+		_exit(WORKER_EXIT_EOF);
+	vm.calls_max = r.calls_max;
+	vm.in_flight_max = r.in_flight_max;
+	vm.branches_max = r.branches_max;
+	vm.time_s = r.time_s;
+	vm.running = L;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, vm.randomseed_ref);
+	lua_pushinteger(L, (lua_Integer)r.seed[0]);
+	lua_pushinteger(L, (lua_Integer)r.seed[1]);
+	lua_call(L, 2, 0);
+	take_names(body.body + sizeof(r), body.body + sizeof(r) + r.tools_bytes, r.tools_n);
+	if (!run(L, body.body + sizeof(r) + r.tools_bytes, r.source_bytes))
+		vm_end(SANDBOX_OUTPUT,
+		    "the returned value is larger than 1000000 bytes: return less of it");
+	wire_send(
+	    (struct frame_head){ .body_bytes = (uint32_t)vm.out.n, .type = FRAME_DONE }, vm.out.p);
+	_exit(0);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wire - the worker's end of the data socket: blocking reads and writes on descriptor 0.
+ *
+ * The gateway is trusted as far as lengths go, but a nonsense head still ends the worker: nothing
+ * here may depend on the peer being right.  When the gateway is gone there is nobody to tell, so
+ * every failure is an exit.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sandbox/worker/worker.h"
+
+static void
+write_all(const unsigned char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t r = write(vm.fd, p, n);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			_exit(WORKER_EXIT_EOF);
+		p += r;
+		n -= (size_t)r;
+	}
+}
+
+static void
+read_all(char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t r = read(vm.fd, p, n);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			_exit(WORKER_EXIT_EOF);
+		p += r;
+		n -= (size_t)r;
+	}
+}
+
+void
+wire_send(struct frame_head h, const void *body)
+{
+	unsigned char small[4096];
+
+	if (vm.fd < 0)
+		return;
+	frame_write_head(small, h);
+	if (h.body_bytes <= sizeof(small) - FRAME_HEAD_BYTES) { /* one system call */
+		if (h.body_bytes > 0)
+			memcpy(small + FRAME_HEAD_BYTES, body, h.body_bytes);
+		write_all(small, FRAME_HEAD_BYTES + h.body_bytes);
+		return;
+	}
+	write_all(small, FRAME_HEAD_BYTES);
+	write_all(body, h.body_bytes);
+}
+
+struct frame_head
+wire_receive(struct answer *a)
+{
+	unsigned char raw[FRAME_HEAD_BYTES];
+	struct frame_head h;
+
+	read_all((char *)raw, sizeof(raw));
+	h = frame_read_head(raw);
+	if (h.body_bytes > FRAME_DOWN_MAX)
+		_exit(WORKER_EXIT_EOF);
+	*a = (struct answer){ .id = h.id, .flags = h.flags, .n = h.body_bytes };
+	a->body = malloc((size_t)h.body_bytes + 1);
+	if (a->body == NULL)
+		vm_end(SANDBOX_OOM, "memory limit exceeded by a tool's answer");
+	read_all(a->body, a->n);
+	a->body[a->n] = '\0';
+	return h;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker - what the files of the worker program share.
+ *
+ * A worker is one process for one script.  It holds one descriptor, the run's socket on 0; it is
+ * locked before it reads its first byte; it ends by _exit(), never by unwinding.  So one struct vm
+ * is all its state, and no limit is an error that a script could catch.
+ */
+#pragma once
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sandbox/frame.h"
+
+/* Bytes being written: JSON, unescaped text.  Past `limit` it only remembers that it was too much.
+ */
+struct out {
+	char *p;
+	size_t n, cap, limit;
+	bool over;
+};
+
+struct answer {
+	uint32_t id;
+	uint8_t flags;
+	char *body; /* malloc'd, NUL after the end; NULL: no answer here */
+	size_t n;
+};
+
+struct vm {
+	lua_State *main;
+	lua_State *volatile running; /* hooks belong to a thread: this is the one to hook */
+	volatile sig_atomic_t ticks; /* of the CPU timer */
+	int fd;                      /* -1 while warming up: nothing is sent */
+	size_t used_bytes, limit_bytes, collect_at_bytes;
+	bool collect_wanted;
+	size_t log_bytes;
+	int64_t time_s;
+	uint32_t calls, calls_max, in_flight_max, branches_max, last_id;
+
+	lua_State *branch; /* the thread of pmap/parallel that runs now */
+	uint32_t yielded_id;
+	bool fanning;
+	struct answer answer;                    /* handed to the branch being resumed */
+	struct answer kept[FRAME_IN_FLIGHT_MAX]; /* arrived while somebody waited for another */
+	size_t kept_n;
+
+	struct out out;
+	const void *array_mt, *error_mt;
+	int array_ref, error_ref, randomseed_ref, add_server_ref, by_name_ref;
+};
+extern struct vm vm;
+
+/* vm.c */
+lua_State *vm_new(size_t limit_bytes);
+void vm_warm(void);              /* touch what a script touches, so that the first one is fast */
+_Noreturn void vm_serve(int fd); /* read RUN, run, answer, exit */
+_Noreturn void vm_end(enum sandbox_end end, const char *text); /* with the script's line */
+int vm_resume(lua_State *co, lua_State *from, int args, int *results);
+int vm_line(lua_State *L); /* of the innermost script frame; 0 = none */
+void vm_on_tick(int signo);
+
+/* wire.c */
+void wire_send(struct frame_head h, const void *body); /* or exits */
+struct frame_head wire_receive(struct answer *a);      /* body malloc'd into a; EOF exits */
+
+/* codec.c */
+enum json_empty { EMPTY_IS_ARRAY, EMPTY_IS_OBJECT };
+void out_reset(size_t limit);
+void out_put(const void *p, size_t n);
+/* Writes the value at idx to vm.out; raises on what JSON cannot say. */
+void json_put(lua_State *L, int idx, enum json_empty empty);
+/* Pushes the value; false with the byte offset of what is wrong (stack as before). */
+bool json_push(lua_State *L, const char *p, size_t n, size_t *bad_at);
+void json_open(lua_State *L); /* globals json, null, array */
+
+/* environment.c */
+void environment_open(lua_State *L);
+const char *safe_tostring(lua_State *L, int idx, size_t *n); /* pushes; never an address */
+
+/* calls.c */
+void calls_open(lua_State *L); /* pushes the five values that library.lua builds upon */
+void calls_name(lua_State *L); /* global call; pops the function for unknown names */
+void calls_add_tool(lua_State *L, uint32_t handle, struct answer server, struct answer tool);
+bool calls_is_error(lua_State *L, int idx);
+
+/* library.c */
+void library_open(lua_State *L);
+
+/* jail.c */
+struct jail {
+	uint32_t layers, landlock_abi;
+	bool root; /* privileges are still to be dropped */
+	char why[96];
+};
+void jail_enter(struct jail *j); /* namespaces and the empty root; children are inside */
+bool jail_shut(struct jail *j);  /* uid, capabilities, Landlock; false: must not serve */
+void heap_reserve(size_t limit_bytes);
+/* The lock: after true this process can read and write fd 0 and exit. */
+bool lock_down(int fd, int parent, size_t limit_bytes, int cpu_ms, void (*on_tick)(int));
+void probe_try(uint32_t what, int parent);
+
+/* zygote.c */
+_Noreturn void zygote_serve(int ctl, const struct jail *j, size_t limit_bytes, int cpu_ms);
