@@ -13,7 +13,6 @@
 #include "mcp/schema.h"
 
 #include "base/json.h"
-#include "mcp/mcp.h"
 
 #define NAMES_MAX  64
 #define NAME_BYTES 64
@@ -231,10 +230,4 @@ schema_check(struct str schema, struct str args, struct buf *why)
 			return false;
 	}
 	return true;
-}
-
-bool
-tool_check_args(const struct tool *t, struct str args, struct buf *why)
-{
-	return schema_check(t->input_schema, args, why);
 }

@@ -58,8 +58,7 @@ main(int argc, char **argv)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 		}
 	}
-	if (!jail_shut(&j))
-		return WORKER_EXIT_LOCK;
+	(void)jail_shut(&j); /* when it fails, zygote_serve() says so and ends */
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* and so does a change of uid */
 	zygote_serve(0, &j, memory_bytes, (int)cpu_ms);
 }

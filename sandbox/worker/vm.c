@@ -84,14 +84,17 @@ on_collect(lua_State *L, lua_Debug *ar)
 	lua_sethook(L, NULL, 0, 0);
 	if (vm.ticks > 0)
 		on_cpu(L, ar);
+	if (!vm.collect_wanted) /* inherited by a thread made while another's hook was armed */
+		return;
 	lua_gc(L, LUA_GCCOLLECT);
 	lua_gc(L, LUA_GCINC, 120, 400, 0);
 	left = vm.limit_bytes - vm.used_bytes;
 	vm.collect_at_bytes = vm.used_bytes + left / 2;
 	if (vm.collect_at_bytes < vm.limit_bytes / 2)
 		vm.collect_at_bytes = vm.limit_bytes / 2;
-	/* This close to the limit, collecting again and again only burns the CPU limit. */
-	vm.collect_wanted = left < vm.limit_bytes / 64;
+	if (left < vm.limit_bytes / 64) /* this close, collecting again only burns the CPU limit */
+		vm.collect_at_bytes = SIZE_MAX;
+	vm.collect_wanted = false;
 	if (vm.ticks > 0)
 		on_cpu(L, ar);
 }

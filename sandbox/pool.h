@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pool - what pool.c (zygotes, workers, self-test) and run.c (runs on them) share. */
+#pragma once
+
+#include "sandbox/reader.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/zygote.h"
+
+#define SANDBOX_MAGIC     0x73627831u
+#define SANDBOX_RUN_MAGIC 0x7362786eu
+
+/* One zygote and what it forked.  A generation is replaced after GENERATION_FORKS or _MS, because
+ * its workers share one address layout. */
+#define GENERATION_FORKS 256
+#define GENERATION_MS    (10 * 60 * 1000)
+
+struct generation {
+	struct job job; /* runs as long as it lives; parent of the self-test's script */
+	struct sandbox *owner;
+	struct link link; /* in sandbox->retired once it is no longer the current one */
+	struct zygote *zygote;
+	struct link workers;
+	uint32_t last_serial, layers;
+	int probes_open, probes_survived;
+	struct timer deadline;
+	bool script_ok; /* of the self-test */
+};
+
+struct worker {
+	struct link link; /* in generation->workers */
+	struct link idle; /* in sandbox->idle, or loose */
+	struct generation *gen;
+	uint32_t serial;
+	int sock, pidfd;
+	struct watch *watch;
+	struct reader reader;
+	struct buf out; /* towards the worker, from out_at on */
+	size_t out_at;
+	struct sandbox_run *run; /* NULL: idle, or nobody waits any more */
+	bool probe, kill_wanted;
+};
+
+struct sandbox_run {
+	struct job job;
+	uint32_t magic;
+	struct sandbox *owner;
+	const struct sandbox_events *ev;
+	void *ctx;
+	struct link queued;
+	struct worker *worker; /* NULL: queued, or over */
+	struct buf start;      /* the body of RUN, until a worker has it */
+	uint32_t tools_n;
+	int wall_ms;
+	bool ended;   /* end, text and value are final; the worker is still to be reaped */
+	bool overdue; /* its worker was killed and has not been reported since */
+	enum sandbox_end end;
+	struct buf text, log; /* value or message; printed text */
+	bool has_value, self_test;
+	struct timer timer; /* wall clock; after the end: patience for the reaping */
+	struct deferred refuse;
+	int64_t cpu_us, maxrss_kb;
+	uint32_t calls;
+};
+
+struct sandbox {
+	uint32_t magic;
+	struct loop *loop;
+	struct sandbox_settings set;
+	char *worker_path;
+	enum sandbox_level level;
+	char why[160];
+	struct generation *current, *coming;
+	struct link retired, idle, queue;
+	struct timer again; /* next start of a zygote, or its renewal */
+	struct deferred pump;
+	int failures;
+	struct sandbox_counts counts;
+};
+
+/* pool.c */
+void pool_pump(struct sandbox *s); /* soon: queued runs onto workers, idle workers refilled */
+struct worker *worker_spawn(struct generation *g, const struct zygote_ask *ask);
+void worker_kill(struct worker *w);
+void worker_free(struct worker **w);
+/* The self-test's script has ended. */
+void pool_self_tested(struct generation *g, bool ok, const char *why);
+
+/* run.c */
+void run_start(struct sandbox_run *r, struct worker *w);
+void run_refuse(struct sandbox_run *r); /* queued, and there will be no worker */
+void run_on_socket(void *worker, int events);
+/* The worker is gone; say: what the kernel measured, NULL when its zygote died first. */
+void run_reaped(struct worker *w, const struct zygote_say *say);
+struct sandbox_run *run_self_test(struct generation *g);
