@@ -14,8 +14,7 @@
 struct codemode;
 /* Registers both meta-tools with the hub; call before hub_start().  With a sandbox that is not
  * available the tools are not listed and a call says why. */
-struct codemode *codemode_new(
-    struct loop *l, struct hub *h, struct core *c, struct sandbox *s, struct err *e) MUST_CHECK;
+struct codemode *codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s);
 void codemode_free(struct codemode **cm); /* no run may be in flight */
 /* Prometheus lines: runs by end, calls, bytes kept out of contexts. */
 void codemode_metrics(struct codemode *cm, struct buf *out);

@@ -71,6 +71,9 @@ void hub_tools(struct hub *h, struct key *k, tool_f *fn, void *ctx);
 /* By "server/tool", "server.tool" or "server__tool", whatever the key may do; NULL = none. */
 const struct tool *hub_find_tool(struct hub *h, struct str name);
 uint64_t hub_generation(const struct hub *h); /* changes with the catalogue */
+/* schema.c: are these arguments (a checked object) worth sending?  false: `why` got one short
+ * sentence naming the argument and, when near, the right name; never an argument's value. */
+bool tool_check_args(const struct tool *t, struct str args, struct buf *why);
 
 /* ---- hub.c: the only way to an upstream ---- */
 
@@ -103,6 +106,7 @@ struct builtin_call {
 	struct job *job;   /* parent for what it starts; cancelled with the call */
 	struct str args;   /* checked object; lives as long as the call */
 	struct str session, tool_use, client;
+	struct str meta;         /* the caller's params._meta object, or "" */
 	struct outcome *outcome; /* the built-in fills in kept_bytes, calls, cpu_us, detail */
 	struct call *call;       /* answer with builtin_done() */
 };

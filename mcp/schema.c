@@ -13,6 +13,7 @@
 #include "mcp/schema.h"
 
 #include "base/json.h"
+#include "mcp/mcp.h"
 
 #define NAMES_MAX  64
 #define NAME_BYTES 64
@@ -230,4 +231,10 @@ schema_check(struct str schema, struct str args, struct buf *why)
 			return false;
 	}
 	return true;
+}
+
+bool
+tool_check_args(const struct tool *t, struct str args, struct buf *why)
+{
+	return schema_check(t->input_schema, args, why);
 }

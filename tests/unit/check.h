@@ -1,64 +1,112 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check - what a unit test is made of: a program that counts.
+ * check - what a unit test needs, and no more.
  *
- *	CHECK(x == 1);  CHECK_INT(n, 3);  CHECK_STR(s, "text");  ...  return check_end();
+ *   TEST("a body past its limit is refused");   names what follows, for the failure lines
+ *   CHECK(p != NULL);
+ *   CHECK_EQ_I(sum, 42);                        integers, printed signed
+ *   CHECK_EQ_S(cstr, "expected");               C strings; NULL equals only NULL
+ *   CHECK_STR(view, "expected");                anything with .p and .n (struct str) against a
+ * literal CHECK_MEM(p, n, "expected", m); return check_done();                        prints "N
+ * passed, N failed", 0 when all is well
  *
- * A failed check prints where and what, and the test goes on.  check_end() prints the last line,
- * "N passed, N failed", and gives main's result.
+ * A failed check prints file:line, the test's name and both values, and the program goes on: one
+ * run shows every failure.  Nothing here depends on NDEBUG or on the code under test.  Include it
+ * from the one file that holds main().
  */
 #pragma once
 
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-static int check_passed, check_failed;
+static struct check_state {
+	const char *name;
+	long passed;
+	long failed;
+} check_state = { "", 0, 0 };
 
-static inline bool
-check_one(bool ok, const char *file, int line, const char *what)
+#define CHECK_UNUSED __attribute__((unused))
+
+static inline CHECK_UNUSED bool
+check_that(bool ok, const char *file, int line, const char *expr)
 {
 	if (ok) {
-		check_passed++;
-	} else {
-		check_failed++;
-		printf("%s:%d: failed: %s\n", file, line, what);
+		check_state.passed++;
+		return true;
 	}
-	return ok;
+	check_state.failed++;
+	printf("%s:%d: %s: failed: %s\n", file, line, check_state.name, expr);
+	return false;
 }
 
-static inline bool
-check_int(int64_t got, int64_t want, const char *file, int line, const char *what)
+static inline CHECK_UNUSED bool
+check_eq_i(long long a, long long b, const char *file, int line, const char *expr)
 {
-	bool ok = check_one(got == want, file, line, what);
-
-	if (!ok)
-		printf("\tgot %" PRId64 ", want %" PRId64 "\n", got, want);
-	return ok;
+	if (check_that(a == b, file, line, expr))
+		return true;
+	printf("    got      %lld\n    expected %lld\n", a, b);
+	return false;
 }
 
-static inline bool
-check_bytes(
-    const char *got, size_t n, const char *want, const char *file, int line, const char *what)
+static inline CHECK_UNUSED void
+check_print(const char *label, const char *p, size_t n)
 {
-	bool ok =
-	    check_one(n == strlen(want) && (n == 0 || memcmp(got, want, n) == 0), file, line, what);
-
-	if (!ok)
-		printf("\tgot  %.*s\n\twant %s\n", (int)n, got == NULL ? "" : got, want);
-	return ok;
+	printf("    %s ", label);
+	if (!p) {
+		puts("NULL");
+		return;
+	}
+	putchar('"');
+	for (size_t i = 0; i < n && i < 2000; i++) {
+		unsigned char c = (unsigned char)p[i];
+		if (c == '\n')
+			fputs("\\n", stdout);
+		else if (c < 32 || c == 127)
+			printf("\\x%02x", c);
+		else
+			putchar(c);
+	}
+	printf("\"%s (%zu bytes)\n", n > 2000 ? "..." : "", n);
 }
 
-static inline int
-check_end(void)
+static inline CHECK_UNUSED bool
+check_mem(const char *a, size_t an, const char *b, size_t bn, const char *file, int line,
+    const char *expr)
 {
-	printf("%d passed, %d failed\n", check_passed, check_failed);
-	return check_failed == 0 ? 0 : 1;
+	bool same = an == bn && (an == 0 || (a && b && memcmp(a, b, an) == 0));
+	if (check_that(same, file, line, expr))
+		return true;
+	check_print("got     ", a, an);
+	check_print("expected", b, bn);
+	return false;
 }
 
-#define CHECK(e)        check_one((e), __FILE__, __LINE__, #e)
-#define CHECK_INT(a, b) check_int((a), (b), __FILE__, __LINE__, #a)
-#define CHECK_STR(s, want)                                                                         \
-	check_bytes((s).p, (s).n, want, __FILE__, __LINE__, #s) /* a struct str */
-#define CHECK_CSTR(s, want) check_bytes((s), strlen(s), want, __FILE__, __LINE__, #s)
+static inline CHECK_UNUSED bool
+check_eq_s(const char *a, const char *b, const char *file, int line, const char *expr)
+{
+	if (!a || !b)
+		return check_that(a == b, file, line, expr);
+	return check_mem(a, strlen(a), b, strlen(b), file, line, expr);
+}
+
+static inline CHECK_UNUSED int
+check_done(void)
+{
+	printf("%ld passed, %ld failed\n", check_state.passed, check_state.failed);
+	return check_state.failed || !check_state.passed ? 1 : 0;
+}
+
+#define TEST(sentence) (check_state.name = (sentence))
+#define CHECK(expr)    check_that((expr), __FILE__, __LINE__, #expr)
+#define CHECK_EQ_I(a, b)                                                                           \
+	check_eq_i((long long)(a), (long long)(b), __FILE__, __LINE__, #a " == " #b)
+#define CHECK_EQ_S(a, b)        check_eq_s((a), (b), __FILE__, __LINE__, #a " is " #b)
+#define CHECK_MEM(a, an, b, bn) check_mem((a), (an), (b), (bn), __FILE__, __LINE__, #a " is " #b)
+#define CHECK_STR(view, literal)                                                                   \
+	__extension__({                                                                            \
+		__auto_type check_v_ = (view);                                                     \
+		const char *check_l_ = (literal);                                                  \
+		check_mem((const char *)check_v_.p, check_v_.n, check_l_, strlen(check_l_),        \
+		    __FILE__, __LINE__, #view " is " #literal);                                    \
+	})

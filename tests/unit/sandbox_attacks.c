@@ -154,7 +154,8 @@ on_done(void *ctx, const struct sandbox_result *res)
 	a->end = res->end;
 	a->done = true;
 	a->ok = declared(a, a->end) && matches(a);
-	check_one(a->ok, a->name, 1, who);
+	TEST(who);
+	(void)check_that(a->ok, a->name, 1, "ends as declared");
 	if (!a->ok || getenv("V") != NULL)
 		printf("\t%s: want %s /%s/, got %s: %s (cpu %lld ms)\n", a->name, a->expect,
 		    a->match, sandbox_end_word(a->end), a->message, (long long)res->cpu_us / 1000);
@@ -196,7 +197,7 @@ run_all(const char *as)
 	sandbox = sandbox_new(loop, &set, &e);
 	if (!CHECK(sandbox != NULL)) {
 		printf("\t%s\n", e.text);
-		return check_end();
+		return check_done();
 	}
 	job_init(&job, &root_type, NULL, NULL, NULL);
 	root = &job;
@@ -214,7 +215,7 @@ run_all(const char *as)
 	sandbox_free(&sandbox);
 	jobs_reap();
 	loop_free(&loop);
-	return check_end();
+	return check_done();
 }
 
 static int

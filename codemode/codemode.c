@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * codemode - the two built-in tools, registered with the hub.
+ *
+ * The hub treats them like any other: listed per key, called through the gate (as a run), cancelled
+ * with their call.  Here is only what they are; run.c is what `lua` does, tools.c what `tools`
+ * says.
+ */
+#include "codemode/codemode.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "codemode/run.h"
+#include "codemode/tools.h"
+
+static bool
+visible(void *ctx, struct key *k)
+{
+	struct codemode *cm = ctx;
+
+	return sandbox_level(cm->sandbox) != SANDBOX_UNAVAILABLE &&
+	       rules_may_list(cm->core, k, ASK_RUN, STR("run"));
+}
+
+static void
+define_lua(void *ctx, struct key *k, struct buf *out)
+{
+	struct codemode *cm = ctx;
+
+	tools_define_lua(cm->hub, k, out);
+}
+
+static void
+define_tools(void *ctx, struct key *k, struct buf *out)
+{
+	struct codemode *cm = ctx;
+
+	tools_define_tools(cm->hub, k, out);
+}
+
+static bool
+call_lua(void *ctx, const struct builtin_call *c, struct err *e)
+{
+	return run_start(ctx, c, e);
+}
+
+/* Answers at once, but never before the call has started: at the end of the turn. */
+struct answer {
+	struct job job;
+	struct deferred later;
+	struct call *call;
+	struct buf json;
+};
+
+static void
+answer_stop(struct job *j)
+{
+	deferred_drop(&CONTAINER(j, struct answer, job)->later);
+}
+
+static void
+answer_reap(struct job *j)
+{
+	struct answer *a = CONTAINER(j, struct answer, job);
+
+	buf_fini(&a->json);
+	free(a);
+}
+
+static const struct job_type answer_type = { "tools", answer_stop, answer_reap };
+
+static void
+answer_now(void *ctx)
+{
+	struct answer *a = ctx;
+
+	builtin_done(a->call, buf_str(&a->json), NULL);
+}
+
+static bool
+call_tools(void *ctx, const struct builtin_call *c, struct err *e)
+{
+	struct codemode *cm = ctx;
+	struct str raw, query;
+	struct answer *a;
+	struct buf text;
+	struct arena arena;
+
+	arena_init(&arena, c->args.n + 1024);
+	if (!json_get(c->args, STR("query"), &raw) || !json_string(raw, &arena, &query)) {
+		arena_free(&arena);
+		return err_set(e, ERR_INVALID, "tools needs `query`, a string");
+	}
+	a = mem_zalloc(sizeof(*a));
+	a->call = c->call;
+	buf_init(&a->json, 0);
+	buf_init(&text, 0);
+	tools_answer(cm->hub, c->key, query, &text);
+	run_text_result(&a->json, buf_str(&text), false);
+	buf_fini(&text);
+	arena_free(&arena);
+	c->outcome->detail = STR("search");
+	job_init(&a->job, &answer_type, c->job, NULL, NULL);
+	loop_defer(cm->loop, &a->later, answer_now, a);
+	return true;
+}
+
+struct codemode *
+codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s)
+{
+	struct codemode *cm = mem_zalloc(sizeof(*cm));
+
+	cm->loop = l;
+	cm->hub = h;
+	cm->core = c;
+	cm->sandbox = s;
+	hub_add_builtin(h, &(struct builtin){ .name = STR("lua"),
+			       .ask_kind = ASK_RUN,
+			       .ask_name = STR("run"),
+			       .visible = visible,
+			       .define = define_lua,
+			       .call = call_lua,
+			       .ctx = cm });
+	hub_add_builtin(h, &(struct builtin){ .name = STR("tools"),
+			       .ask_kind = ASK_RUN,
+			       .ask_name = STR("run"),
+			       .visible = visible,
+			       .define = define_tools,
+			       .call = call_tools,
+			       .ctx = cm });
+	return cm;
+}
+
+void
+codemode_free(struct codemode **cm)
+{
+	MEM_FREE(cm);
+}
+
+void
+codemode_metrics(struct codemode *cm, struct buf *out)
+{
+	buf_puts(out, "# TYPE tollgate_runs_total counter\n");
+	for (int i = 0; i <= SANDBOX_CANCELLED; i++)
+		if (cm->ends[i] > 0)
+			buf_printf(out, "tollgate_runs_total{end=\"%s\"} %llu\n",
+			    sandbox_end_word((enum sandbox_end)i), (unsigned long long)cm->ends[i]);
+	buf_printf(out,
+	    "# TYPE tollgate_run_calls_total counter\ntollgate_run_calls_total %llu\n"
+	    "# TYPE tollgate_run_kept_bytes_total counter\ntollgate_run_kept_bytes_total %llu\n",
+	    (unsigned long long)cm->calls, (unsigned long long)cm->kept_bytes);
+}
