@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exchange - one HTTP request and its reply; the root of a job tree.
+ *
+ *   request() --route--> handler ... sink end --> over()     (access line, job finished)
+ *   client gone --> gone(): the tree is cancelled             (or goes on, if the handler says so)
+ *
+ * The exchange's sink stands before the connection's: it adds the request id to the head and counts
+ * what leaves.  When the reply has ended, the root job finishes, which also cancels whatever a
+ * handler left behind.
+ */
+#include "gateway/gateway.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crypto.h"
+#include "base/log.h"
+
+#define EXCHANGE_MAGIC 0x65786368u
+#define ARENA_BYTES    ((size_t)8 << 20)
+#define HEADERS_MAX    48
+
+static struct exchange *
+exchange_of(struct sink *s)
+{
+	struct exchange *x = CONTAINER(s, struct exchange, sink);
+
+	IS(x, EXCHANGE_MAGIC);
+	return x;
+}
+
+/* ---- the sink ---- */
+
+static void
+drained(void *ctx)
+{
+	struct exchange *x = ctx;
+
+	if (x->sink.drained != NULL)
+		x->sink.drained(x->sink.drained_ctx);
+}
+
+static void
+sink_do_head(struct sink *s, int status, const struct header *h, size_t n, int64_t length_bytes)
+{
+	struct exchange *x = exchange_of(s);
+	struct header all[HEADERS_MAX + 1];
+
+	ASSERT(n <= HEADERS_MAX);
+	if (x->conn == NULL) /* already over: the tree is coming down */
+		return;
+	x->status = status;
+	memcpy(all, h, n * sizeof(*h));
+	all[n] = (struct header){ STR("x-tollgate-request-id"), str_of(x->id) };
+	sink_head(conn_sink(x->conn), status, all, n + 1, length_bytes);
+}
+
+static size_t
+sink_do_push(struct sink *s, struct str bytes)
+{
+	struct exchange *x = exchange_of(s);
+
+	if (x->conn == NULL)
+		return 1;
+	x->bytes += (int64_t)bytes.n;
+	return sink_push(conn_sink(x->conn), bytes);
+}
+
+static void
+sink_do_end(struct sink *s, const struct err *e)
+{
+	struct exchange *x = exchange_of(s);
+
+	if (x->ended)
+		return;
+	x->ended = true;
+	x->broken = e != NULL;
+	if (job_running(&x->job))
+		job_finish(&x->job, e);
+}
+
+static const struct sink_type exchange_sink = { sink_do_head, sink_do_push, sink_do_end };
+
+/* ---- the end ---- */
+
+static void
+exchange_stop(struct job *j)
+{
+	struct exchange *x = CONTAINER(j, struct exchange, job);
+	struct err cut;
+
+	IS(x, EXCHANGE_MAGIC);
+	link_drop(&x->link);
+	conn_on_gone(x->conn, NULL, NULL);
+	(void)err_set(&cut, ERR_CANCELLED, "cut");
+	/* Cancelled: the reply breaks off.  Finished: sink_do_end() said how. */
+	sink_end(conn_sink(x->conn), x->ended && !x->broken ? NULL : &cut);
+	x->conn = NULL;
+	x->g->replies[x->status / 100 < 6 ? x->status / 100 : 0]++;
+	log_debug(&x->job, "request", F_STR("path", x->path), F_INT("status", x->status),
+	    F_INT("bytes", x->bytes), F_INT("ms", loop_mono_ms(x->g->loop) - x->started_ms));
+}
+
+static void
+exchange_reap(struct job *j)
+{
+	struct exchange *x = CONTAINER(j, struct exchange, job);
+
+	arena_free(&x->arena);
+	x->magic = 0;
+	free(x);
+}
+
+static const struct job_type exchange_type = { "exchange", exchange_stop, exchange_reap };
+
+static void
+gone(void *ctx)
+{
+	struct exchange *x = ctx;
+
+	IS(x, EXCHANGE_MAGIC);
+	if (x->gone != NULL && x->gone(x))
+		return;
+	job_cancel(&x->job);
+}
+
+/* ---- replies ---- */
+
+void
+exchange_reply(struct exchange *x, int status, struct str type, struct str body)
+{
+	struct header h[] = { { STR("content-type"), type } };
+
+	sink_head(&x->sink, status, h, COUNT(h), (int64_t)body.n);
+	if (body.n > 0)
+		(void)sink_push(&x->sink, body);
+	sink_end(&x->sink, NULL);
+}
+
+void
+refusal_body(enum dialect d, const struct err *e, struct buf *out)
+{
+	switch (d) {
+	case DIALECT_ANTHROPIC:
+		buf_printf(out, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":",
+		    err_anthropic(e->code));
+		buf_json_str(out, str_of(e->text));
+		buf_puts(out, "}}");
+		return;
+	case DIALECT_RPC:
+		buf_printf(out,
+		    "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":%d,\"message\":",
+		    err_rpc(e->code));
+		buf_json_str(out, str_of(e->text));
+		buf_puts(out, "}}");
+		return;
+	case DIALECT_PLAIN:
+		buf_printf(out, "{\"error\":{\"type\":\"%s\",\"message\":", err_word(e->code));
+		buf_json_str(out, str_of(e->text));
+		buf_puts(out, "}}");
+		return;
+	}
+}
+
+/* content-type, retry-after, x-should-retry; returns how many. */
+static size_t
+refusal_headers(const struct err *e, struct header h[4], char seconds[16])
+{
+	struct buf b = { .p = seconds, .cap = 16, .limit = 16 };
+	size_t n = 0;
+
+	h[n++] = (struct header){ STR("content-type"), STR("application/json") };
+	if (e->retry_after_s > 0) {
+		buf_i64(&b, e->retry_after_s);
+		h[n++] = (struct header){ STR("retry-after"), buf_str(&b) };
+	}
+	if (!err_retry(e->code))
+		h[n++] = (struct header){ STR("x-should-retry"), STR("false") };
+	if (e->code == ERR_AUTH)
+		h[n++] = (struct header){ STR("www-authenticate"), STR("Bearer") };
+	return n;
+}
+
+void
+exchange_refuse(struct exchange *x, const struct err *e)
+{
+	struct header h[4];
+	char seconds[16];
+	struct buf b;
+	size_t n = refusal_headers(e, h, seconds);
+
+	buf_init(&b, 0);
+	refusal_body(x->dialect, e, &b);
+	sink_head(&x->sink, err_http(e->code), h, n, (int64_t)b.n);
+	(void)sink_push(&x->sink, buf_str(&b));
+	buf_fini(&b);
+	sink_end(&x->sink, NULL);
+}
+
+/* ---- who ---- */
+
+struct str
+exchange_header(const struct exchange *x, struct str lower_name)
+{
+	const struct header *h = http1_find(x->head, lower_name);
+
+	return h == NULL ? STR("") : h->value;
+}
+
+static struct str
+bearer(const struct exchange *x)
+{
+	struct str v = exchange_header(x, STR("authorization"));
+
+	if (v.n > 7 && str_ieq((struct str){ v.p, 7 }, STR("bearer ")))
+		return str_trim((struct str){ v.p + 7, v.n - 7 });
+	return STR("");
+}
+
+/*
+ * Clients may send two credentials at once, with different values: the one that looks like a
+ * virtual key is believed, whichever header it stands in.
+ */
+static struct str
+credential(const struct exchange *x)
+{
+	struct str all[] = { exchange_header(x, STR("x-tollgate-key")), bearer(x),
+		exchange_header(x, STR("x-api-key")), exchange_header(x, STR("x-goog-api-key")) };
+	struct str any = STR("");
+
+	for (size_t i = 0; i < COUNT(all); i++) {
+		if (key_looks_like(all[i]))
+			return all[i];
+		if (any.n == 0)
+			any = all[i];
+	}
+	return any;
+}
+
+bool
+exchange_identify(struct exchange *x)
+{
+	struct str secret = credential(x);
+	struct err e;
+
+	if (secret.n == 0)
+		(void)err_set(&e, ERR_AUTH,
+		    "a virtual key is needed: Authorization: Bearer tg-... (or x-api-key)");
+	else
+		x->key = key_find(x->g->core, secret, &e);
+	if (x->key == NULL)
+		exchange_refuse(x, &e);
+	return x->key != NULL;
+}
+
+/* ---- the start ---- */
+
+static struct exchange *
+exchange_new(struct gateway *g, struct conn *c, const struct http1_head *head, struct str body)
+{
+	struct exchange *x = mem_zalloc(sizeof(*x));
+
+	x->magic = EXCHANGE_MAGIC;
+	x->g = g;
+	x->conn = c;
+	x->head = head;
+	x->body = body;
+	x->started_ms = loop_mono_ms(g->loop);
+	x->sink.type = &exchange_sink;
+	x->id[0] = 'r';
+	x->id[1] = '_';
+	base62_random(x->id + 2, 16);
+	arena_init(&x->arena, ARENA_BYTES);
+	job_init(&x->job, &exchange_type, NULL, NULL, NULL);
+	link_init(&x->link);
+	link_push(&g->exchanges, &x->link);
+	conn_sink(c)->drained = drained;
+	conn_sink(c)->drained_ctx = x;
+	conn_on_gone(c, gone, x);
+	g->requests++;
+	return x;
+}
+
+static void
+request(void *ctx, struct conn *c, const struct http1_head *head, struct str body)
+{
+	struct exchange *x = exchange_new(ctx, c, head, body);
+
+	x->query = head->target;
+	x->path = str_cut(&x->query, '?');
+	x->dialect = route_dialect(head->target);
+	route(x);
+}
+
+/* Not a request at all: no exchange, but the same words. */
+static void
+bad(void *ctx, struct conn *c, const struct err *e, struct str target)
+{
+	struct gateway *g = ctx;
+	struct header h[4];
+	char seconds[16];
+	struct buf b;
+	size_t n = refusal_headers(e, h, seconds);
+
+	g->requests++;
+	g->replies[err_http(e->code) / 100]++;
+	buf_init(&b, 0);
+	refusal_body(route_dialect(target), e, &b);
+	sink_head(conn_sink(c), err_http(e->code), h, n, (int64_t)b.n);
+	(void)sink_push(conn_sink(c), buf_str(&b));
+	sink_end(conn_sink(c), NULL);
+	buf_fini(&b);
+}
+
+const struct listen_handler exchange_handler = { .request = request, .bad = bad };

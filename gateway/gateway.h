@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gateway - what the edge shares: the one struct gateway, and an exchange.
+ *
+ * Private to this folder: nothing is above it.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/http.h"
+#include "base/job.h"
+#include "base/loop.h"
+#include "base/sink.h"
+#include "codemode/codemode.h"
+#include "gateway/listen.h"
+#include "mcp/mcp.h"
+#include "policies/policies.h"
+#include "sandbox/sandbox.h"
+
+/* ---- pick.c: which provider serves a model ---- */
+
+struct provider {
+	struct str name;
+	struct origin *origin; /* NULL when it cannot be used */
+	struct str key;        /* the provider's own key; never shown */
+	struct str missing;    /* why it cannot be used: "ANTHROPIC_API_KEY is not set" */
+};
+struct model_row {          /* one line of `models:` */
+	struct str pattern; /* an id, or with one or more `*` */
+	struct provider *provider;
+};
+struct alias {
+	struct str name, model;
+};
+struct models {
+	struct provider *providers;
+	size_t providers_n;
+	struct model_row *rows;
+	size_t rows_n;
+	struct alias *aliases;
+	size_t aliases_n;
+};
+/* The resolved id (after aliases) and its provider; ERR_NOT_FOUND names the nearest model,
+ * ERR_UNCONFIGURED what is not set. */
+struct provider *
+models_pick(const struct models *m, struct str requested, struct str *resolved, struct err *e);
+
+/* ---- main.c ---- */
+
+#define SERVES_MODEL   1 /* what a listen entry may serve, as bits: conn_tag() */
+#define SERVES_MCP     2
+#define SERVES_ADMIN   4
+#define SERVES_METRICS 8
+#define SERVES_CONTROL 16 /* DATA/control.sock */
+
+struct gateway {
+	struct loop *loop;
+	struct core *core;
+	struct http_pool *pool;
+	struct hub *hub;
+	struct sandbox *sandbox;
+	struct codemode *codemode;
+	struct listeners *listeners;
+	struct models models;
+	bool draining;
+	uint64_t requests, replies[6]; /* by status / 100 */
+	struct link exchanges;
+};
+
+/* ---- exchange.c: one request and its reply ---- */
+
+enum dialect { DIALECT_PLAIN, DIALECT_ANTHROPIC, DIALECT_RPC };
+
+struct exchange {
+	struct job job; /* the root of everything this request started */
+	uint32_t magic;
+	struct gateway *g;
+	struct link link;
+	struct conn *conn;
+	const struct http1_head *head;
+	struct str body, path, query;
+	enum dialect dialect;
+	struct arena arena;
+	struct sink sink; /* counts, and adds x-tollgate-request-id to the head */
+	struct key *key;
+	char id[20]; /* "r_" + 16 */
+	int status;
+	int64_t bytes, started_ms;
+	bool ended, broken;
+	/* The client closed: set by whoever must know before the job is cancelled; true = go on. */
+	bool (*gone)(struct exchange *x);
+};
+/* Handler for the listener: ctx is the gateway. */
+extern const struct listen_handler exchange_handler;
+struct str exchange_header(const struct exchange *x, struct str lower_name); /* "" when absent */
+/* Whose key?  Sets x->key, or answers the refusal and returns false. */
+bool exchange_identify(struct exchange *x);
+/* Whole replies. */
+void exchange_reply(struct exchange *x, int status, struct str type, struct str body);
+/* The refusal in the dialect of the endpoint; the exchange is over. */
+void exchange_refuse(struct exchange *x, const struct err *e);
+/* The body of a refusal, for those who write it themselves. */
+void refusal_body(enum dialect d, const struct err *e, struct buf *out);
+
+/* ---- route.c ---- */
+
+/* What a target belongs to, also when the request itself was malformed. */
+enum dialect route_dialect(struct str target);
+void route(struct exchange *x);
+
+/* ---- handlers ---- */
+
+void proxy_messages(struct exchange *x);     /* proxy.c */
+void proxy_count_tokens(struct exchange *x); /* proxy.c */
+void models_list(struct exchange *x);        /* pick.c */
+void status_health(struct exchange *x);      /* status.c */
+void status_ready(struct exchange *x);
+void status_metrics(struct exchange *x);
+void status_quota(struct exchange *x);
+void mcp_endpoint(struct exchange *x);    /* route.c */
+void control_request(struct exchange *x); /* control.c: /admin/api on the control socket */

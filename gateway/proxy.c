@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * proxy - a model request, from peek to leave.
+ *
+ *   peek --model, stream, max_tokens--> pick --provider--> enter --held--> send
+ *   send --head--> bytes up: tap -> sink --complete--> leave -> reply ends
+ *   any: refused -> the refusal in the client's dialect; cancelled or cut -> leave, then silence
+ *
+ * The body is never parsed into a tree and never copied: it is sent as it came, in at most three
+ * spans when the model's name had to be replaced (aliases).  Headers towards the provider are
+ * built from scratch: what Anthropic's clients mean for the provider passes, the agent's
+ * credentials never do, and the provider's own key is added here and nowhere else.
+ *
+ * A proxy is a job under the exchange; its stop() is where the pass is left when nobody else has,
+ * so a stream that ends in any way is settled exactly once.
+ */
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "gateway/gateway.h"
+#include "gateway/tap.h"
+
+#define PROXY_MAGIC 0x70727879u
+#define HEADERS_MAX 40
+#define MODEL_BYTES 256
+#define MAX_TOKENS  100000000
+
+struct proxy {
+	struct job job;
+	uint32_t magic;
+	struct exchange *x;
+	struct pass pass;
+	struct http_call *call;
+	struct deferred durable;
+	struct tap tap;
+	struct err failed;
+	struct str requested, model, model_raw;
+	int64_t max_tokens, up_bytes;
+	int status;
+	bool free_of_charge; /* count_tokens */
+	bool tapped, head_sent;
+	enum pass_end end;
+};
+
+/* ---- leaving ---- */
+
+static void
+proxy_leave(struct proxy *p, enum pass_end end)
+{
+	struct outcome o = { .end = end,
+		.bytes_in = (int64_t)p->x->body.n,
+		.bytes_out = p->up_bytes,
+		.status = p->status };
+	bool guessed = false;
+
+	if (!pass_open(&p->pass))
+		return;
+	if (p->tapped && p->status < 400 && !p->free_of_charge) {
+		tap_usage(&p->tap, &o.usage, &guessed);
+		o.cost_nusd = price_cost_nusd(p->x->g->core, p->model, &o.usage, &o.estimated);
+		o.estimated |= guessed;
+		/* A whole reply without usage is not free: the provider billed something. */
+		if (!o.usage.seen && end == END_OK)
+			o.cost_nusd = p->pass.hold_nusd;
+	}
+	gate_leave(&p->pass, &o);
+}
+
+static void
+proxy_stop(struct job *j)
+{
+	struct proxy *p = CONTAINER(j, struct proxy, job);
+
+	IS(p, PROXY_MAGIC);
+	deferred_drop(&p->durable);
+	proxy_leave(p, p->end != 0 ? p->end : END_CANCELLED);
+}
+
+static void
+proxy_reap(struct job *j)
+{
+	struct proxy *p = CONTAINER(j, struct proxy, job);
+
+	if (p->tapped)
+		tap_fini(&p->tap);
+	p->magic = 0;
+	free(p);
+}
+
+static const struct job_type proxy_type = { "proxy", proxy_stop, proxy_reap };
+
+/* The key died.  Before the first byte the client can still be told why; after it, the stream
+ * breaks off and the next request gets the answer. */
+static void
+on_cut(struct pass *pass, const struct err *why)
+{
+	struct proxy *p = pass->ctx;
+	struct exchange *x = p->x;
+	struct err e = *why;
+
+	IS(p, PROXY_MAGIC);
+	p->end = END_CUT;
+	if (p->head_sent) {
+		job_cancel(&x->job);
+		return;
+	}
+	job_cancel(&p->job);
+	exchange_refuse(x, &e);
+}
+
+/* ---- bytes up ---- */
+
+static void
+on_drained(void *ctx)
+{
+	struct proxy *p = ctx;
+
+	if (p->call != NULL && job_running(&p->job))
+		http_resume(p->call);
+}
+
+/* Headers of the reply that describe the hop, our shared account, or somebody else's site. */
+static bool
+is_dropped(struct str name)
+{
+	static const char names[][20] = { "connection", "keep-alive", "proxy-authenticate",
+		"trailer", "transfer-encoding", "upgrade", "content-length", "set-cookie", "server",
+		"date", "alt-svc", "via", "strict-transport", "nel", "report-to", "x-robots-tag" };
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (str_ieq(name, str_of(names[i])))
+			return true;
+	return (name.n > 20 && str_ieq((struct str){ name.p, 20 }, STR("anthropic-ratelimit-"))) ||
+	       (name.n > 3 && str_ieq((struct str){ name.p, 3 }, STR("cf-")));
+}
+
+static void
+on_head(void *ctx, const struct http1_head *h)
+{
+	struct proxy *p = ctx;
+	struct header out[HEADERS_MAX];
+	struct str type = STR("");
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->n && n < HEADERS_MAX; i++) {
+		if (str_ieq(h->h[i].name, STR("content-type")))
+			type = h->h[i].value;
+		if (!is_dropped(h->h[i].name))
+			out[n++] = h->h[i];
+	}
+	p->status = h->status;
+	p->head_sent = true;
+	p->tapped = true;
+	tap_init(&p->tap, str_starts(type, STR("text/event-stream")));
+	p->x->sink.drained = on_drained;
+	p->x->sink.drained_ctx = p;
+	sink_head(&p->x->sink, h->status, out, n,
+	    h->framing == HTTP1_LENGTH ? h->length_bytes : (h->framing == HTTP1_NONE ? 0 : -1));
+}
+
+static bool
+on_data(void *ctx, struct str bytes)
+{
+	struct proxy *p = ctx;
+
+	p->up_bytes += (int64_t)bytes.n;
+	tap_feed(&p->tap, bytes);
+	return sink_push(&p->x->sink, bytes) > 0;
+}
+
+static void
+reply_end(void *ctx)
+{
+	struct proxy *p = ctx;
+
+	sink_end(&p->x->sink, p->failed.code == ERR_NONE ? NULL : &p->failed);
+}
+
+static void
+on_done(void *ctx, const struct err *e)
+{
+	struct proxy *p = ctx;
+	struct exchange *x = p->x;
+	struct err why;
+
+	IS(p, PROXY_MAGIC);
+	p->call = NULL;
+	if (e == NULL) {
+		proxy_leave(p, p->status < 400 ? END_OK : END_UPSTREAM);
+		core_when_durable(x->g->core, &p->durable, reply_end, p);
+		return;
+	}
+	proxy_leave(p, e->code == ERR_TIMEOUT ? END_TIMEOUT : END_UPSTREAM);
+	why = *e;
+	if (p->head_sent)
+		sink_end(&x->sink, &why);
+	else
+		exchange_refuse(x, &why);
+}
+
+static const struct http_events events = { on_head, on_data, on_done };
+
+/* ---- peek ---- */
+
+static bool
+peek(struct proxy *p, struct err *e)
+{
+	struct json_field f[] = { { .name = STR("model") }, { .name = STR("max_tokens") } };
+
+	if (!json_fields(p->x->body, f, COUNT(f), e))
+		return false;
+	if (!json_string(f[0].raw, &p->x->arena, &p->requested) || p->requested.n == 0)
+		return err_set(e, ERR_INVALID, "the body needs \"model\", a string");
+	if (p->requested.n > MODEL_BYTES || str_has(p->requested, '\0'))
+		return err_set(
+		    e, ERR_INVALID, "\"model\" is over %d bytes or holds a NUL", MODEL_BYTES);
+	if (f[1].raw.p != NULL && (!json_i64(f[1].raw, &p->max_tokens) || p->max_tokens < 0 ||
+				      p->max_tokens > MAX_TOKENS))
+		return err_set(e, ERR_INVALID, "\"max_tokens\" is not a whole number in range");
+	p->model_raw = f[0].raw;
+	return true;
+}
+
+/* ---- send ---- */
+
+static bool
+is_forwarded(struct str name)
+{
+	static const char names[][14] = { "user-agent", "accept", "content-type", "x-app" };
+	static const char prefixes[][15] = { "anthropic-", "x-stainless-", "x-claude-code-" };
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (str_ieq(name, str_of(names[i])))
+			return true;
+	for (size_t i = 0; i < COUNT(prefixes); i++) {
+		struct str prefix = str_of(prefixes[i]);
+
+		if (name.n > prefix.n && str_ieq((struct str){ name.p, prefix.n }, prefix))
+			return true;
+	}
+	return false;
+}
+
+/* The original bytes, with the model's name replaced where an alias stood. */
+static void
+body_splice(struct proxy *p, struct http_request *r)
+{
+	struct str body = p->x->body;
+	struct buf name;
+
+	if (str_eq(p->model, p->requested)) {
+		r->body[0] = body;
+		return;
+	}
+	buf_init(&name, 0);
+	buf_json_str(&name, p->model);
+	r->body[0] = STR_SPAN(body.p, p->model_raw.p);
+	r->body[1] = arena_str(&p->x->arena, buf_str(&name));
+	r->body[2] = STR_SPAN(p->model_raw.p + p->model_raw.n, body.p + body.n);
+	buf_fini(&name);
+}
+
+static bool
+send_up(struct proxy *p, struct provider *to, const char *path, struct err *e)
+{
+	struct exchange *x = p->x;
+	struct header h[HEADERS_MAX + 2];
+	struct http_request r = { .origin = to->origin, .method = STR("POST"), .h = h };
+
+	for (size_t i = 0; i < x->head->n && r.n < HEADERS_MAX; i++)
+		if (is_forwarded(x->head->h[i].name))
+			h[r.n++] = x->head->h[i];
+	h[r.n++] = (struct header){ STR("x-api-key"), to->key };
+	h[r.n++] = (struct header){ STR("accept-encoding"), STR("identity") };
+	r.target = arena_printf(&x->arena, STR_FMT "%s%s" STR_FMT, STR_ARG(origin_path(to->origin)),
+	    path, x->query.p != NULL ? "?" : "", STR_ARG(x->query));
+	body_splice(p, &r);
+	p->call = http_start(&p->job, &r, &events, p, e);
+	return p->call != NULL;
+}
+
+static bool
+enter(struct proxy *p, struct err *e)
+{
+	struct exchange *x = p->x;
+	struct ask ask = { .kind = ASK_MODEL,
+		.name = p->model,
+		.requested = p->requested,
+		.session = exchange_header(x, STR("x-claude-code-session-id")),
+		.client = exchange_header(x, STR("user-agent")) };
+	bool estimated;
+
+	if (!p->free_of_charge)
+		ask.hold_nusd = price_hold_nusd(
+		    x->g->core, p->model, (int64_t)x->body.n, p->max_tokens, &estimated);
+	p->pass.cut = on_cut;
+	p->pass.ctx = p;
+	return gate_enter(x->g->core, &p->pass, x->key, &ask, e);
+}
+
+static void
+proxy_run(struct exchange *x, const char *path, bool free_of_charge)
+{
+	struct provider *to;
+	struct proxy *p;
+	struct err e;
+
+	if (!exchange_identify(x))
+		return;
+	p = mem_zalloc(sizeof(*p));
+	p->magic = PROXY_MAGIC;
+	p->x = x;
+	p->free_of_charge = free_of_charge;
+	job_init(&p->job, &proxy_type, &x->job, NULL, NULL);
+	if (!peek(p, &e) ||
+	    (to = models_pick(&x->g->models, p->requested, &p->model, &e)) == NULL ||
+	    !enter(p, &e)) {
+		exchange_refuse(x, &e);
+		return;
+	}
+	if (!send_up(p, to, path, &e)) {
+		p->end = END_FAILED;
+		job_cancel(&p->job);
+		exchange_refuse(x, &e);
+	}
+}
+
+void
+proxy_messages(struct exchange *x)
+{
+	proxy_run(x, "/v1/messages", false);
+}
+
+void
+proxy_count_tokens(struct exchange *x)
+{
+	proxy_run(x, "/v1/messages/count_tokens", true);
+}

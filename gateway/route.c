@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * route - one table: path, method, what the listener must serve, handler, dialect of the errors.
+ *
+ * HEAD on anything is answered 200 without a key: clients warm their connections with it.  Paths
+ * under /.well-known are 404 like every other unknown one, so that no client starts an OAuth flow
+ * here.
+ */
+#include <string.h>
+
+#include "gateway/gateway.h"
+
+struct row {
+	const char *path; /* a trailing slash stands for everything below */
+	const char *method;
+	int serves;
+	enum dialect dialect;
+	void (*handle)(struct exchange *x);
+};
+
+// clang-format off
+static const struct row rows[] = {
+	{ "/anthropic/v1/messages",              "POST",   SERVES_MODEL,   DIALECT_ANTHROPIC, proxy_messages },
+	{ "/anthropic/v1/messages/count_tokens", "POST",   SERVES_MODEL,   DIALECT_ANTHROPIC, proxy_count_tokens },
+	{ "/anthropic/v1/models",                "GET",    SERVES_MODEL,   DIALECT_ANTHROPIC, models_list },
+	{ "/v1/messages",                        "POST",   SERVES_MODEL,   DIALECT_ANTHROPIC, proxy_messages },
+	{ "/v1/messages/count_tokens",           "POST",   SERVES_MODEL,   DIALECT_ANTHROPIC, proxy_count_tokens },
+	{ "/v1/models",                          "GET",    SERVES_MODEL,   DIALECT_ANTHROPIC, models_list },
+	{ "/mcp",                                "*",      SERVES_MCP,     DIALECT_RPC,       mcp_endpoint },
+	{ "/v1/quota",                           "GET",    SERVES_MODEL | SERVES_MCP, DIALECT_PLAIN, status_quota },
+	{ "/healthz",                            "GET",    -1,             DIALECT_PLAIN,     status_health },
+	{ "/readyz",                             "GET",    -1,             DIALECT_PLAIN,     status_ready },
+	{ "/metrics",                            "GET",    SERVES_METRICS, DIALECT_PLAIN,     status_metrics },
+	{ "/admin/api/",                         "*",      SERVES_CONTROL, DIALECT_PLAIN,     control_request },
+};
+// clang-format on
+
+static bool
+path_is(const struct row *r, struct str path)
+{
+	struct str want = str_of(r->path);
+
+	if (want.p[want.n - 1] == '/' && want.n > 1)
+		return str_starts(path, want);
+	if (path.n == want.n + 1 && path.p[want.n] == '/')
+		path.n--;
+	return str_eq(path, want);
+}
+
+enum dialect
+route_dialect(struct str target)
+{
+	struct str path = str_cut(&target, '?');
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (path_is(&rows[i], path))
+			return rows[i].dialect;
+	return str_starts(path, STR("/anthropic/")) ? DIALECT_ANTHROPIC : DIALECT_PLAIN;
+}
+
+static bool
+mcp_gone_on(struct exchange *x)
+{
+	return !mcp_gone(x->g->hub, &x->job);
+}
+
+void
+mcp_endpoint(struct exchange *x)
+{
+	if (!exchange_identify(x))
+		return;
+	x->gone = mcp_gone_on;
+	mcp_serve(x->g->hub, &x->job,
+	    &(struct mcp_request){ .key = x->key,
+		.method = x->head->method,
+		.head = x->head,
+		.body = x->body,
+		.peer = conn_peer(x->conn),
+		.view = STR("") },
+	    &x->sink);
+}
+
+void
+route(struct exchange *x)
+{
+	const struct row *found = NULL;
+	struct err e;
+
+	if (str_eq(x->head->method, STR("HEAD"))) {
+		exchange_reply(x, 200, STR("text/plain"), STR(""));
+		return;
+	}
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct row *r = &rows[i];
+
+		if (!path_is(r, x->path) || (r->serves & conn_tag(x->conn)) == 0)
+			continue;
+		found = r;
+		if (str_eq(x->head->method, str_of(r->method)) || strcmp(r->method, "*") == 0) {
+			r->handle(x);
+			return;
+		}
+	}
+	if (found != NULL)
+		(void)err_set(&e, ERR_METHOD, "%s takes %s", found->path, found->method);
+	else if (str_starts(x->path, STR("/v1/v1/")) ||
+		 str_starts(x->path, STR("/anthropic/v1/v1/")))
+		(void)err_set(
+		    &e, ERR_NOT_FOUND, "nothing is served here (the base URL must not end in /v1)");
+	else
+		(void)err_set(&e, ERR_NOT_FOUND, "nothing is served at this path");
+	exchange_refuse(x, &e);
+}

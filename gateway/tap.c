@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tap - what did this reply cost?
+ *
+ * JSON: `usage` of the one object.  SSE: message_start carries the input side, message_delta the
+ * cumulative output; every other event is only counted, so that a stream that is cut in the middle
+ * can be charged for what was delivered (about four bytes a token, at least one an event).
+ *
+ * The provider is not trusted: a document that does not scan simply reports nothing.
+ */
+#include "gateway/tap.h"
+
+#include "base/json.h"
+
+#define JSON_BYTES_MAX  ((size_t)8 << 20) /* of a reply whose usage is read */
+#define EVENT_BYTES_MAX ((size_t)4 << 20)
+#define DELTA_OVERHEAD  90 /* bytes of a content_block_delta around its text */
+#define TOKENS_MAX      1000000000
+
+void
+tap_init(struct tap *t, bool stream)
+{
+	*t = (struct tap){ .stream = stream };
+	if (stream)
+		sse_init(&t->sse, EVENT_BYTES_MAX);
+	buf_init(&t->json, JSON_BYTES_MAX);
+}
+
+void
+tap_fini(struct tap *t)
+{
+	if (t->stream)
+		sse_fini(&t->sse);
+	buf_fini(&t->json);
+}
+
+static void
+tokens_read(struct str usage, const char *name, int64_t *out)
+{
+	struct str raw;
+	int64_t n;
+
+	if (json_get(usage, str_of(name), &raw) && json_i64(raw, &n) && n >= 0 && n <= TOKENS_MAX)
+		*out = n;
+}
+
+static void
+usage_read(struct tap *t, struct str usage)
+{
+	struct err e;
+
+	if (json_kind(usage) != JSON_OBJECT || !json_check(usage, false, &e))
+		return;
+	t->usage.seen = true;
+	tokens_read(usage, "input_tokens", &t->usage.input);
+	tokens_read(usage, "output_tokens", &t->usage.output);
+	tokens_read(usage, "cache_creation_input_tokens", &t->usage.cache_write);
+	tokens_read(usage, "cache_read_input_tokens", &t->usage.cache_read);
+}
+
+static bool
+on_event(void *ctx, const struct sse_event *ev)
+{
+	struct tap *t = ctx;
+	struct json_field message = { .name = STR("message") }, usage = { .name = STR("usage") };
+	struct err e;
+
+	if (str_eq(ev->event, STR("content_block_delta"))) {
+		int64_t text = (int64_t)ev->data.n - DELTA_OVERHEAD;
+
+		t->delivered += text < 4 ? 1 : text / 4;
+	} else if (str_eq(ev->event, STR("message_start"))) {
+		if (json_fields(ev->data, &message, 1, &e) && message.raw.p != NULL &&
+		    json_fields(message.raw, &usage, 1, &e))
+			usage_read(t, usage.raw);
+	} else if (str_eq(ev->event, STR("message_delta"))) {
+		if (json_fields(ev->data, &usage, 1, &e) && usage.raw.p != NULL) {
+			usage_read(t, usage.raw);
+			t->final = true;
+		}
+	}
+	return true;
+}
+
+void
+tap_feed(struct tap *t, struct str bytes)
+{
+	struct err e;
+
+	if (!t->stream)
+		buf_put(&t->json, bytes);
+	else if (!sse_feed(&t->sse, bytes, on_event, t, &e))
+		t->sse.line.failed = true; /* too long a line: nothing more is read from it */
+}
+
+void
+tap_usage(struct tap *t, struct usage *out, bool *estimated)
+{
+	struct json_field usage = { .name = STR("usage") };
+	struct err e;
+
+	*estimated = false;
+	if (!t->stream) {
+		if (t->json.n > 0 && buf_ok(&t->json) &&
+		    json_fields(buf_str(&t->json), &usage, 1, &e))
+			usage_read(t, usage.raw);
+	} else if (!t->final && t->delivered > t->usage.output) {
+		t->usage.output = t->delivered;
+		*estimated = true;
+	}
+	*out = t->usage;
+}
