@@ -607,7 +607,9 @@ static bool
 push_value(struct in *in, int depth)
 {
 	skip_space(in);
-	if (in->p == in->end || depth > FRAME_DEPTH_MAX || !lua_checkstack(in->L, 8))
+	if (in->p == in->end || !lua_checkstack(in->L, 8))
+		return false;
+	if (depth > FRAME_DEPTH_MAX && (*in->p == '{' || *in->p == '['))
 		return false;
 	switch (*in->p) {
 	case '{':
