@@ -1,0 +1,235 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- rig_mcp - a fake MCP server over Streamable HTTP, and an MCP client for the gateway's /mcp.
+--
+--   local up = mcp_server "github" { tools = { "get_issue", { name = "big", result = {...} } } }
+--     era = "modern" | "legacy"     2026-07-28 (default) or 2025-11-25 with sessions
+--     a tool is a name or a table: name, description, inputSchema, annotations, and
+--       result = table | function(args) -> table      the CallToolResult
+--       raw = "text"                                   the result's bytes, as they stand
+--       error = { code, message }                      a JSON-RPC error
+--       hang = true                                    never answers; up:release() lets it
+--       malformed = true                               an answer that is not JSON
+--     definition of the whole list: tools_raw = "[...]"
+--   up.calls[i]                     { name, args, raw (the request's body), headers }
+--   up.methods[i]                   every method asked, in order
+--
+--   local c = mcp_client { port = ..., headers = ... }   (gw:mcp(key) makes one)
+--   c:tools()                       sorted names, pages followed
+--   c:call("name", args)            the result, or { error = ... }; either with .status and .raw
+--   c:rpc(method, params)           the same for any method
+
+local MODERN, LEGACY = "2026-07-28", "2025-11-25"
+local META = "io.modelcontextprotocol/"
+
+local Server = {}
+Server.__index = Server
+
+local function definition(t)
+	return {
+		name = t.name, description = t.description or ("Does " .. t.name .. "."),
+		inputSchema = t.inputSchema or { type = "object" },
+		outputSchema = t.outputSchema, annotations = t.annotations,
+	}
+end
+
+local function splice(id_raw, key, value_raw)
+	return '{"jsonrpc":"2.0","id":' .. id_raw .. ',"' .. key .. '":' .. value_raw .. "}"
+end
+
+local function rpc_error(code, text) return json.encode { code = code, message = text } end
+
+function Server:list()
+	if self.options.tools_raw then
+		return '{"tools":' .. self.options.tools_raw .. ',"resultType":"complete","ttlMs":0,"cacheScope":"private"}'
+	end
+	local list = json.array()
+	for _, t in ipairs(self.tools) do list[#list + 1] = definition(t) end
+	local r = { tools = list }
+	if self.era == "modern" then r.resultType, r.ttlMs, r.cacheScope = "complete", 0, "private" end
+	return json.encode(r)
+end
+
+-- -> "result" or "error", raw value; nil when the connection is to be dropped
+function Server:call(w, r)
+	local p = r.json.params or {}
+	local args = p.arguments or {}
+	self.calls[#self.calls + 1] = { name = p.name, args = args, raw = r.body, headers = r.headers }
+	local t = self.by_name[p.name]
+	if not t then return "error", rpc_error(-32602, "Unknown tool: " .. tostring(p.name)) end
+	if t.hang and not w:hold(function() return self.released end) then
+		self.aborted = self.aborted + 1
+		return nil
+	end
+	if t.error then return "error", rpc_error(t.error[1], t.error[2]) end
+	if t.raw then return "result", t.raw end
+	local v = t.result
+	if type(v) == "function" then v = v(args) end
+	v = v or { content = json.array { { type = "text", text = p.name .. " done" } } }
+	if self.era == "modern" and not v.resultType then v.resultType = "complete" end
+	return "result", json.encode(v)
+end
+
+function Server:listen_stream(w, r, id_raw)
+	w:begin_stream { ["cache-control"] = "no-cache" }
+	w:piece('data: {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{' ..
+		'"notifications":{"toolsListChanged":true},"_meta":{"' .. META .. 'subscriptionId":' .. id_raw .. '}}}\n\n')
+	w:hold(function() return false end)
+end
+
+function Server:modern(w, r, id_raw)
+	local m = r.json.method
+	if m == "server/discover" then
+		return w:reply(200, splice(id_raw, "result", json.encode {
+			supportedVersions = json.array { MODERN }, capabilities = { tools = { listChanged = true } },
+			resultType = "complete", ttlMs = 0, cacheScope = "private",
+			_meta = { [META .. "serverInfo"] = { name = self.name, version = "1.0.0" } } }))
+	elseif m == "subscriptions/listen" then
+		return self:listen_stream(w, r, id_raw)
+	elseif m == "tools/list" then
+		return w:reply(200, splice(id_raw, "result", self:list()))
+	elseif m == "tools/call" then
+		local t = self.by_name[(r.json.params or {}).name]
+		local key, value = self:call(w, r)
+		if not key then return false end
+		return w:reply(200, t and t.malformed and "this is not JSON" or splice(id_raw, key, value))
+	end
+	return w:reply(404, splice(id_raw, "error", rpc_error(-32601, "Method not found")))
+end
+
+function Server:legacy(w, r, id_raw)
+	local m = r.json.method
+	if m == "initialize" then
+		self.sessions = self.sessions + 1
+		return w:reply(200, splice(id_raw, "result", json.encode { protocolVersion = LEGACY,
+			capabilities = { tools = { listChanged = true } },
+			serverInfo = { name = self.name, version = "1.0.0" } }),
+			{ ["mcp-session-id"] = "rig-session-" .. self.sessions })
+	elseif not r.headers["mcp-session-id"] then
+		return w:reply(400, splice(id_raw, "error", rpc_error(-32000, "Bad Request: no session")))
+	elseif m == "tools/list" then
+		return w:reply(200, splice(id_raw, "result", self:list()))
+	elseif m == "tools/call" then
+		local t = self.by_name[(r.json.params or {}).name]
+		local key, value = self:call(w, r)
+		if not key then return false end
+		return w:reply(200, t and t.malformed and "this is not JSON" or splice(id_raw, key, value))
+	elseif m == "ping" then
+		return w:reply(200, splice(id_raw, "result", "{}"))
+	end
+	return w:reply(200, splice(id_raw, "error", rpc_error(-32601, "Method not found")))
+end
+
+function Server:serve(w)
+	while true do
+		local r = w:request()
+		if not r then return end
+		self.requests[#self.requests + 1] = r
+		local ok
+		if r.method ~= "POST" then
+			ok = w:reply(r.method == "DELETE" and self.era == "legacy" and 200 or 405, "")
+		elseif not r.json then
+			ok = w:reply(400, splice("null", "error", rpc_error(-32700, "Parse error")))
+		else
+			self.methods[#self.methods + 1] = r.json.method
+			if r.json.id == nil then
+				ok = w:reply(202, "")
+			else
+				ok = self[self.era](self, w, r, json.encode(r.json.id))
+			end
+		end
+		if not ok then return end
+	end
+end
+
+function Server:release() self.released = true end
+function Server:wait_calls(n)
+	wait_for(n .. " calls at " .. self.name, function() return #self.calls >= n end)
+end
+function Server:wait_aborted(n)
+	wait_for(n .. " cancelled calls at " .. self.name, function() return self.aborted >= n end)
+end
+
+function mcp_server(name)
+	if type(name) == "table" then return mcp_server "fake" (name) end
+	return function(options)
+		local s = setmetatable({ name = name, options = options, era = options.era or "modern", tools = {},
+			by_name = {}, calls = {}, methods = {}, requests = {}, sessions = 0, aborted = 0 }, Server)
+		for i, t in ipairs(options.tools or {}) do
+			s.tools[i] = type(t) == "string" and { name = t } or t
+			s.by_name[s.tools[i].name] = s.tools[i]
+		end
+		s.port = rig.server(function(w) s:serve(w) end)
+		s.url = "http://127.0.0.1:" .. s.port .. "/mcp"
+		return s
+	end
+end
+
+-- ---- the client ----
+
+local Mcp = {}
+Mcp.__index = Mcp
+
+-- The answer to id among the events of a stream; notifications before it are collected.
+local function answer_in_stream(self, r, id)
+	while true do
+		local e, why = r:event()
+		if not e then rig.fail("the stream ended without an answer: " .. tostring(why)) end
+		if e.json and e.json.id == id then
+			while r:event() do end
+			return e.json, e.data
+		end
+		self.notes[#self.notes + 1] = e.json
+	end
+end
+
+function Mcp:rpc(method, params)
+	self.id = self.id + 1
+	local p = {}
+	for k, v in pairs(params or {}) do p[k] = v end
+	p._meta = p._meta or {}
+	p._meta[META .. "protocolVersion"] = MODERN
+	p._meta[META .. "clientCapabilities"] = {}
+	p._meta[META .. "clientInfo"] = { name = "rig", version = "1.0.0" }
+	local r = self.c:begin { method = "POST", path = self.mcp_path or "/mcp",
+		body = json.encode { jsonrpc = "2.0", id = self.id, method = method, params = p },
+		headers = { accept = "application/json, text/event-stream", ["mcp-protocol-version"] = MODERN,
+			["mcp-method"] = method, ["mcp-name"] = p.name } }
+	local answer, raw
+	if (r.headers["content-type"] or ""):find("event-stream", 1, true) then
+		answer, raw = answer_in_stream(self, r, self.id)
+	else
+		r:read_body()
+		answer, raw = r.json, r.body
+	end
+	if type(answer) ~= "table" then rig.fail("not an answer: " .. r.status .. " " .. rig.show(r.body)) end
+	local out = answer.result or { error = answer.error or answer }
+	out.status, out.raw, out.id_matches = r.status, raw, answer.id == self.id
+	return out
+end
+
+function Mcp:definitions()
+	local list, cursor = {}, nil
+	repeat
+		local r = self:rpc("tools/list", { cursor = cursor })
+		if r.error then rig.fail("tools/list: " .. rig.show(r.error)) end
+		for _, t in ipairs(r.tools) do list[#list + 1] = t end
+		cursor = r.nextCursor
+	until not cursor
+	return list
+end
+
+function Mcp:tools()
+	local names = {}
+	for i, t in ipairs(self:definitions()) do names[i] = t.name end
+	table.sort(names)
+	return names
+end
+
+function Mcp:call(name, args) return self:rpc("tools/call", { name = name, arguments = args or {} }) end
+function Mcp:close() self.c:close() end
+
+function mcp_client(o)
+	return setmetatable({ c = client { port = o.port, headers = o.headers }, id = 0, notes = {},
+		mcp_path = o.path }, Mcp)
+end

@@ -1,0 +1,66 @@
+#!/bin/sh
+# Runs every unit program and every scenario, at most two at a time, each with a time limit.
+# One line per program, a failure's output under its line; the last line is "N passed, N failed",
+# counted in test programs.  A scenario whose needs are absent fails: nothing is skipped.
+#
+#   sh tests/run.sh               everything
+#   sh tests/run.sh b_ unit/json  only programs whose name holds one of these
+#
+# B is the build folder (default build).
+set -u
+cd "$(dirname "$0")/.."
+B=${B:-build}
+export B
+out=$(mktemp -d /tmp/tollgate-tests-XXXXXX) || exit 2
+trap 'rm -rf "$out"' EXIT
+trap 'exit 130' INT TERM
+
+list() {
+	for f in tests/unit/*.c; do
+		[ -e "$f" ] && echo "unit/$(basename "$f" .c)"
+	done
+	for f in tests/[a-s]_*.lua; do
+		[ -e "$f" ] && echo "$f"
+	done
+}
+wanted() { # name, then the words
+	name=$1
+	shift
+	[ $# -gt 0 ] || return 0
+	for w; do
+		case $name in *"$w"*) return 0 ;; esac
+	done
+	return 1
+}
+list | while read -r name; do
+	wanted "$name" "$@" && echo "$name"
+done >"$out/list"
+
+# One test program: its output and result go to files, its line to standard output.
+cat >"$out/one" <<'ONE'
+name=$1 out=$2
+log=$out/$(echo "$name" | tr / _)
+case $name in
+unit/*) limit=300 cmd=$B/$name ;;
+tests/s_*) limit=600 cmd="$B/rig $name" ;;
+*) limit=120 cmd="$B/rig $name" ;;
+esac
+timeout -k 5 "$limit" $cmd >"$log.log" 2>&1 </dev/null
+rc=$?
+if [ "$rc" -eq 0 ] && [ "$(tail -n 1 "$log.log" | grep -cE '^[0-9]+ passed, 0 failed$')" -eq 1 ]; then
+	echo "ok $name ($(tail -n 1 "$log.log"))"
+	echo 1 >"$log.ok"
+else
+	[ "$rc" -ne 124 ] || echo "the time limit of $limit s is over" >>"$log.log"
+	{
+		echo "not ok $name (exit $rc)"
+		grep -v '^ok' "$log.log" | tail -n 200 | sed 's/^/    /'
+	} >"$log.text"
+	cat "$log.text"
+fi
+ONE
+xargs -P 2 -n 1 -I NAME sh "$out/one" NAME "$out" <"$out/list"
+total=$(wc -l <"$out/list")
+passed=$(find "$out" -name '*.ok' | wc -l)
+echo "$passed passed, $((total - passed)) failed"
+[ "$total" -gt 0 ] && [ "$passed" -eq "$total" ]
