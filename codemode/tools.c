@@ -18,7 +18,7 @@
 #define LIST_TOOLS_MAX    60
 #define SERVERS_MAX       64
 
-static const char lua_text[] =
+static const char static_text[] =
     "Run a Lua 5.4 script that calls tools. Do the whole task in one script: loop, filter and "
     "aggregate there, because only what you return or print enters the conversation.\n"
     "  local r = server.tool{arg=value}  -- r is the decoded result (type after ->); plain text "
@@ -83,7 +83,7 @@ tools_define_lua(struct hub *h, struct key *k, struct buf *out)
 	struct buf all, text;
 
 	buf_init(&text, DESCRIPTION_BYTES);
-	buf_puts(&text, lua_text);
+	buf_puts(&text, static_text);
 	buf_init(&all, DESCRIPTION_BYTES - text.n - 64);
 	for (size_t i = 0; i < v.n; i++) {
 		buf_putc(&all, '\n');

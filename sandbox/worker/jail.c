@@ -35,7 +35,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "sandbox/worker/worker.h"
+#include "sandbox/worker/jail.h"
 
 #define NOBODY 65534
 

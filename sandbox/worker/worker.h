@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "sandbox/frame.h"
+#include "sandbox/worker/jail.h"
 
 /* Bytes being written: JSON, unescaped text.  Past `limit` it only remembers that it was too much.
  */
@@ -91,19 +92,6 @@ bool calls_is_error(lua_State *L, int idx);
 
 /* library.c */
 void library_open(lua_State *L);
-
-/* jail.c */
-struct jail {
-	uint32_t layers, landlock_abi;
-	bool root; /* privileges are still to be dropped */
-	char why[96];
-};
-void jail_enter(struct jail *j); /* namespaces and the empty root; children are inside */
-bool jail_shut(struct jail *j);  /* uid, capabilities, Landlock; false: must not serve */
-void heap_reserve(size_t limit_bytes);
-/* The lock: after true this process can read and write fd 0 and exit. */
-bool lock_down(int fd, int parent, size_t limit_bytes, int cpu_ms, void (*on_tick)(int));
-void probe_try(uint32_t what, int parent);
 
 /* zygote.c */
 _Noreturn void zygote_serve(int ctl, const struct jail *j, size_t limit_bytes, int cpu_ms);

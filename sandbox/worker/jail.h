@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* jail - the walls around a worker; see jail.c.  Knows nothing of Lua. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sandbox/frame.h"
+
+struct jail {
+	uint32_t layers, landlock_abi;
+	bool root; /* privileges are still to be dropped */
+	char why[96];
+};
+void jail_enter(struct jail *j); /* namespaces and the empty root; children are inside */
+bool jail_shut(struct jail *j);  /* uid, capabilities, Landlock; false: must not serve */
+void heap_reserve(size_t limit_bytes);
+/* The lock: after true this process can read and write fd 0 and exit. */
+bool lock_down(int fd, int parent, size_t limit_bytes, int cpu_ms, void (*on_tick)(int));
+void probe_try(uint32_t what, int parent);
