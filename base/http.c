@@ -27,6 +27,7 @@
 #define ORIGIN_MAGIC   0x6f726967u
 #define READ_BYTES     65536
 #define READS          16    /* per turn and call */
+#define STALE_MS       2000  /* a kept connection that was closed shows it within this */
 #define IDLE_MS        55000 /* a kept connection; most servers close at 60 s or later */
 #define LINE_MAX_CALLS 4096  /* waiting per origin */
 #define IOVS           (1 + HTTP_BODY_SPANS)
@@ -43,7 +44,7 @@ struct origin {
 	struct link link, idle, line;
 	char *url, *host, *path, *ca_file, *proxy;
 	struct origin_settings s;
-	int open, idle_n, waiting;
+	int open, idle_n, waiting, woken; /* woken: out of the line, about to try */
 };
 
 struct wire {             /* one connection */
@@ -70,9 +71,10 @@ struct http_call {
 	struct buf head, in; /* in: bytes of a reply that could not be consumed yet */
 	struct str body[HTTP_BODY_SPANS];
 	size_t sent, size, scanned;
+	int64_t on_ms; /* when it got its connection */
 	struct http1_body decoder;
 	int first_byte_ms, idle_ms;
-	bool is_head, in_body, keep, paused, replied, retried, was_sent;
+	bool is_head, in_body, keep, paused, replied, retried, was_sent, woken;
 };
 
 static void call_go(void *ctx);
@@ -175,16 +177,19 @@ origin_path(const struct origin *o)
 
 /* ---- connections ---- */
 
+/* Lets the first in line try again, if there is anything to have. */
 static void
 line_next(struct origin *o)
 {
 	struct http_call *c;
 
-	if (link_empty(&o->line))
+	if (link_empty(&o->line) || o->idle_n + o->s.open_max - o->open <= o->woken)
 		return;
 	c = CONTAINER(o->line.next, struct http_call, link);
 	link_drop(&c->link);
 	o->waiting--;
+	o->woken++;
+	c->woken = true;
 	loop_defer(o->pool->loop, &c->go, call_go, c);
 }
 
@@ -254,6 +259,7 @@ wire_idle(struct wire *w)
 	}
 	link_push(&o->idle, &w->link);
 	o->idle_n++;
+	watch_set(w->watch, WATCH_READ); /* a close is seen when it comes */
 	timer_set(o->pool->loop, &w->timer, IDLE_MS, wire_old, w);
 	line_next(o); /* whoever waits takes it */
 }
@@ -276,6 +282,13 @@ wire_take(struct origin *o)
 /* ---- the end of a call ---- */
 
 static void
+call_awake(struct http_call *c)
+{
+	c->origin->woken -= c->woken;
+	c->woken = false;
+}
+
+static void
 call_stopped(struct job *j)
 {
 	struct http_call *c = CONTAINER(j, struct http_call, job);
@@ -291,9 +304,10 @@ call_stopped(struct job *j)
 	if (c->connecting != NULL) {
 		connect_cancel(&c->connecting);
 		c->origin->open--;
-		line_next(c->origin);
 	}
 	wire_free(&c->wire);
+	call_awake(c);
+	line_next(c->origin); /* its place, or the call to a place that it had */
 }
 
 static void
@@ -330,11 +344,16 @@ call_complete(struct http_call *c, size_t surplus)
 	job_finish(&c->job, NULL);
 }
 
-/* The connection broke: once again on a fresh one, when the peer cannot have begun to answer. */
+/*
+ * The connection broke: once again on a fresh one, if it was a kept one that turns out to be
+ * closed. A server that closes after it has worked on the request for a while is not that: asking
+ * again could be paid twice.
+ */
 static void
 call_broken(struct http_call *c, const struct err *e)
 {
-	bool again = c->wire != NULL && c->wire->kept && !c->replied && !c->retried;
+	bool again = c->wire != NULL && c->wire->kept && !c->replied && !c->retried &&
+		     loop_mono_ms(c->origin->pool->loop) - c->on_ms <= STALE_MS;
 
 	if (!again) {
 		job_finish(&c->job, e);
@@ -521,10 +540,36 @@ stream_end(struct http_call *c)
 	call_broken(c, &e);
 }
 
+/* The kernel's buffer is the back-pressure, and silence is ours until the owner goes on. */
+static void
+call_paused(struct http_call *c)
+{
+	timer_stop(&c->deadline);
+	watch_set(c->wire->watch, c->sent < c->size ? WATCH_WRITE : 0);
+}
+
+/* What waits here first, then what waits in the connection. */
 static void
 read_more(void *ctx)
 {
-	call_read(ctx);
+	struct http_call *c = ctx;
+
+	if (!c->paused && c->in.n > 0) {
+		struct str in = buf_str(&c->in);
+
+		if (!bytes_take(c, &in))
+			return;
+		buf_drop(&c->in, c->in.n - in.n);
+	}
+	if (c->wire == NULL)
+		return;
+	if (c->paused) {
+		call_paused(c);
+		return;
+	}
+	call_read(c);
+	if (job_running(&c->job) && c->wire != NULL && !c->paused)
+		watch_set(c->wire->watch, WATCH_READ | (c->sent < c->size ? WATCH_WRITE : 0));
 }
 
 static void
@@ -547,8 +592,8 @@ call_read(struct http_call *c)
 		}
 		if (!bytes_got(c, (struct str){ p->read, (size_t)n }))
 			return;
-		if (c->paused) /* the kernel's buffer is the back-pressure */
-			watch_set(c->wire->watch, c->sent < c->size ? WATCH_WRITE : 0);
+		if (c->paused)
+			call_paused(c);
 	}
 	/* TLS may hold more without the socket saying so. */
 	loop_defer(p->loop, &c->more, read_more, c);
@@ -585,6 +630,7 @@ call_on(struct http_call *c, struct wire *w)
 	c->wire = w;
 	w->call = c;
 	c->scanned = 0;
+	c->on_ms = loop_mono_ms(c->origin->pool->loop);
 	call_send(c);
 }
 
@@ -617,6 +663,7 @@ call_go(void *ctx)
 	struct wire *w = c->retried ? NULL : wire_take(o);
 	struct err e;
 
+	call_awake(c);
 	if (w != NULL) {
 		call_on(c, w);
 		return;
@@ -701,25 +748,6 @@ http_job(struct http_call *c)
 	return &c->job;
 }
 
-static void
-resumed(void *ctx)
-{
-	struct http_call *c = ctx;
-
-	if (c->in.n > 0) {
-		struct str in = buf_str(&c->in);
-
-		if (!bytes_take(c, &in))
-			return;
-		buf_drop(&c->in, c->in.n - in.n);
-	}
-	if (!c->paused)
-		call_read(c);
-	if (job_running(&c->job) && c->wire != NULL)
-		watch_set(c->wire->watch,
-		    (c->paused ? 0 : WATCH_READ) | (c->sent < c->size ? WATCH_WRITE : 0));
-}
-
 void
 http_resume(struct http_call *c)
 {
@@ -727,7 +755,8 @@ http_resume(struct http_call *c)
 	if (!c->paused || !job_running(&c->job))
 		return;
 	c->paused = false;
-	loop_defer(c->origin->pool->loop, &c->more, resumed, c);
+	timer_set(c->origin->pool->loop, &c->deadline, c->idle_ms, call_late, c);
+	loop_defer(c->origin->pool->loop, &c->more, read_more, c);
 }
 
 bool

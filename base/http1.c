@@ -28,6 +28,7 @@ enum {
 	BODY_DATA_LF,
 	BODY_TRAILER,
 	BODY_TRAILER_LINE,
+	BODY_TRAILER_LF,
 	BODY_LAST_LF,
 	BODY_DONE
 };
@@ -297,12 +298,14 @@ http1_request(
 	while (skip < 4 && in.n - skip >= 2 && memcmp(in.p + skip, "\r\n", 2) == 0)
 		skip += 2;
 	if (skip > 0) {
-		size_t again = 0;
+		size_t after = *scanned > skip ? *scanned - skip : 0;
 
 		in.p += skip;
 		in.n -= skip;
-		r = head_read(in, &again, h, used_bytes, request_line, e);
-		*used_bytes += skip;
+		r = head_read(in, &after, h, used_bytes, request_line, e);
+		*scanned = after + skip;
+		if (r == HTTP1_DONE)
+			*used_bytes += skip;
 	} else {
 		r = head_read(in, scanned, h, used_bytes, request_line, e);
 	}
@@ -425,15 +428,20 @@ frame_char(struct http1_body *b, char c, struct err *e)
 		return c == '\n' ? HTTP1_MORE : bad(e, ERR_INVALID, "a chunk longer than its size");
 	case BODY_TRAILER: /* at the start of a trailer line */
 		b->state = c == '\r' ? BODY_LAST_LF : BODY_TRAILER_LINE;
-		if (++b->line_bytes > TRAILER_MAX || c == '\n')
+		if (++b->line_bytes > TRAILER_MAX ||
+		    (c != '\r' && !(classes[(unsigned char)c] & CLASS_TOKEN)))
 			return bad(e, ERR_INVALID, "malformed trailers");
 		return HTTP1_MORE;
 	case BODY_TRAILER_LINE:
-		if (c == '\n')
-			b->state = BODY_TRAILER;
-		if (++b->line_bytes > TRAILER_MAX || c == '\0')
+		if (c == '\r')
+			b->state = BODY_TRAILER_LF;
+		else if (++b->line_bytes > TRAILER_MAX ||
+			 !(classes[(unsigned char)c] & CLASS_VALUE))
 			return bad(e, ERR_INVALID, "malformed trailers");
 		return HTTP1_MORE;
+	case BODY_TRAILER_LF:
+		b->state = BODY_TRAILER;
+		return c == '\n' ? HTTP1_MORE : bad(e, ERR_INVALID, "a bare CR in a trailer");
 	case BODY_LAST_LF:
 		b->state = BODY_DONE;
 		return c == '\n' ? HTTP1_DONE

@@ -29,6 +29,8 @@
 #include "base/log.h"
 
 #define WHEEL_SLOTS 4096 /* a power of two; 4 s a round */
+#define DEFER_ROUNDS                                                                               \
+	8 /* per turn; who queues himself again for ever shares the loop all the same */
 #define LOOP_MAGIC  0x6c6f6f70u
 #define WATCH_MAGIC 0x77617463u
 
@@ -347,12 +349,18 @@ loop_on_journal(struct loop *l, deferred_f *fn, void *ctx)
 	l->journal_ctx = ctx;
 }
 
-/* Work queued while this runs is run too: the turn ends when the list is empty. */
+/* Runs what is queued now.  Work queued meanwhile waits on the list for the next round. */
 static void
-deferred_run(struct loop *l, struct link *list)
+deferred_round(struct loop *l, struct link *list)
 {
-	while (!link_empty(list)) {
-		struct deferred *d = CONTAINER(list->next, struct deferred, link);
+	struct link now;
+
+	if (link_empty(list))
+		return;
+	link_push(list, &now); /* the whole ring changes its head */
+	link_drop(list);
+	while (!link_empty(&now)) {
+		struct deferred *d = CONTAINER(now.next, struct deferred, link);
 
 		link_drop(&d->link);
 		l->events++;
@@ -389,10 +397,12 @@ loop_turn(struct loop *l)
 	ev_run(l->ev, busy ? EVRUN_NOWAIT : EVRUN_ONCE);
 	time_read(l);
 	wheel_run(l);
-	deferred_run(l, &l->deferred);
+	for (int i = 0; i < DEFER_ROUNDS; i++)
+		deferred_round(l, &l->deferred);
 	if (l->journal != NULL)
 		l->journal(l->journal_ctx);
-	deferred_run(l, &l->after_journal);
+	/* One round: what a send queues here has not been written by the journal yet. */
+	deferred_round(l, &l->after_journal);
 	jobs_reap();
 	freed_reap(l);
 	clock_answer(l);
@@ -493,6 +503,7 @@ loop_new(struct err *e)
 		(void)err_set(e, ERR_INTERNAL, "the event loop could not be made");
 		return NULL;
 	}
+	(void)signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an error of that write, no more */
 	l->magic = LOOP_MAGIC;
 	l->signal_fd = -1;
 	for (size_t i = 0; i < WHEEL_SLOTS; i++)

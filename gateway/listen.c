@@ -127,13 +127,17 @@ conn_bury(void *ctx)
 	free(c);
 }
 
+/* Closes soon: lws meets the end of the stream, from wherever this is called.  (lws' own timeouts
+ * would wait for its next event: nothing drives them on a foreign loop.) */
 static void
 conn_kill(struct conn *c)
 {
-	if (c->wsi != NULL && !c->cutting) {
-		c->cutting = true;
-		lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-	}
+	if (c->wsi == NULL || c->cutting)
+		return;
+	c->cutting = true;
+	if (c->paused)
+		lws_rx_flow_control(c->wsi, 1);
+	(void)shutdown(lws_get_socket_fd(c->wsi), SHUT_RDWR);
 }
 
 static void
@@ -193,14 +197,23 @@ out_put(struct conn *c, struct str s)
 	buf_put(&c->out, s);
 }
 
+static void
+stall_over(void *ctx)
+{
+	conn_kill(ctx); /* the client reads nothing any more */
+}
+
 /* One send; lws keeps a copy of what the kernel did not take. */
 static void
 write_now(struct conn *c, unsigned char *p, size_t n)
 {
-	if (lws_write(c->wsi, p, n, LWS_WRITE_RAW) < 0)
+	if (lws_write(c->wsi, p, n, LWS_WRITE_RAW) < 0) {
 		conn_kill(c);
-	else if (lws_partial_buffered(c->wsi))
+	} else if (lws_partial_buffered(c->wsi)) {
 		lws_callback_on_writable(c->wsi);
+		if (c->state == CONN_REPLY && !timer_armed(&c->timer))
+			timer_set(c->ls->loop, &c->timer, c->ls->limits.idle_ms, stall_over, c);
+	}
 }
 
 static void
@@ -281,6 +294,7 @@ out_settle(struct conn *c)
 {
 	if (c->state != CONN_REPLY || !out_clear(c))
 		return;
+	timer_stop(&c->timer);
 	if (c->ended) {
 		reply_over(c);
 	} else if (c->stalled) {
@@ -643,6 +657,8 @@ request_read(struct conn *c)
 static void
 rx(struct conn *c, struct str bytes)
 {
+	size_t want;
+
 	switch (c->state) {
 	case CONN_LINGER:
 		return;
@@ -659,6 +675,12 @@ rx(struct conn *c, struct str bytes)
 		if (c->head->framing == HTTP1_CHUNKED) {
 			chunks_read(c, bytes);
 			return;
+		}
+		/* Exactly the body: `in` has room for no more, and may not move. */
+		want = c->head_bytes + (size_t)c->head->length_bytes - c->in.n;
+		if (bytes.n > want) {
+			buf_put(&c->carry, (struct str){ bytes.p + want, bytes.n - want });
+			bytes.n = want;
 		}
 		buf_put(&c->in, bytes);
 		request_read(c);
@@ -692,6 +714,8 @@ raw_cb(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, 
 			rx(c, (struct str){ in, len });
 		return c->cutting ? -1 : 0;
 	case LWS_CALLBACK_RAW_WRITEABLE:
+		if (c->state == CONN_REPLY)
+			timer_stop(&c->timer); /* it reads: the stall is over */
 		out_flush(c);
 		out_settle(c);
 		return c->cutting ? -1 : 0;
