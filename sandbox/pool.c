@@ -40,7 +40,8 @@ level_set(struct sandbox *s, enum sandbox_level level, const char *why)
 	bool news = level != s->level;
 
 	s->level = level;
-	(void)snprintf(s->why, sizeof(s->why), "%s", why);
+	if (why != s->why)
+		(void)snprintf(s->why, sizeof(s->why), "%s", why);
 	if (!news)
 		return;
 	if (level == SANDBOX_UNAVAILABLE)
@@ -278,34 +279,38 @@ generation_ready(struct generation *g)
 static void
 self_test_step(struct generation *g)
 {
-	char why[sizeof(g->owner->why)];
+	struct sandbox *s = g->owner;
+	char why[sizeof(s->why)];
 
-	if (g->probes_open > 0 || !g->script_ok || g->owner->coming != g)
+	if (g->probes_open > 0 || !g->script_over || s->coming != g)
 		return;
-	if (g->probes_survived == 0) {
+	if (g->probes_survived == 0 && g->script_ok) {
 		generation_ready(g);
 		return;
 	}
-	(void)snprintf(
-	    why, sizeof(why), "%d of %d probes survived the lock", g->probes_survived, PROBES);
-	level_set(g->owner, SANDBOX_UNAVAILABLE, why);
-	g->owner->coming = NULL;
+	if (g->probes_survived == 0) { /* busy machine, perhaps: tried again by on_ended() */
+		(void)snprintf(s->why, sizeof(s->why), "the self-test's script failed");
+		zygote_kill(g->zygote);
+		return;
+	}
+	if (g->probes_unlocked > 0)
+		(void)snprintf(why, sizeof(why),
+		    "a worker could not be locked: the kernel or a "
+		    "container refuses seccomp, rlimits or timers");
+	else
+		(void)snprintf(why, sizeof(why), "%d of %d probes survived the lock",
+		    g->probes_survived, PROBES);
+	s->coming = NULL;
+	level_set(s, SANDBOX_UNAVAILABLE, why);
 	zygote_kill(g->zygote);
 }
 
 void
-pool_self_tested(struct generation *g, bool ok, const char *why)
+pool_self_tested(struct generation *g, bool ok)
 {
-	char text[sizeof(g->owner->why)];
-
+	g->script_over = true;
 	g->script_ok = ok;
-	if (ok) {
-		self_test_step(g);
-		return;
-	}
-	(void)snprintf(text, sizeof(text), "the self-test's script failed: %s", why);
-	(void)snprintf(g->owner->why, sizeof(g->owner->why), "%s", text);
-	zygote_kill(g->zygote); /* tried again by its `ended` */
+	self_test_step(g);
 }
 
 static void
@@ -345,6 +350,8 @@ on_reaped(struct generation *g, const struct zygote_say *say)
 		g->probes_open--;
 		if (!WIFSIGNALED(say->status) || WTERMSIG(say->status) != SIGSYS)
 			g->probes_survived++;
+		if (WIFEXITED(say->status) && WEXITSTATUS(say->status) == WORKER_EXIT_LOCK)
+			g->probes_unlocked++;
 		worker_free(&w);
 		self_test_step(g);
 		return;

@@ -21,9 +21,9 @@ struct generation {
 	struct zygote *zygote;
 	struct link workers;
 	uint32_t last_serial, layers;
-	int probes_open, probes_survived;
+	int probes_open, probes_survived, probes_unlocked;
 	struct timer deadline;
-	bool script_ok; /* of the self-test */
+	bool script_over, script_ok; /* of the self-test */
 };
 
 struct worker {
@@ -83,7 +83,7 @@ struct worker *worker_spawn(struct generation *g, const struct zygote_ask *ask);
 void worker_kill(struct worker *w);
 void worker_free(struct worker **w);
 /* The self-test's script has ended. */
-void pool_self_tested(struct generation *g, bool ok, const char *why);
+void pool_self_tested(struct generation *g, bool ok);
 
 /* run.c */
 void run_start(struct sandbox_run *r, struct worker *w);

@@ -200,8 +200,8 @@ tell_done(struct sandbox_run *r)
 	if (!r->self_test)
 		r->owner->counts.ends[r->end]++;
 	if (r->end == SANDBOX_SECCOMP || r->end == SANDBOX_CRASH || r->end == SANDBOX_PROTO)
-		log_warn(&r->job, "script broke its worker",
-		    F_TEXT("end", sandbox_end_word(r->end)), F_STR("message", buf_str(&r->text)));
+		log_warn(
+		    &r->job, "script broke its worker", F_TEXT("end", sandbox_end_word(r->end)));
 	r->ev->done(r->ctx, &result);
 	if (job_running(&r->job))
 		job_finish(&r->job, NULL);
@@ -486,12 +486,7 @@ self_test_call(void *ctx, struct sandbox_run *r, uint32_t id, uint32_t handle, s
 static void
 self_test_done(void *ctx, const struct sandbox_result *result)
 {
-	bool ok = result->end == SANDBOX_DONE && str_eq(result->value, STR("42"));
-
-	pool_self_tested(ctx, ok,
-	    ok                            ? ""
-	    : result->end == SANDBOX_DONE ? "a wrong result"
-					  : sandbox_end_word(result->end));
+	pool_self_tested(ctx, result->end == SANDBOX_DONE && str_eq(result->value, STR("42")));
 }
 
 struct sandbox_run *
