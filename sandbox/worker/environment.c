@@ -44,14 +44,6 @@ safe_tostring(lua_State *L, int idx, size_t *n)
 }
 
 static int
-env_tostring(lua_State *L)
-{
-	luaL_checkany(L, 1);
-	safe_tostring(L, 1, NULL);
-	return 1;
-}
-
-static int
 encode_one(lua_State *L)
 {
 	out_reset(FRAME_LOG_MAX);
@@ -109,6 +101,14 @@ env_print(lua_State *L)
 }
 
 #ifndef SBX_RAW
+static int
+env_tostring(lua_State *L)
+{
+	luaL_checkany(L, 1);
+	safe_tostring(L, 1, NULL);
+	return 1;
+}
+
 static int
 env_format(lua_State *L)
 {

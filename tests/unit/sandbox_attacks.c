@@ -187,7 +187,9 @@ static int
 run_all(const char *as)
 {
 	static const struct job_type root_type = { .name = "test" };
-	struct sandbox_settings set = { .worker = "build/sandbox-worker" };
+	const char *worker = getenv("WORKER"); /* one built with -DSBX_RAW, say */
+	struct sandbox_settings set = { .worker =
+					    worker != NULL ? worker : "build/sandbox-worker" };
 	struct job job;
 	struct err e = { .code = ERR_NONE };
 

@@ -103,6 +103,8 @@ test_as(const char *who, bool drop)
 	}
 	close(ready[1]);
 	CHECK_EQ_I(read(ready[0], &c, 1), 1);
+	for (int i = 0; i < 100 && workers_left() < SPINNING + 4; i++)
+		(void)poll(NULL, 0, 10); /* asked for, but not forked yet */
 	CHECK(workers_left() >= SPINNING + 4);
 	(void)kill(gateway, SIGKILL);
 	(void)waitpid(gateway, NULL, 0);
