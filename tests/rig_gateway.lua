@@ -105,8 +105,9 @@ rules:
 
 local PRICES = [[
 version: 1
-rows:
-  - { model: "claude-*", input: 3, output: 15, cache_write: 3.75, cache_read: 0.30, max_output: 64000 }
+date: 2026-08-01
+models:
+  claude-sonnet-4-6: { input: 3, output: 15, cache_write: 3.75, cache_read: 0.30, max_output: 64000 }
 ]]
 
 local function names_key(yaml, key) return ("\n" .. yaml):find("\n" .. key .. ":", 1, true) ~= nil end
@@ -129,7 +130,7 @@ local function compose(o)
 		end
 		section(out, yaml, "providers", table.concat(rows))
 		local name = next(o.providers)
-		section(out, yaml, "models", '\n  "claude-*": { provider: ' .. name .. " }")
+		section(out, yaml, "models", "\n  claude-sonnet-4-6: { provider: " .. name .. " }")
 		section(out, yaml, "prices", "prices.yaml")
 	end
 	if o.servers then

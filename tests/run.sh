@@ -59,7 +59,7 @@ else
 	cat "$log.text"
 fi
 ONE
-xargs -P 2 -n 1 -I NAME sh "$out/one" NAME "$out" <"$out/list"
+xargs -P 2 -I NAME sh "$out/one" NAME "$out" <"$out/list"
 total=$(wc -l <"$out/list")
 passed=$(find "$out" -name '*.ok' | wc -l)
 echo "$passed passed, $((total - passed)) failed"
