@@ -216,8 +216,9 @@ generation_end(struct generation *g)
 
 	if (s->current == g)
 		s->current = NULL;
-	while (!link_empty(&g->workers)) {
-		struct worker *w = CONTAINER(g->workers.next, struct worker, link);
+	/* What a done event does may end other runs, but takes no worker off the list. */
+	LIST_EACH(it, &g->workers) {
+		struct worker *w = CONTAINER(it, struct worker, link);
 
 		run_reaped(w, NULL);
 		worker_free(&w);
@@ -437,7 +438,7 @@ generation_try(struct sandbox *s, struct err *e)
 {
 	static const struct zygote_events ev = { .said = on_said, .ended = on_ended };
 	char memory[24], cpu[24];
-	const char *const argv[] = { s->worker_path, memory, cpu, NULL };
+	char *const argv[] = { s->worker_path, memory, cpu, NULL };
 	struct generation *g = mem_zalloc(sizeof(*g));
 
 	(void)snprintf(memory, sizeof(memory), "%zu", s->set.memory_bytes);

@@ -12,7 +12,7 @@
 /* One zygote and what it forked.  A generation is replaced after GENERATION_FORKS or _MS, because
  * its workers share one address layout. */
 #define GENERATION_FORKS 256
-#define GENERATION_MS    (10 * 60 * 1000)
+#define GENERATION_MS    ((int64_t)10 * 60 * 1000)
 
 struct generation {
 	struct job job; /* runs as long as it lives; parent of the self-test's script */

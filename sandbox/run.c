@@ -26,7 +26,7 @@
 #include "sandbox/pool.h"
 
 #define ANSWER_MAX  ((size_t)4 << 20) /* one result, bytes of JSON */
-#define PATIENCE_MS 500               /* from a run's end to its reaping, then it is killed */
+#define PATIENCE_MS ((int64_t)500)    /* from a run's end to its reaping, then it is killed */
 
 static void
 run_free(struct job *j)
@@ -433,7 +433,7 @@ refuse_source(void *ctx)
 }
 
 struct sandbox_run *
-sandbox_run(struct sandbox *s, struct job *parent, const struct sandbox_script *c,
+sandbox_run(struct sandbox *s, struct job *parent, const struct sandbox_script *script,
     const struct sandbox_events *ev, void *ctx, struct err *e)
 {
 	struct sandbox_run *r;
@@ -449,14 +449,14 @@ sandbox_run(struct sandbox *s, struct job *parent, const struct sandbox_script *
 		return NULL;
 	}
 	r = run_new(s, parent, ev, ctx);
-	r->tools_n = (uint32_t)c->tools_n;
-	if (c->wall_ms > 0)
-		r->wall_ms = c->wall_ms;
-	if (c->source.n > FRAME_SOURCE_MAX) {
+	r->tools_n = (uint32_t)script->tools_n;
+	if (script->wall_ms > 0)
+		r->wall_ms = script->wall_ms;
+	if (script->source.n > FRAME_SOURCE_MAX) {
 		loop_defer(s->loop, &r->refuse, refuse_source, r);
 		return r;
 	}
-	if (!put_start(r, c, e)) {
+	if (!put_start(r, script, e)) {
 		job_cancel(&r->job);
 		return NULL;
 	}

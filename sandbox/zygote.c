@@ -2,7 +2,7 @@
 /*
  * zygote - the client of sandbox/worker/zygote.c; the contract is in zygote.h.
  *
- * The program is started with vfork and an empty environment in a session of its own (a Ctrl-C in
+ * The program is started with an empty environment in a session of its own (a Ctrl-C in
  * our terminal is ours alone), with one descriptor: the control socket on 0.  Its end is seen by a
  * pidfd on the loop, so nothing waits.  That it dies with us is the worker program's own doing
  * (PR_SET_PDEATHSIG, and EOF on the control socket).
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,20 +31,34 @@ struct zygote {
 	struct watch *ctl_watch, *pid_watch;
 };
 
-/* Runs between vfork and exec in our own memory: system calls only. */
-static _Noreturn void
-become_worker(const char *const argv[], int ctl)
+/* 0 or an errno. */
+static int
+spawn(char *const argv[], int ctl, pid_t *pid)
 {
 	static char *const no_environment[] = { NULL };
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attributes;
 	sigset_t none;
+	int e;
 
-	sigemptyset(&none);
-	if (dup2(ctl, 0) == 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0) {
-		(void)setsid();
-		/* execve() does not write to argv; its type is older than const. */
-		(void)execve(argv[0], (char *const *)(uintptr_t)argv, no_environment);
+	(void)sigemptyset(&none);
+	if (posix_spawn_file_actions_init(&files) != 0)
+		return ENOMEM;
+	if (posix_spawnattr_init(&attributes) != 0) {
+		(void)posix_spawn_file_actions_destroy(&files);
+		return ENOMEM;
 	}
-	_exit(127);
+	e = posix_spawn_file_actions_adddup2(&files, ctl, 0);
+	if (e == 0)
+		e = posix_spawnattr_setsigmask(&attributes, &none);
+	if (e == 0)
+		e = posix_spawnattr_setflags(
+		    &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
+	if (e == 0)
+		e = posix_spawn(pid, argv[0], &files, &attributes, argv, no_environment);
+	(void)posix_spawnattr_destroy(&attributes);
+	(void)posix_spawn_file_actions_destroy(&files);
+	return e;
 }
 
 static void
@@ -99,10 +114,10 @@ on_end(void *ctx, int events)
 }
 
 struct zygote *
-zygote_start(struct loop *l, const char *const argv[], const struct zygote_events *ev, void *ctx,
-    struct err *e)
+zygote_start(
+    struct loop *l, char *const argv[], const struct zygote_events *ev, void *ctx, struct err *e)
 {
-	int ends[2];
+	int ends[2], failed;
 	struct zygote *z;
 	pid_t pid;
 
@@ -111,14 +126,12 @@ zygote_start(struct loop *l, const char *const argv[], const struct zygote_event
 		    e, ERR_INTERNAL, "no socket pair for the sandbox: %s", strerrordesc_np(errno));
 		return NULL;
 	}
-	pid = vfork();
-	if (pid == 0)
-		become_worker(argv, ends[1]);
+	failed = spawn(argv, ends[1], &pid);
 	close(ends[1]);
-	if (pid < 0) {
+	if (failed != 0) {
 		close(ends[0]);
 		(void)err_set(
-		    e, ERR_INTERNAL, "cannot start %s: %s", argv[0], strerrordesc_np(errno));
+		    e, ERR_INTERNAL, "cannot start %s: %s", argv[0], strerrordesc_np(failed));
 		return NULL;
 	}
 	z = mem_zalloc(sizeof(*z));

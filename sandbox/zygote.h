@@ -12,8 +12,8 @@ struct zygote_events {
 	/* Once: the process has ended and been waited for.  zygote_free() may follow, even here. */
 	void (*ended)(void *ctx, int wait_status);
 };
-struct zygote *zygote_start(struct loop *l, const char *const argv[],
-    const struct zygote_events *ev, void *ctx, struct err *e) MUST_CHECK;
+struct zygote *zygote_start(struct loop *l, char *const argv[], const struct zygote_events *ev,
+    void *ctx, struct err *e) MUST_CHECK;
 /* Sends a request with a copy of fd; false: not now. */
 bool zygote_ask(struct zygote *z, struct zygote_ask ask, int fd) MUST_CHECK;
 /* Kills it, and with it every worker it forked; `ended` follows. */
