@@ -46,6 +46,8 @@ struct hub_settings {
 struct hub *hub_new(struct loop *l, struct core *c, struct http_pool *p,
     const struct hub_settings *s, struct err *e) MUST_CHECK;
 void hub_start(struct hub *h); /* connects to every server, each by itself */
+/* Has every server that can be used listed its tools, or failed once? */
+bool hub_settled(const struct hub *h);
 void hub_free(struct hub **h); /* ends sessions, children, connections */
 /* One JSON object per server: name, state, era, tools, last failure. */
 void hub_servers_json(struct hub *h, struct buf *out);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hub - the inside of struct hub, for this folder only. */
+#pragma once
+
+#include "base/crypto.h"
+#include "mcp/server.h"
+
+#define HUB_MAGIC    0x68756221u
+#define BUILTINS_MAX 8
+#define RETIRED_MAX  64
+
+struct hub {
+	uint32_t magic;
+	struct loop *loop;
+	struct core *core;
+	struct http_pool *pool;
+	struct job job; /* root of what is not a client's */
+	struct server *servers;
+	size_t servers_n;
+	struct builtin builtins[BUILTINS_MAX];
+	size_t builtins_n;
+	uint64_t generation;
+	struct map by_name; /* listed and policy names -> struct tool */
+	struct map views;   /* key id -> struct view */
+	struct toolset *retired[RETIRED_MAX];
+	size_t retired_n;
+	struct timer retire, notify;
+	size_t result_bytes_max;
+	char version[32];
+	uint16_t port;
+
+	/* towards clients: session.c, subscribe.c */
+	uint8_t seal_key[AEAD_KEY_BYTES];
+	int session_idle_ms;
+	struct map sessions;      /* id -> struct session */
+	struct link session_list; /* least recently used first */
+	size_t sessions_n;
+	struct link streams;
+	size_t streams_n;
+	int64_t calls, refused, sessions_made;
+};
+
+void hub_take_tools(struct hub *h, struct server *sv); /* catalog.c: sv->listing is complete */
+void hub_views_drop(struct hub *h);
+void hub_changed(struct hub *h);    /* the catalogue or somebody's view changed */
+void hub_upcall_sent(void *upcall); /* deferred: a notification went out */

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* serve - the client's side: one visit, its replies, sessions and streams. */
+#pragma once
+
+#include "mcp/hub.h"
+
+#define SUBSCRIPTIONS_MAX 10000
+
+/* One HTTP request while it is looked at; whoever answers later copies what it needs. */
+struct batch;
+struct session;
+struct visit {
+	struct hub *hub;
+	struct job *root;
+	struct sink *sink;
+	const struct mcp_request *r;
+	struct batch *batch; /* replies are collected there; NULL: go to the sink */
+	struct session *session;
+	enum era era;
+	bool structural_400; /* modern: wrong params are HTTP 400 */
+};
+
+/* ---- serve.c ---- */
+/* A JSON body; session_id "" = no such header. */
+void reply_json(struct visit *v, int status, struct str body, struct str session_id);
+void reply_none(struct visit *v, int status); /* 202, 204: no body */
+void reply_error(struct visit *v, int status, struct str id, int code, const char *text);
+void reply_result(struct visit *v, struct str id, struct str result_json);
+void serve_tools_list(struct visit *v, const struct rpc *m);
+void serve_tools_call(struct visit *v, const struct rpc *m);
+void serve_cancelled(struct visit *v, const struct rpc *m); /* legacy notification */
+#define SERVE_INSTRUCTIONS                                                                         \
+	"Tools of several servers behind one gateway, named server__tool. The list holds what "    \
+	"your "                                                                                    \
+	"key may use. A call that a policy or a budget refuses says why in its result."
+
+/* ---- batch: serve_legacy.c ---- */
+void batch_add(struct batch *b, struct str message); /* "" = nothing to say */
+
+/* ---- the two eras ---- */
+void serve_modern(struct visit *v, const struct rpc *m, const struct era_verdict *verdict);
+void serve_legacy(struct visit *v, struct str body);
+void serve_legacy_get(struct visit *v);
+void serve_legacy_delete(struct visit *v);
+
+/* ---- session.c ---- */
+struct session {
+	struct link link; /* hub's list, least recently used first */
+	struct hub *hub;
+	struct key *key;
+	const char *version;
+	char *id;
+	char tag[17]; /* for the audit: "s_" + 14 */
+	struct timer idle;
+	struct key_watch watch;
+	struct stream *stream;
+	struct link answers; /* calls in flight, for notifications/cancelled */
+};
+struct session *session_new(struct hub *h, struct key *k, const char *version, struct err *e);
+/* NULL: unknown, ended, or another key's: all the same. */
+struct session *session_find(struct hub *h, struct key *k, struct str id);
+void session_end(struct session *s);
+void sessions_free(struct hub *h);
+
+/* ---- subscribe.c ---- */
+struct stream;
+/* Modern: id is the listen request's; legacy: s is the session.  Takes over the sink. */
+void stream_open(struct visit *v, struct str id, struct session *s, bool tools_changed);
+void stream_end(struct stream *st, bool say_goodbye);
+void streams_notify(struct hub *h);

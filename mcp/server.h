@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* server - one upstream server: its life, and one request to it. */
+#pragma once
+
+#include "base/map.h"
+#include "mcp/catalog.h"
+#include "mcp/era.h"
+#include "mcp/mcp.h"
+
+/*
+ *   DISABLED                                     settings say why
+ *   DOWN --timer, back-off with jitter--> PROBING --discover--> LISTING --> READY
+ *                                            \--initialize--/
+ *   PROBING, LISTING, READY --the wire broke--> DOWN
+ *
+ * Tools of a server that went down stay listed; calls say that it is down.
+ */
+enum server_state {
+	SERVER_DISABLED = 1,
+	SERVER_DOWN,
+	SERVER_PROBING,
+	SERVER_LISTING,
+	SERVER_READY
+};
+
+struct server;
+struct upcall;
+
+/* The outcome of one request; spans live during the callback. */
+struct reply {
+	struct str result; /* raw, p == NULL: none */
+	struct str error;  /* the raw JSON-RPC error object, p == NULL: none */
+	int code;          /* of that error */
+	int status;        /* HTTP; 0 over stdio */
+};
+/* r is never NULL; e says why there was no answer at all. */
+typedef void reply_f(void *ctx, const struct reply *r, const struct err *e);
+
+/* What a wire (stdio, HTTP) can do. */
+struct server_type {
+	const char *name;
+	bool (*open)(struct server *sv, struct err *e); /* a connection, or a child */
+	void (*close)(struct server *sv);               /* at once, silently */
+	/* Sends u->out; may answer u later by upcall_answer(), never inside. */
+	bool (*send)(struct upcall *u, struct err *e);
+	void (*forget)(struct upcall *u);  /* u has ended: tell the server */
+	void (*reap)(struct upcall *u);    /* and its memory goes */
+	void (*free)(struct server *sv);   /* for good; no upcall is left */
+	void (*listen)(struct server *sv); /* asks for list_changed, if that is possible */
+};
+extern const struct server_type server_stdio, server_http;
+
+struct server {
+	uint32_t magic;
+	struct hub *hub;
+	struct loop *loop;
+	const struct server_settings *s;
+	struct str name;
+	enum server_state state;
+	enum era era;
+	char version[16];    /* negotiated, legacy */
+	bool legacy_verdict; /* it died or fell silent when probed: initialize first next time */
+	const struct server_type *type;
+	void *wire;         /* the type's own */
+	struct job *root;   /* parent of everything that is not a client's */
+	struct timer timer; /* back-off, or the next refresh */
+	int failures;       /* in a row */
+	char failure[ERR_TEXT_BYTES];
+	struct toolset *tools;   /* last known; NULL before the first list */
+	struct toolset *listing; /* being read */
+	char cursor[1024], last_cursor[1024];
+	int pages;
+	bool stale;    /* list_changed came while listing */
+	bool checking; /* a health check is under way */
+	uint64_t last_id;
+	struct map pending; /* id text -> upcall */
+	struct link upcalls;
+	struct link waiting; /* upcalls that wait for a new session */
+	size_t upcalls_n;
+	int64_t calls, errors, timeouts; /* metrics */
+};
+#define SERVER_MAGIC 0x73727672u
+
+struct server_ask {
+	const char *method;
+	struct str name;   /* Mcp-Name: tools/call; else "" */
+	struct str params; /* a JSON object without its braces, without _meta; may be "" */
+	struct str meta;   /* members of _meta that pass through, without braces; may be "" */
+	int deadline_ms;   /* 0: none (listen) */
+	bool notification; /* no id, no answer awaited; fn is called when it has been sent */
+	size_t reply_bytes_max;
+	struct str raw; /* instead of all that: one whole message, as a notification */
+	bool get;       /* HTTP: a GET for a stream of notifications, no message */
+};
+struct upcall {
+	struct job job;
+	uint32_t magic;
+	struct server *sv;
+	struct link of_server, waiting;
+	struct timer deadline;
+	struct deferred send;
+	reply_f *fn;
+	void *ctx;
+	const struct reply *reply;
+	char id[24]; /* "" for a notification */
+	const char *method;
+	bool sent, replayed, notification, get;
+	int deadline_ms;
+	struct buf name, out;
+	size_t reply_bytes_max;
+	void *wire; /* the type's own */
+};
+#define UPCALL_MAGIC 0x75706361u
+
+bool server_init(
+    struct server *sv, struct hub *h, const struct server_settings *s, struct err *e) MUST_CHECK;
+void server_cancel_upcalls(struct server *sv); /* silently: the hub goes */
+void server_fini(struct server *sv);           /* after their memory has gone */
+void server_connect(struct server *sv);
+const char *server_state_word(const struct server *sv);
+
+/* The request leaves after the journal's write of this turn; a kid of parent. */
+struct upcall *upcall_start(struct server *sv, struct job *parent, const struct server_ask *a,
+    reply_f *fn, void *ctx, struct err *e) MUST_CHECK;
+
+/* ---- for the wires ---- */
+void upcall_answer(struct upcall *u, const struct reply *r, const struct err *e);
+void server_message(struct server *sv, struct str text, int status); /* one JSON-RPC message */
+void server_list_changed(struct server *sv);
+void server_fail(struct server *sv, const struct err *e); /* the wire is gone */
+void server_again(struct server *sv, struct upcall *u);   /* the session is gone: a new one */

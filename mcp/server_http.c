@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * server_http - an upstream server behind Streamable HTTP, in either era.
+ *
+ * Every request is its own POST; the reply is one JSON body or a stream of events of which one is
+ * the answer.  Headers are built from scratch: nothing of the client's request is passed on but
+ * what stands in the message.
+ *
+ * Legacy: the session id of initialize's reply goes on everything after it; a 404 means that the
+ * session is gone, so the server is initialized again, once for all who wait, and what was refused
+ * is sent once more (it was never started).  Modern: closing the stream is the cancellation.
+ *
+ * Changes of the list come on a stream of their own: subscriptions/listen, or a GET.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/sse.h"
+#include "mcp/hub.h"
+
+#define SESSION_BYTES_MAX 512
+#define ENVELOPE_BYTES    65536
+#define HEADERS_MAX       40
+#define RELISTEN_MS       30000
+#define STREAM_IDLE_MS    3600000
+
+struct wire {
+	struct origin *origin;
+	char session[SESSION_BYTES_MAX];
+	struct upcall *listener;
+	struct timer relisten;
+	bool no_listen; /* it said that it has no such stream */
+};
+
+/* One attempt of an upcall. */
+struct attempt {
+	struct upcall *u;
+	struct http_call *call;
+	struct header h[HEADERS_MAX];
+	char session[SESSION_BYTES_MAX], version[16];
+	struct buf name, in;
+	struct sse sse;
+	int status;
+	bool events;
+};
+
+/* ---- what comes back ---- */
+
+/* Asked by a legacy server on our stream: nobody here can answer, but it must not hang. */
+static void
+request_answer(struct server *sv, const struct rpc *m)
+{
+	struct server_ask a = { .method = "response", .notification = true, .deadline_ms = 10000 };
+	struct buf b;
+	struct err e;
+
+	buf_init(&b, 4096);
+	if (rpc_is(m, "ping"))
+		rpc_put_result(&b, m->id, STR("{}"));
+	else
+		rpc_put_error(&b, m->id, RPC_METHOD, STR("Method not found"), STR(""));
+	a.raw = buf_str(&b);
+	if (buf_ok(&b) && upcall_start(sv, sv->root, &a, NULL, NULL, &e) == NULL)
+		log_debug(NULL, "request not answered", F_STR("server", sv->name));
+	buf_fini(&b);
+}
+
+/* One message of a reply; true when it was the answer. */
+static bool
+message_take(struct attempt *at, struct str text)
+{
+	struct upcall *u = at->u;
+	struct reply r = { .status = at->status };
+	struct str code;
+	struct rpc m;
+	struct err e;
+	int64_t v;
+
+	if (!rpc_parse(text, false, &m, &e))
+		return false;
+	if (m.kind == RPC_IS_REQUEST) {
+		request_answer(u->sv, &m);
+		return false;
+	}
+	if (m.kind == RPC_IS_NOTIFICATION) {
+		server_message(u->sv, text, at->status);
+		return false;
+	}
+	if (m.id.p != NULL ? !str_eq(m.id, str_of(u->id)) : m.kind != RPC_IS_ERROR)
+		return false;
+	r.result = m.result;
+	r.error = m.error;
+	if (m.error.p != NULL && json_get(m.error, STR("code"), &code) && json_i64(code, &v))
+		r.code = v < -100000 || v > 100000 ? RPC_SERVER : (int)v;
+	upcall_answer(u, &r, NULL);
+	return true;
+}
+
+static bool
+on_event(void *ctx, const struct sse_event *ev)
+{
+	struct attempt *at = ctx;
+
+	return ev->data.n == 0 || !message_take(at, ev->data);
+}
+
+static void
+on_head(void *ctx, const struct http1_head *h)
+{
+	struct attempt *at = ctx;
+	struct server *sv = at->u->sv;
+	struct wire *w = sv->wire;
+	const struct header *type = http1_find(h, STR("content-type"));
+	const struct header *session = http1_find(h, STR("mcp-session-id"));
+
+	at->status = h->status;
+	at->events = h->status == 200 && type != NULL && type->value.n >= 17 &&
+		     str_ieq((struct str){ type->value.p, 17 }, STR("text/event-stream"));
+	if (session != NULL && h->status < 300 && strcmp(at->u->method, "initialize") == 0 &&
+	    !str_copy(w->session, sizeof(w->session), session->value))
+		w->session[0] = '\0';
+}
+
+static void
+too_large(struct attempt *at)
+{
+	struct err e;
+
+	(void)err_set(&e, ERR_UPSTREAM, "server %s: its reply is too large", at->u->sv->s->name);
+	upcall_answer(at->u, NULL, &e);
+}
+
+static bool
+on_data(void *ctx, struct str bytes)
+{
+	struct attempt *at = ctx;
+	struct err e;
+
+	if (!job_running(&at->u->job))
+		return true;
+	if (!at->events) {
+		buf_put(&at->in, bytes);
+		if (!buf_ok(&at->in))
+			too_large(at);
+	} else if (!sse_feed(&at->sse, bytes, on_event, at, &e) && job_running(&at->u->job)) {
+		too_large(at);
+	}
+	return true;
+}
+
+static void
+on_done(void *ctx, const struct err *e)
+{
+	struct attempt *at = ctx;
+	struct upcall *u = at->u;
+	struct reply r = { .status = at->status };
+	struct err why;
+
+	at->call = NULL;
+	if (!job_running(&u->job))
+		return;
+	if (e != NULL) {
+		why = *e;
+		/* The peer's address is no affair of the agent's. */
+		(void)err_set(&why, e->code, "server %s: %.300s", u->sv->s->name, e->text);
+		upcall_answer(u, NULL, &why);
+		return;
+	}
+	if (at->status == 404 && at->session[0] != '\0' && !u->notification && !u->get) {
+		server_again(u->sv, u);
+		return;
+	}
+	if (!at->events && at->in.n > 0 && !u->notification && message_take(at, buf_str(&at->in)))
+		return;
+	if (job_running(&u->job))
+		upcall_answer(u, &r, NULL);
+}
+
+/* ---- sending ---- */
+
+static void
+header_add(struct attempt *at, size_t *n, struct str name, struct str value)
+{
+	if (*n < HEADERS_MAX && value.n > 0)
+		at->h[(*n)++] = (struct header){ name, value };
+}
+
+static size_t
+headers_put(struct attempt *at)
+{
+	const struct server_settings *s = at->u->sv->s;
+	bool modern = at->u->sv->era == ERA_MODERN || strcmp(at->u->method, "server/discover") == 0;
+	size_t n = 0;
+
+	header_add(at, &n, STR("accept"),
+	    at->u->get ? STR("text/event-stream") : STR("application/json, text/event-stream"));
+	if (!at->u->get)
+		header_add(at, &n, STR("content-type"), STR("application/json"));
+	header_add(at, &n, STR("accept-encoding"), STR("identity"));
+	header_add(at, &n, STR("user-agent"), STR("tollgate"));
+	header_add(at, &n, STR("mcp-protocol-version"),
+	    modern ? STR(ERA_MODERN_VERSION) : str_of(at->version));
+	if (modern) {
+		header_add(at, &n, STR("mcp-method"), str_of(at->u->method));
+		header_add(at, &n, STR("mcp-name"), buf_str(&at->name));
+	} else if (strcmp(at->u->method, "initialize") != 0) {
+		header_add(at, &n, STR("mcp-session-id"), str_of(at->session));
+	}
+	for (size_t i = 0; i < s->headers_n; i++)
+		header_add(at, &n, s->headers[i].name, s->headers[i].value);
+	return n;
+}
+
+static void
+http_reap(struct upcall *u)
+{
+	struct attempt *at = u->wire;
+
+	if (at == NULL)
+		return;
+	buf_fini(&at->name);
+	buf_fini(&at->in);
+	sse_fini(&at->sse);
+	free(at);
+	u->wire = NULL;
+}
+
+static bool
+http_send(struct upcall *u, struct err *e)
+{
+	static const struct http_events events = { on_head, on_data, on_done };
+	struct server *sv = u->sv;
+	struct wire *w = sv->wire;
+	struct attempt *at;
+	struct http_request r;
+	struct str path;
+
+	if (w == NULL)
+		return err_set(e, ERR_UPSTREAM, "server %s is down", sv->s->name);
+	http_reap(u); /* of the attempt before */
+	at = mem_zalloc(sizeof(*at));
+	at->u = u;
+	u->wire = at;
+	buf_init(&at->name, 65536);
+	buf_init(&at->in, u->reply_bytes_max + ENVELOPE_BYTES);
+	sse_init(&at->sse, u->reply_bytes_max + ENVELOPE_BYTES);
+	if (u->name.n > 0)
+		era_put_header_value(&at->name, buf_str(&u->name));
+	(void)str_copy(at->session, sizeof(at->session), str_of(w->session));
+	(void)str_copy(at->version, sizeof(at->version), str_of(sv->version));
+	path = origin_path(w->origin);
+	r = (struct http_request){ .origin = w->origin,
+		.method = u->get ? STR("GET") : STR("POST"),
+		.target = path.n > 0 ? path : STR("/"),
+		.h = at->h,
+		.n = headers_put(at),
+		.body = { buf_str(&u->out) },
+		.first_byte_ms = u->deadline_ms,
+		.idle_ms = u->deadline_ms > 0 ? u->deadline_ms : STREAM_IDLE_MS };
+	at->call = http_start(&u->job, &r, &events, at, e);
+	return at->call != NULL;
+}
+
+/* The http call is a kid of the upcall: its end closes the stream, which is the modern
+ * cancellation.  A legacy server must be told. */
+static void
+http_forget(struct upcall *u)
+{
+	struct server *sv = u->sv;
+	struct server_ask a = {
+		.method = "notifications/cancelled", .notification = true, .deadline_ms = 10000
+	};
+	char params[64];
+	struct buf b;
+	struct err e;
+
+	if (u->get && sv->wire != NULL && ((struct wire *)sv->wire)->listener == u)
+		((struct wire *)sv->wire)->listener = NULL;
+	if (!u->sent || u->reply != NULL || u->notification || u->get || sv->era != ERA_LEGACY ||
+	    sv->state != SERVER_READY || strcmp(u->method, "tools/call") != 0)
+		return;
+	buf_init(&b, sizeof(params));
+	buf_printf(&b, "\"requestId\":%s", u->id);
+	a.params = buf_str(&b);
+	if (buf_ok(&b) && upcall_start(sv, sv->root, &a, NULL, NULL, &e) == NULL)
+		log_debug(NULL, "cancellation not sent", F_STR("server", sv->name));
+	buf_fini(&b);
+}
+
+/* ---- life ---- */
+
+static bool
+http_open(struct server *sv, struct err *e)
+{
+	struct origin_settings s = { .url = sv->s->url,
+		.ca_file = sv->s->ca_file,
+		.proxy = sv->s->proxy,
+		.connect_ms = sv->s->connect_ms > 0 ? sv->s->connect_ms : 5000 };
+	struct wire *w = sv->wire;
+
+	if (w != NULL) {
+		w->session[0] = '\0';
+		return true;
+	}
+	w = mem_zalloc(sizeof(*w));
+	w->origin = origin_new(sv->hub->pool, &s, e);
+	if (w->origin == NULL) {
+		free(w);
+		return false;
+	}
+	sv->wire = w;
+	return true;
+}
+
+static void
+http_close(struct server *sv)
+{
+	struct wire *w = sv->wire;
+
+	if (w == NULL)
+		return;
+	timer_stop(&w->relisten);
+	w->session[0] = '\0';
+}
+
+static void
+http_free(struct server *sv)
+{
+	struct wire *w = sv->wire;
+
+	if (w == NULL)
+		return;
+	origin_free(&w->origin);
+	free(w);
+	sv->wire = NULL;
+}
+
+static void http_listen(struct server *sv);
+
+static void
+listen_again(void *ctx)
+{
+	struct server *sv = ctx;
+
+	if (sv->state == SERVER_READY)
+		http_listen(sv);
+}
+
+static void
+on_listen_end(void *ctx, const struct reply *r, const struct err *e)
+{
+	struct server *sv = ctx;
+	struct wire *w = sv->wire;
+
+	if (w == NULL)
+		return;
+	w->listener = NULL;
+	if (e == NULL && (r->error.p != NULL || (r->status >= 400 && r->status < 500)))
+		w->no_listen = true; /* it has none; the list is read again now and then */
+	else if (sv->state == SERVER_READY)
+		timer_set(sv->loop, &w->relisten, RELISTEN_MS, listen_again, sv);
+}
+
+static void
+http_listen(struct server *sv)
+{
+	struct server_ask a = { .method = "subscriptions/listen",
+		.params = STR("\"notifications\":{\"toolsListChanged\":true}"),
+		.reply_bytes_max = 1 << 20 };
+	struct wire *w = sv->wire;
+	struct err e;
+
+	if (w == NULL || w->no_listen || w->listener != NULL)
+		return;
+	if (sv->era == ERA_LEGACY) {
+		a.method = "GET";
+		a.get = true;
+	}
+	w->listener = upcall_start(sv, sv->root, &a, on_listen_end, sv, &e);
+}
+
+const struct server_type server_http = { .name = "http",
+	.open = http_open,
+	.close = http_close,
+	.send = http_send,
+	.forget = http_forget,
+	.reap = http_reap,
+	.free = http_free,
+	.listen = http_listen };

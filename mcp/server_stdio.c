@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * server_stdio - an upstream server as a child process: one JSON-RPC message per line.
+ *
+ * The child is shared by all keys, so a request that it sends to us cannot be attributed to anybody
+ * and is answered -32601 (ping is answered).  What is not JSON-RPC on its stdout is skipped.  When
+ * a call ends before its answer - deadline, client gone - the child is told by
+ * notifications/cancelled with our id, and a late answer finds nobody.
+ *
+ * close() kills the whole process group; nothing outlives the hub.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/proc.h"
+#include "mcp/hub.h"
+#include "mcp/server.h"
+
+/* Larger than any result we pass on: a result past the cap fails its call, not the child. */
+#define LINE_BYTES_MAX  ((size_t)64 << 20)
+#define WRITE_BYTES_MAX ((size_t)64 << 20)
+
+static bool
+line_write(struct server *sv, struct str message)
+{
+	struct buf b;
+	bool ok;
+
+	if (sv->wire == NULL)
+		return false;
+	/* Line breaks between tokens are legal JSON and illegal here; inside strings there are
+	 * none, because the message was checked. */
+	buf_init(&b, message.n + 64);
+	buf_put(&b, message);
+	for (size_t i = 0; buf_ok(&b) && i < b.n; i++)
+		if (b.p[i] == '\n' || b.p[i] == '\r')
+			b.p[i] = ' ';
+	buf_putc(&b, '\n');
+	ok = buf_ok(&b) && proc_write(sv->wire, buf_str(&b));
+	buf_fini(&b);
+	return ok;
+}
+
+static void
+request_answer(struct server *sv, const struct rpc *m)
+{
+	struct buf b;
+
+	buf_init(&b, 4096);
+	if (rpc_is(m, "ping"))
+		rpc_put_result(&b, m->id, STR("{}"));
+	else
+		rpc_put_error(&b, m->id, RPC_METHOD, STR("Method not found"), STR(""));
+	if (buf_ok(&b))
+		(void)line_write(sv, buf_str(&b));
+	buf_fini(&b);
+}
+
+static void
+on_line(void *ctx, struct str line)
+{
+	struct server *sv = ctx;
+	struct rpc m;
+	struct err e;
+
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
+		line.n--;
+	if (line.n == 0 || sv->wire == NULL)
+		return;
+	/* Only a request has both; the cheap look spares parsing large results twice. */
+	if (line.n < 65536 && rpc_parse(line, false, &m, &e) && m.kind == RPC_IS_REQUEST) {
+		request_answer(sv, &m);
+		return;
+	}
+	server_message(sv, line, 0);
+}
+
+static void
+on_ended(void *ctx, int wait_status, const struct err *e)
+{
+	struct server *sv = ctx;
+	struct err why;
+
+	sv->wire = NULL;
+	if (e == NULL) {
+		(void)err_set(
+		    &why, ERR_UPSTREAM, "its process ended (wait status %d)", wait_status);
+		e = &why;
+	}
+	server_fail(sv, e);
+}
+
+static bool
+stdio_open(struct server *sv, struct err *e)
+{
+	struct proc_settings s = { .name = sv->s->name,
+		.argv = sv->s->argv,
+		.env = sv->s->env,
+		.cwd = sv->s->cwd,
+		.line_bytes_max = LINE_BYTES_MAX,
+		.write_bytes_max = WRITE_BYTES_MAX };
+	static const struct proc_events events = { .line = on_line, .ended = on_ended };
+
+	sv->wire = proc_start(sv->loop, sv->root, &s, &events, sv, e);
+	return sv->wire != NULL;
+}
+
+static void
+stdio_close(struct server *sv)
+{
+	struct proc *p = sv->wire;
+
+	sv->wire = NULL;
+	if (p != NULL)
+		job_cancel(proc_job(p)); /* does nothing when it has ended */
+}
+
+static bool
+stdio_send(struct upcall *u, struct err *e)
+{
+	struct server *sv = u->sv;
+
+	if (sv->wire == NULL)
+		return err_set(e, ERR_UPSTREAM, "server %s is down", sv->s->name);
+	if (!line_write(sv, buf_str(&u->out)))
+		return err_set(
+		    e, ERR_OVERLOAD, "server %s does not read what it is sent", sv->s->name);
+	buf_fini(&u->out);
+	if (u->notification)
+		loop_defer(sv->loop, &u->send, hub_upcall_sent, u);
+	return true;
+}
+
+static void
+stdio_forget(struct upcall *u)
+{
+	struct buf b;
+
+	if (!u->sent || u->reply != NULL || u->notification || u->sv->wire == NULL)
+		return;
+	buf_init(&b, 512);
+	buf_printf(&b,
+	    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{"
+	    "\"requestId\":%s}}",
+	    u->id);
+	(void)line_write(u->sv, buf_str(&b));
+	buf_fini(&b);
+}
+
+static void
+stdio_reap(struct upcall *u)
+{
+	(void)u; /* it has nothing of ours */
+}
+
+static void
+stdio_free(struct server *sv)
+{
+	ASSERT(sv->wire == NULL);
+}
+
+static void
+stdio_listen(struct server *sv)
+{
+	struct server_ask a = { .method = "subscriptions/listen",
+		.params = STR("\"notifications\":{\"toolsListChanged\":true}"),
+		.reply_bytes_max = 1 << 20 };
+	struct err e;
+
+	if (sv->era == ERA_MODERN && upcall_start(sv, sv->root, &a, NULL, NULL, &e) == NULL)
+		log_debug(
+		    NULL, "no subscription", F_STR("server", sv->name), F_TEXT("why", e.text));
+}
+
+const struct server_type server_stdio = { .name = "stdio",
+	.open = stdio_open,
+	.close = stdio_close,
+	.send = stdio_send,
+	.forget = stdio_forget,
+	.reap = stdio_reap,
+	.free = stdio_free,
+	.listen = stdio_listen };
