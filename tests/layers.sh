@@ -12,7 +12,8 @@ allowed() { # folder -> folders it may include
 	policies) echo base policies ;;
 	sandbox) echo base sandbox ;;
 	sandbox/worker) echo sandbox sandbox/worker ;;
-	mcp | mcp/demo) echo base policies mcp ;;
+	mcp) echo base policies mcp ;;
+	mcp/demo) echo base mcp/demo ;;
 	codemode) echo base policies sandbox mcp codemode ;;
 	gateway) echo base policies sandbox mcp codemode gateway ;;
 	esac
