@@ -43,7 +43,7 @@ struct level {
 };
 
 struct bundle_source {
-	const char *dir; /* holds root/ and customers/; messages name files relative to it */
+	const char *dir; /* holds root/ and customers/ */
 	/* See struct core_settings: NULL = unknown, such names are not checked then. */
 	const struct str *servers;
 	size_t servers_n;
@@ -53,9 +53,10 @@ struct bundle_source {
 
 /*
  * Reads every file of the folder.  `problems` (may be NULL) gets all of them, one per line
- * "root/a.yaml:3:9: what is wrong (the fix)", warnings as "root/a.yaml:3:9: warning: ...".  When
- * one is an error: NULL, and *e is the first of them (ERR_INVALID) with how many more there are.
- * Nothing unknown or not yet supported is ever skipped silently.  The caller owns one reference.
+ * "DIR/root/a.yaml:3:9: what is wrong (the fix)", warnings as "DIR/root/a.yaml:3:9: warning: ...".
+ * When one is an error: NULL, and *e is the first of them (ERR_INVALID) with how many more there
+ * are. Nothing unknown or not yet supported is ever skipped silently.  The caller owns one
+ * reference.
  */
 struct bundle *
 bundle_load(const struct bundle_source *src, struct buf *problems, struct err *e) MUST_CHECK;

@@ -29,3 +29,6 @@ struct prices {
 bool prices_load(struct arena *a, const char *path, struct prices *out, struct buf *problems,
     struct err *e) MUST_CHECK;
 const struct price *prices_find(const struct prices *p, struct str model); /* exact, or NULL */
+/* "15", "0.075": exact nano-USD; false for anything but digits with at most nine decimals, and from
+ * 10^9 USD on. */
+bool usd_parse(struct str decimal, int64_t *out_nusd);

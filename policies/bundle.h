@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bundle - what the files of a bundle have become; private to the files that load and judge it:
+ * file.c (walks, parses, owns), org.c (levels), policy.c (policies and their rules), match.c
+ * (patterns), rules.c (decisions).
+ *
+ * Loading has two passes over the parsed files: first every `organisation:`, then every `policy:`,
+ * so that a policy may name what a later file defines.  Afterwards nothing changes but the memo.
+ */
+#pragma once
+
+#include "base/map.h"
+#include "base/yaml.h"
+#include "policies/rules.h"
+
+#define BUNDLE_MAGIC 0x626e646cu
+
+/* Limits of one bundle; what goes past them is a problem that names the limit. */
+#define BUNDLE_FILES_MAX     4096
+#define BUNDLE_FILE_BYTES    ((size_t)1 << 20)
+#define BUNDLE_BYTES         ((size_t)8 << 20)
+#define BUNDLE_RULES_MAX     20000
+#define BUNDLE_LEVELS_MAX    50000
+#define BUNDLE_ARENA_BYTES   ((size_t)256 << 20)
+#define BUNDLE_ARENA_RESERVE ((size_t)4 << 20) /* no rule, level or array of rules takes more */
+#define BUNDLE_NAME_BYTES    64
+#define BUNDLE_TEXT_BYTES    500 /* reason, owner, contact */
+#define BUNDLE_DEPTH_MAX     16  /* folders within folders */
+
+/* ---- problems ---- */
+
+struct problems {
+	struct buf *out;   /* may be NULL */
+	struct err *first; /* of the errors */
+	size_t errors;
+};
+void problem_at(struct problems *p, const char *file, int line, int column, const char *fmt, ...)
+    PRINTF(5, 6);
+void problem(struct problems *p, const struct yaml *y, const char *fmt, ...) PRINTF(3, 4);
+void problem_key(struct problems *p, const struct yaml *y, const char *fmt, ...) PRINTF(3, 4);
+void problem_err(struct problems *p, const struct err *e); /* its text starts with the position */
+void warning(struct problems *p, const struct yaml *y, const char *fmt, ...) PRINTF(3, 4);
+/* Once, after loading: *first gets " (and 3 more problems)". */
+void problems_sum(struct problems *p);
+
+/* The keys of a mapping: those that work, those of the language that do not work yet. */
+struct key_table {
+	const char *what;         /* "a rule" */
+	const char *const *known; /* NULL-terminated */
+	const char *const *later; /* NULL-terminated; refused, with what to do about it */
+};
+/* Reports that y is no mapping, or each member that is not known; false in the first case. */
+bool keys_check(struct problems *p, struct yaml *y, const struct key_table *t);
+/* A scalar of 1..max bytes without control characters; false (reported) otherwise. */
+bool
+text_get(struct problems *p, const struct yaml *y, const char *what, size_t max, struct str *out);
+/* `text_get` of a name: letters, digits, . _ @ + -, starting with a letter or digit. */
+bool name_get(struct problems *p, const struct yaml *y, struct str name, const char *what);
+/* " (did you mean "x"?)" or "", in a buffer of the caller. */
+#define HINT_BYTES 100
+const char *hint(char out[HINT_BYTES], struct str wanted, const struct str *names, size_t n);
+
+/* Appends a whole file; false (*e without the path) when it cannot be read or is larger. */
+bool file_read(const char *path, size_t max_bytes, struct buf *out, struct err *e) MUST_CHECK;
+
+/* ---- match.c: patterns ---- */
+
+struct glob { /* braces expanded: any of these; `*` matches any characters */
+	const struct str *alt;
+	size_t n;
+};
+#define GLOB_ALTS_MAX     64
+#define PATTERN_BYTES_MAX 256
+bool glob_parse(struct arena *a, struct str text, struct glob *out, struct err *e) MUST_CHECK;
+bool glob_match(const struct glob *g, struct str name);
+bool star_match(struct str pattern, struct str name); /* `*` only */
+
+struct pattern {
+	enum ask_kind kind;
+	bool any_server;    /* any/… */
+	struct glob server; /* a tool's, unless any_server */
+	struct glob name;   /* the tool, the model, "run" */
+};
+bool pattern_parse(struct arena *a, struct str text, struct pattern *out, struct err *e) MUST_CHECK;
+bool pattern_match(const struct pattern *p, enum ask_kind kind, struct str name);
+
+/* ---- file.c ---- */
+
+struct policy_file {
+	struct str path;           /* relative to the bundle: what rule ids are made of */
+	const char *shown;         /* as messages name it */
+	struct str customer, team; /* the folder's authority; both "" in root/ */
+	struct yaml *doc;
+	struct arena arena; /* of doc; freed when loading is over */
+};
+
+/* ---- org.c ---- */
+
+struct node { /* a level while and after loading */
+	struct level level;
+	struct node *parent;
+	struct node *same; /* next of equal kind and name, elsewhere */
+	size_t index;      /* in bundle.nodes */
+	struct str budget_at, models_at, groups_at, contact_at; /* "file:line"; "" = not said yet */
+	struct str file;                                        /* of models_at */
+	struct glob models;                                     /* `models:`; n = 0: none */
+	int models_line;
+};
+
+/* ---- policy.c ---- */
+
+struct rule {
+	struct pattern pattern;
+	bool deny;
+	int line;
+	struct str where; /* "root/solo.yaml:12" */
+	struct str reason;
+};
+struct names { /* one line of applies_to; values are ORed */
+	bool said, any;
+	const struct node **node; /* customers, teams, users */
+	const struct str *text;   /* groups, keys */
+	size_t n;
+};
+struct applies {
+	const struct node *within; /* the folder's customer or team; NULL: root/ */
+	struct names customers, teams, users, groups, keys;
+};
+struct policy {
+	struct str id, owner, file;
+	int line;
+	struct applies applies; /* members are ANDed; none said: everybody */
+	const struct rule *rules;
+	size_t rules_n;
+	const struct node *models_of; /* not a policy but that level's `models:`; no rules then */
+};
+
+struct bundle {
+	uint32_t magic;
+	size_t refs;
+	struct arena arena;
+	struct str rev, zone, contact;
+	struct str zone_at, contact_at;
+	struct node **nodes; /* in order of id once loaded */
+	size_t nodes_n, nodes_cap;
+	struct map by_id, by_name[LEVELS_MAX + 1]; /* by_name[kind] */
+	struct policy **policies;                  /* in order of file and line once loaded */
+	size_t policies_n, policies_cap, rules_n;
+	/* The memo: bitsets of policies, numbered; decisions per set and name. */
+	struct map sets;
+	uint8_t **set_bits;
+	uint32_t sets_n, sets_cap;
+	struct map decisions;
+	struct arena decided;
+};
+
+struct loading { /* lives for bundle_load() */
+	struct bundle *b;
+	const struct bundle_source *src;
+	struct problems problems;
+	struct policy_file *files;
+	size_t files_n, bytes;
+};
+/* Bytes left for one more rule or level?  Reports once when not. */
+bool loading_room(struct loading *ld, const struct yaml *y);
+
+void org_read(struct loading *ld, const struct policy_file *f, struct yaml *organisation);
+void org_finish(struct loading *ld); /* order, inherited zone and contact */
+void org_free(struct bundle *b);
+/* The node of that kind by names; a part that is "" may be anything.  NULL with *e: none or
+ * several. */
+const struct node *org_find(const struct bundle *b, enum level_kind kind, struct str customer,
+    struct str team, struct str user, struct err *e);
+
+/* Could this be an alias or model id of the configuration?  True when those are not known. */
+bool model_known(const struct bundle_source *src, struct str name);
+void policy_read(struct loading *ld, const struct policy_file *f);
+void policy_models(struct loading *ld); /* `models:` of levels become policies */
+bool policy_applies(const struct policy *p, const struct chain *c, struct str key_name);

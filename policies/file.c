@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * file - one folder of policy files becomes a bundle.
+ *
+ * The path is the authority: root/ may name anybody, customers/C/ only C, customers/C/teams/T/ only
+ * T.  A YAML file anywhere else is an error, so that nothing that looks like a policy is ever left
+ * out; names that start with a dot are not ours (.git, ..data of a mounted volume).
+ *
+ *   collect() walks the folder, in order of path --> file_parse() each --> org_read() each
+ *   --> org_finish() --> policy_read() each --> policy_models() --> the revision
+ *
+ * Every problem of every file is reported before loading fails.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crypto.h"
+#include "policies/bundle.h"
+
+/* Room for the tree of one file: a node per two bytes at the very worst. */
+#define TREE_BYTES (BUNDLE_FILE_BYTES * 160)
+
+bool
+loading_room(struct loading *ld, const struct yaml *y)
+{
+	if (arena_left(&ld->b->arena) > 2 * BUNDLE_ARENA_RESERVE)
+		return true;
+	if (ld->problems.errors == 0)
+		problem(&ld->problems, y, "the bundle is too large (%zu MiB when compiled)",
+		    BUNDLE_ARENA_BYTES >> 20);
+	return false;
+}
+
+/* ---- walking ---- */
+
+struct paths {
+	struct str *at; /* malloc'd, relative to the bundle */
+	size_t n, cap;
+};
+
+static void
+path_add(struct paths *ps, struct str path)
+{
+	if (ps->n == ps->cap) {
+		ps->cap = ps->cap == 0 ? 32 : ps->cap * 2;
+		ps->at = mem_realloc(ps->at, ps->cap * sizeof(*ps->at));
+	}
+	ps->at[ps->n++] = (struct str){ str_dup(path), path.n };
+}
+
+static void
+paths_free(struct paths *ps)
+{
+	for (size_t i = 0; i < ps->n; i++)
+		free((void *)(uintptr_t)ps->at[i].p);
+	MEM_FREE(&ps->at);
+}
+
+static int
+path_order(const void *a, const void *b)
+{
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+/* One folder's entry: a file to keep, a folder to enter later, or nothing. */
+static void
+entry_add(
+    struct loading *ld, const char *dir, struct str rel, struct paths *folders, struct paths *files)
+{
+	struct buf full;
+	struct stat st;
+
+	buf_init(&full, 0);
+	buf_printf(&full, "%s/" STR_FMT, dir, STR_ARG(rel));
+	if (stat(buf_cstr(&full), &st) != 0) {
+		problem_at(
+		    &ld->problems, buf_cstr(&full), 0, 0, "cannot be read: %s", strerror(errno));
+	} else if (S_ISDIR(st.st_mode)) {
+		path_add(folders, rel);
+	} else if (str_ends(rel, STR(".yml"))) {
+		problem_at(
+		    &ld->problems, buf_cstr(&full), 0, 0, "policy files end in .yaml (rename it)");
+	} else if (str_ends(rel, STR(".yaml")) && !str_eq(rel, STR("tollgate.yaml"))) {
+		if (S_ISREG(st.st_mode))
+			path_add(files, rel);
+		else
+			problem_at(&ld->problems, buf_cstr(&full), 0, 0, "is not a plain file");
+	}
+	buf_fini(&full);
+}
+
+static void
+folder_read(
+    struct loading *ld, const char *dir, struct str rel, struct paths *folders, struct paths *files)
+{
+	struct buf path;
+	struct dirent *d;
+	DIR *handle;
+
+	buf_init(&path, 0);
+	buf_printf(&path, "%s/" STR_FMT, dir, STR_ARG(rel));
+	handle = opendir(buf_cstr(&path));
+	if (handle == NULL) {
+		problem_at(
+		    &ld->problems, buf_cstr(&path), 0, 0, "cannot be read: %s", strerror(errno));
+		buf_fini(&path);
+		return;
+	}
+	while ((d = readdir(handle)) != NULL && files->n <= BUNDLE_FILES_MAX) {
+		if (d->d_name[0] == '.')
+			continue;
+		buf_reset(&path);
+		if (rel.n > 0)
+			buf_printf(&path, STR_FMT "/", STR_ARG(rel));
+		buf_puts(&path, d->d_name);
+		entry_add(ld, dir, buf_str(&path), folders, files);
+	}
+	(void)closedir(handle);
+	buf_fini(&path);
+}
+
+static size_t
+path_depth(struct str rel)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rel.n; i++)
+		n += rel.p[i] == '/';
+	return n;
+}
+
+/* Every .yaml file below dir, in order of path, whatever order the disk has them in. */
+static void
+collect(struct loading *ld, const char *dir, struct paths *files)
+{
+	struct paths folders = { 0 };
+
+	path_add(&folders, STR(""));
+	for (size_t i = 0; i < folders.n && i <= BUNDLE_FILES_MAX; i++) {
+		if (path_depth(folders.at[i]) < BUNDLE_DEPTH_MAX)
+			folder_read(ld, dir, folders.at[i], &folders, files);
+		else
+			problem_at(&ld->problems, folders.at[i].p, 0, 0,
+			    "folders are nested more than %d deep", BUNDLE_DEPTH_MAX);
+	}
+	if (files->n > BUNDLE_FILES_MAX || folders.n > BUNDLE_FILES_MAX)
+		problem_at(&ld->problems, dir, 0, 0, "holds more than %d files or folders",
+		    BUNDLE_FILES_MAX);
+	if (files->n > 0)
+		qsort(files->at, files->n, sizeof(*files->at), path_order);
+	paths_free(&folders);
+}
+
+/* ---- one file ---- */
+
+bool
+file_read(const char *path, size_t max_bytes, struct buf *out, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n = -1;
+
+	while (fd >= 0 && out->n <= max_bytes) {
+		char *room = buf_room(out, 16384);
+
+		n = room == NULL ? 0 : read(fd, room, 16384);
+		if (n <= 0)
+			break;
+		out->n += (size_t)n;
+	}
+	if (n < 0)
+		(void)err_set(e, ERR_INVALID, "cannot be read: %s", strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	if (n >= 0 && (!buf_ok(out) || out->n > max_bytes))
+		return err_set(e, ERR_INVALID, "is larger than %zu KiB", max_bytes >> 10);
+	return n >= 0;
+}
+
+static bool
+file_text(struct loading *ld, const char *shown, struct buf *out)
+{
+	struct err e;
+
+	if (!file_read(shown, BUNDLE_FILE_BYTES, out, &e))
+		problem_at(&ld->problems, shown, 0, 0, "%s", e.text);
+	else if (ld->bytes + out->n > BUNDLE_BYTES)
+		problem_at(&ld->problems, shown, 0, 0, "the policy files are larger than %zu MiB",
+		    BUNDLE_BYTES >> 20);
+	else
+		return true;
+	return false;
+}
+
+/* root/…, customers/C/…, customers/C/teams/T/…; anything else has no authority at all. */
+static bool
+authority(struct str path, struct str *customer, struct str *team)
+{
+	struct str rest = path, part = str_cut(&rest, '/');
+
+	*customer = *team = STR("");
+	if (rest.p == NULL)
+		return false;
+	if (str_eq(part, STR("root")))
+		return true;
+	if (!str_eq(part, STR("customers")))
+		return false;
+	*customer = str_cut(&rest, '/');
+	if (rest.p == NULL)
+		return false; /* customers/x.yaml */
+	part = str_cut(&rest, '/');
+	if (!str_eq(part, STR("teams")) || rest.p == NULL)
+		return true;
+	part = str_cut(&rest, '/');
+	if (rest.p != NULL)
+		*team = part;
+	return true;
+}
+
+static bool
+version_check(struct loading *ld, struct yaml *doc)
+{
+	struct yaml *v = yaml_get(doc, "version");
+	struct err e;
+	int64_t n;
+
+	if (v == NULL)
+		problem(&ld->problems, doc, "version is missing (write: version: 1)");
+	else if (!yaml_i64(v, 1, 1, &n, &e))
+		problem_err(&ld->problems, &e);
+	else
+		return true;
+	return false;
+}
+
+/* Parses one file and checks what stands at its top; doc stays NULL when it is not to be read. */
+static void
+file_parse(struct loading *ld, struct policy_file *f, struct str text)
+{
+	static const char *const known[] = { "version", "organisation", "policy", "owner",
+		"applies_to", "mode", "rules", NULL };
+	static const char *const later[] = { "ceiling", "explain", "tags", NULL };
+	static const struct key_table keys = { "a policy file", known, later };
+	struct yaml *doc;
+	struct err e;
+
+	if (!authority(f->path, &f->customer, &f->team)) {
+		problem_at(&ld->problems, f->shown, 0, 0,
+		    "stands outside root/ and customers/NAME/ (the path is the authority; move "
+		    "it)");
+		return;
+	}
+	doc = yaml_parse(&f->arena, f->shown, text, &e);
+	if (doc == NULL) {
+		problem_err(&ld->problems, &e);
+		return;
+	}
+	if (str_ends(f->path, STR("_test.yaml"))) {
+		warning(&ld->problems, doc, "tests of policies are not run yet");
+		return;
+	}
+	if (!keys_check(&ld->problems, doc, &keys) || !version_check(ld, doc))
+		return;
+	if (yaml_get(doc, "organisation") == NULL && yaml_get(doc, "policy") == NULL)
+		problem(&ld->problems, doc, "the file has neither organisation: nor policy:");
+	else
+		f->doc = doc;
+}
+
+static void
+files_read(struct loading *ld, const struct paths *ps, struct sha256 *rev)
+{
+	struct str *parts = mem_zalloc((2 * ps->n + 1) * sizeof(*parts));
+	struct buf *texts = mem_zalloc((ps->n + 1) * sizeof(*texts));
+	struct buf shown;
+
+	buf_init(&shown, 0);
+	ld->files = mem_zalloc((ps->n + 1) * sizeof(*ld->files));
+	for (size_t i = 0; i < ps->n; i++) {
+		struct policy_file *f = &ld->files[ld->files_n++];
+
+		buf_reset(&shown);
+		buf_printf(&shown, "%s/" STR_FMT, ld->src->dir, STR_ARG(ps->at[i]));
+		buf_init(&texts[i], BUNDLE_FILE_BYTES * 2);
+		arena_init(&f->arena, TREE_BYTES);
+		f->path = arena_str(&ld->b->arena, ps->at[i]);
+		f->shown = arena_cstr(&ld->b->arena, buf_str(&shown));
+		if (!file_text(ld, f->shown, &texts[i]))
+			continue;
+		ld->bytes += texts[i].n;
+		file_parse(ld, f, buf_str(&texts[i]));
+		/* The path's NUL and the digest's own lengths keep two files from reading as one.
+		 */
+		parts[2 * i] = (struct str){ ps->at[i].p, ps->at[i].n + 1 };
+		parts[2 * i + 1] = arena_printf(&ld->b->arena, "%zu:", texts[i].n);
+	}
+	if (ld->problems.errors == 0) {
+		struct buf all;
+
+		buf_init(&all, 2 * BUNDLE_BYTES + (BUNDLE_FILES_MAX << 13));
+		for (size_t i = 0; i < ps->n; i++) {
+			buf_put(&all, parts[2 * i]);
+			buf_put(&all, parts[2 * i + 1]);
+			buf_put(&all, buf_str(&texts[i]));
+		}
+		ASSERT(buf_ok(&all));
+		sha256(rev, buf_str(&all));
+		buf_fini(&all);
+	}
+	for (size_t i = 0; i < ps->n; i++)
+		buf_fini(&texts[i]);
+	free(texts);
+	free(parts);
+	buf_fini(&shown);
+}
+
+/* ---- the bundle ---- */
+
+static struct bundle *
+bundle_new(void)
+{
+	struct bundle *b = mem_zalloc(sizeof(*b));
+
+	b->magic = BUNDLE_MAGIC;
+	b->refs = 1;
+	arena_init(&b->arena, BUNDLE_ARENA_BYTES);
+	arena_init(&b->decided, BUNDLE_ARENA_BYTES);
+	map_init(&b->by_id);
+	for (size_t i = 0; i < COUNT(b->by_name); i++)
+		map_init(&b->by_name[i]);
+	map_init(&b->sets);
+	map_init(&b->decisions);
+	b->zone = STR("UTC");
+	b->contact = b->zone_at = b->contact_at = STR("");
+	return b;
+}
+
+static void
+bundle_build(struct loading *ld)
+{
+	struct paths ps = { 0 };
+	struct sha256 rev = { 0 };
+	struct buf hex;
+
+	collect(ld, ld->src->dir, &ps);
+	if (ps.n <= BUNDLE_FILES_MAX)
+		files_read(ld, &ps, &rev);
+	for (size_t i = 0; i < ld->files_n; i++) {
+		struct yaml *doc = ld->files[i].doc;
+		struct yaml *org = doc == NULL ? NULL : yaml_get(doc, "organisation");
+
+		if (org != NULL)
+			org_read(ld, &ld->files[i], org);
+	}
+	org_finish(ld);
+	for (size_t i = 0; i < ld->files_n; i++)
+		if (ld->files[i].doc != NULL)
+			policy_read(ld, &ld->files[i]);
+	policy_models(ld);
+	buf_init(&hex, 0);
+	buf_hex(&hex, rev.b, sizeof(rev.b));
+	ld->b->rev = arena_str(&ld->b->arena, buf_str(&hex));
+	buf_fini(&hex);
+	paths_free(&ps);
+}
+
+struct bundle *
+bundle_load(const struct bundle_source *src, struct buf *problems, struct err *e)
+{
+	struct loading ld = {
+		.b = bundle_new(), .src = src, .problems = { .out = problems, .first = e }
+	};
+	struct stat st;
+
+	err_clear(e);
+	if (stat(src->dir, &st) != 0)
+		problem_at(&ld.problems, src->dir, 0, 0, "cannot be read: %s", strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		problem_at(&ld.problems, src->dir, 0, 0, "is not a folder");
+	else
+		bundle_build(&ld);
+	for (size_t i = 0; i < ld.files_n; i++)
+		arena_free(&ld.files[i].arena);
+	free(ld.files);
+	if (ld.problems.errors > 0) {
+		problems_sum(&ld.problems);
+		bundle_unref(&ld.b);
+	}
+	return ld.b;
+}
+
+struct bundle *
+bundle_ref(struct bundle *b)
+{
+	IS(b, BUNDLE_MAGIC);
+	b->refs++;
+	return b;
+}
+
+void
+bundle_unref(struct bundle **at)
+{
+	struct bundle *b = *at;
+
+	*at = NULL;
+	if (b == NULL)
+		return;
+	IS(b, BUNDLE_MAGIC);
+	if (--b->refs > 0)
+		return;
+	b->magic = 0;
+	org_free(b);
+	for (uint32_t i = 0; i < b->sets_n; i++)
+		free(b->set_bits[i]);
+	free(b->set_bits);
+	free(b->policies);
+	map_fini(&b->sets);
+	map_fini(&b->decisions);
+	arena_free(&b->decided);
+	arena_free(&b->arena);
+	free(b);
+}
+
+struct str
+bundle_rev(const struct bundle *b)
+{
+	IS(b, BUNDLE_MAGIC);
+	return b->rev;
+}

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * org - the organisation: customers, their teams, their users, and the budgets of each.
+ *
+ * A level may be spoken of in several files (root/ names the team and its budget, the team's own
+ * folder lists its users), but each fact has one owner: a budget, a list of groups or a contact
+ * that stands twice is an error that names both places.  Which user is in which group decides what
+ * root/ policies mean, so only root/ may say it.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "policies/bundle.h"
+#include "policies/prices.h"
+
+#define GROUPS_MAX 64
+#define MODELS_MAX 256
+
+static const char *const kind_words[] = {
+	[LEVEL_CUSTOMER] = "customer", [LEVEL_TEAM] = "team", [LEVEL_USER] = "user"
+};
+
+/* "root/a.yaml:3" */
+static struct str
+place(struct loading *ld, const struct policy_file *f, int line)
+{
+	return arena_printf(&ld->b->arena, STR_FMT ":%d", STR_ARG(f->path), line);
+}
+
+/* Each fact has one owner: notes that it stands here, or reports where it already stood. */
+static bool
+said_once(struct loading *ld, const struct policy_file *f, const struct yaml *y, struct str *at)
+{
+	if (at->n > 0) {
+		problem_key(&ld->problems, y, "\"" STR_FMT "\" is already set in " STR_FMT,
+		    STR_ARG(y->key), STR_ARG(*at));
+		return false;
+	}
+	*at = place(ld, f, y->key_line);
+	return true;
+}
+
+/* ---- budgets ---- */
+
+static const struct {
+	struct str word;
+	enum period period;
+} periods[] = { { STR("day"), PERIOD_DAY }, { STR("week"), PERIOD_WEEK },
+	{ STR("month"), PERIOD_MONTH }, { STR("year"), PERIOD_YEAR } };
+
+/* "500 USD/month" */
+static bool
+budget_parse(struct loading *ld, const struct yaml *y, struct budget *out)
+{
+	struct str rest = y->text, amount = str_cut(&rest, ' '), unit, words[COUNT(periods)];
+	char near[HINT_BYTES];
+
+	if (y->kind != YAML_SCALAR || rest.p == NULL || !usd_parse(amount, &out->amount_nusd)) {
+		problem(&ld->problems, y,
+		    "a budget is an amount of up to 9 digits, like 500 USD/month or 0.50 USD/day");
+		return false;
+	}
+	rest = str_trim(rest);
+	unit = str_cut(&rest, '/');
+	if (!str_eq(unit, STR("USD")) || rest.p == NULL) {
+		problem(
+		    &ld->problems, y, "a budget is in USD/day, USD/week, USD/month or USD/year");
+		return false;
+	}
+	for (size_t i = 0; i < COUNT(periods); i++) {
+		words[i] = periods[i].word;
+		if (!str_eq(rest, periods[i].word))
+			continue;
+		out->period = periods[i].period;
+		return true;
+	}
+	problem(&ld->problems, y, "unknown period \"" STR_FMT "\"%s (day, week, month or year)",
+	    STR_ARG(rest), hint(near, rest, words, COUNT(words)));
+	return false;
+}
+
+static void
+budget_add(struct loading *ld, const struct policy_file *f, struct level *l, const struct yaml *y)
+{
+	struct budget one = { 0 };
+	size_t i;
+
+	if (!budget_parse(ld, y, &one))
+		return;
+	one.where = place(ld, f, y->line);
+	for (i = 0; i < l->budgets_n; i++)
+		if (l->budgets[i].period == one.period) {
+			problem(&ld->problems, y, "a second budget for the same period");
+			return;
+		}
+	ASSERT(l->budgets_n < LEVEL_BUDGETS_MAX);
+	for (i = l->budgets_n++; i > 0 && l->budgets[i - 1].period > one.period; i--)
+		l->budgets[i] = l->budgets[i - 1];
+	l->budgets[i] = one;
+}
+
+static void
+budgets_read(struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y)
+{
+	if (!said_once(ld, f, y, &n->budget_at))
+		return;
+	if (y->kind != YAML_LIST) {
+		budget_add(ld, f, &n->level, y);
+		return;
+	}
+	if (y->n == 0)
+		problem(&ld->problems, y, "the list of budgets is empty (remove it)");
+	for (struct yaml *one = y->kids; one != NULL; one = one->next)
+		budget_add(ld, f, &n->level, one);
+}
+
+/* ---- what else a level may say ---- */
+
+static void
+groups_read(struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y)
+{
+	struct str *groups;
+
+	if (f->customer.n > 0) {
+		problem_key(&ld->problems, y,
+		    "groups are set in root/ only: they decide who root/ policies apply to");
+		return;
+	}
+	if (!said_once(ld, f, y, &n->groups_at))
+		return;
+	if (y->kind != YAML_LIST || y->n == 0 || y->n > GROUPS_MAX) {
+		problem(&ld->problems, y, "groups is a list of 1 to %d names, like [developer]",
+		    GROUPS_MAX);
+		return;
+	}
+	groups = arena_alloc(&ld->b->arena, y->n * sizeof(*groups));
+	for (struct yaml *g = y->kids; g != NULL; g = g->next)
+		if (name_get(&ld->problems, g, g->text, "a group"))
+			groups[n->level.groups_n++] = arena_str(&ld->b->arena, g->text);
+	n->level.groups = groups;
+}
+
+static void
+models_read(struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y)
+{
+	struct str *alts;
+	size_t k = 0;
+
+	if (!said_once(ld, f, y, &n->models_at))
+		return;
+	if (y->kind != YAML_LIST || y->n == 0 || y->n > MODELS_MAX) {
+		problem(&ld->problems, y, "models is a list of 1 to %d aliases or model ids",
+		    MODELS_MAX);
+		return;
+	}
+	alts = arena_alloc(&ld->b->arena, y->n * sizeof(*alts));
+	for (struct yaml *m = y->kids; m != NULL; m = m->next) {
+		struct str name;
+		char near[HINT_BYTES];
+
+		if (!text_get(&ld->problems, m, "a model", PATTERN_BYTES_MAX, &name))
+			continue;
+		if (str_has(name, '*') || str_has(name, '{'))
+			problem(&ld->problems, m,
+			    "models: names aliases and ids (write an allow rule for a pattern)");
+		else if (!model_known(ld->src, name))
+			problem(&ld->problems, m, "unknown model \"" STR_FMT "\"%s", STR_ARG(name),
+			    hint(near, name, ld->src->models, ld->src->models_n));
+		else
+			alts[k++] = arena_str(&ld->b->arena, name);
+	}
+	n->models = (struct glob){ alts, k };
+	n->models_line = y->key_line;
+	n->file = f->path;
+}
+
+/* The one thing that would need code elsewhere: say so rather than enforce what should not be. */
+static void
+enforcement_check(struct loading *ld, const struct yaml *y)
+{
+	if (y->kind == YAML_SCALAR && str_eq(y->text, STR("enforce")))
+		return;
+	if (y->kind == YAML_SCALAR && str_eq(y->text, STR("observe")))
+		problem(&ld->problems, y, "'observe' is not supported yet (remove it)");
+	else
+		problem(&ld->problems, y, "enforcement is: enforce");
+}
+
+static void
+contact_read(struct loading *ld, const struct policy_file *f, struct yaml *y, struct str *out,
+    struct str *at)
+{
+	struct str text;
+
+	if (said_once(ld, f, y, at) &&
+	    text_get(&ld->problems, y, "contact", BUNDLE_TEXT_BYTES, &text))
+		*out = arena_str(&ld->b->arena, text);
+}
+
+/* ---- levels ---- */
+
+static struct str
+level_id(struct arena *a, const struct node *parent, struct str name)
+{
+	if (parent == NULL)
+		return arena_str(a, name);
+	return arena_printf(a, STR_FMT "/" STR_FMT, STR_ARG(parent->level.id), STR_ARG(name));
+}
+
+/* Finds or makes the level that this member names. */
+static struct node *
+node_take(struct loading *ld, const struct policy_file *f, enum level_kind kind,
+    struct node *parent, const struct yaml *y)
+{
+	struct bundle *b = ld->b;
+	struct str id;
+	struct node *n;
+
+	if (!name_get(&ld->problems, y, y->key, kind_words[kind]) || !loading_room(ld, y))
+		return NULL;
+	id = level_id(&b->arena, parent, y->key);
+	n = map_get(&b->by_id, id);
+	if (n != NULL)
+		return n;
+	if (b->nodes_n == BUNDLE_LEVELS_MAX) {
+		problem(
+		    &ld->problems, y, "more than %d customers, teams and users", BUNDLE_LEVELS_MAX);
+		return NULL;
+	}
+	n = arena_new(&b->arena, struct node);
+	n->parent = parent;
+	n->level = (struct level){ .kind = kind,
+		.name = arena_str(&b->arena, y->key),
+		.id = id,
+		.parent = parent == NULL ? NULL : &parent->level,
+		.contact = STR(""),
+		.where = place(ld, f, y->key_line) };
+	n->same = map_get(&b->by_name[kind], n->level.name);
+	map_set(&b->by_name[kind], n->level.name, n);
+	map_set(&b->by_id, id, n);
+	if (b->nodes_n == b->nodes_cap) {
+		b->nodes_cap = b->nodes_cap == 0 ? 64 : b->nodes_cap * 2;
+		b->nodes = mem_realloc(b->nodes, b->nodes_cap * sizeof(*b->nodes));
+	}
+	b->nodes[b->nodes_n++] = n;
+	return n;
+}
+
+/* May a file of this folder speak of this level (`inside`: or of what is below it)? */
+static bool
+path_allows(const struct policy_file *f, enum level_kind kind, const struct node *parent,
+    struct str name, bool *inside)
+{
+	*inside = true;
+	if (f->customer.n == 0)
+		return true;
+	if (kind == LEVEL_CUSTOMER) {
+		*inside = f->team.n == 0; /* a team's folder passes through its customer only */
+		return str_eq(name, f->customer);
+	}
+	return kind != LEVEL_TEAM || parent == NULL || f->team.n == 0 || str_eq(name, f->team);
+}
+
+static void level_kids(struct loading *ld, const struct policy_file *f, struct node *parent,
+    enum level_kind kind, struct yaml *map);
+
+static void
+level_read(
+    struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y, bool inside)
+{
+	static const char *const known[][8] = {
+		[LEVEL_CUSTOMER] = { "budget", "contact", "models", "enforcement", "teams", NULL },
+		[LEVEL_TEAM] = { "budget", "contact", "models", "enforcement", "users", NULL },
+		[LEVEL_USER] = { "budget", "contact", "models", "enforcement", "groups", NULL },
+	};
+	static const char *const later[] = { "limit", "limits", "alerts", "scope", "hold", "at_cap",
+		"unknown_price", "tags", NULL };
+	const struct key_table keys = { kind_words[n->level.kind], known[n->level.kind], later };
+
+	if (y->kind == YAML_NULL || !keys_check(&ld->problems, y, &keys))
+		return;
+	for (struct yaml *m = y->kids; m != NULL; m = m->next) {
+		if (str_eq(m->key, STR("teams")))
+			level_kids(ld, f, n, LEVEL_TEAM, m);
+		else if (str_eq(m->key, STR("users")) && n->level.kind == LEVEL_TEAM)
+			level_kids(ld, f, n, LEVEL_USER, m);
+		else if (!inside)
+			problem_key(&ld->problems, m,
+			    "a team's folder speaks of its team only, not of its customer");
+		else if (str_eq(m->key, STR("budget")))
+			budgets_read(ld, f, n, m);
+		else if (str_eq(m->key, STR("contact")))
+			contact_read(ld, f, m, &n->level.contact, &n->contact_at);
+		else if (str_eq(m->key, STR("models")))
+			models_read(ld, f, n, m);
+		else if (str_eq(m->key, STR("enforcement")))
+			enforcement_check(ld, m);
+		else if (str_eq(m->key, STR("groups")) && n->level.kind == LEVEL_USER)
+			groups_read(ld, f, n, m);
+	}
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): three levels, customer, team, user */
+static void
+level_kids(struct loading *ld, const struct policy_file *f, struct node *parent,
+    enum level_kind kind, struct yaml *map)
+{
+	const char *word = kind_words[kind];
+
+	if (map->kind != YAML_MAP) {
+		problem(&ld->problems, map, "%ss is a mapping of names", word);
+		return;
+	}
+	for (struct yaml *m = map->kids; m != NULL; m = m->next) {
+		struct node *n;
+		bool inside;
+
+		if (!path_allows(f, kind, parent, m->key, &inside)) {
+			problem_key(&ld->problems, m,
+			    "this folder speaks of %s " STR_FMT " only (the path is the authority)",
+			    kind == LEVEL_CUSTOMER ? "customer" : "team",
+			    STR_ARG(kind == LEVEL_CUSTOMER ? f->customer : f->team));
+			continue;
+		}
+		n = node_take(ld, f, kind, parent, m);
+		if (n != NULL)
+			level_read(ld, f, n, m, inside);
+	}
+}
+
+/* ---- the organisation ---- */
+
+static void
+zone_read(struct loading *ld, const struct policy_file *f, struct yaml *y)
+{
+	struct str zone;
+	struct buf path;
+
+	if (!said_once(ld, f, y, &ld->b->zone_at) ||
+	    !text_get(&ld->problems, y, "zone", BUNDLE_NAME_BYTES, &zone))
+		return;
+	buf_init(&path, 0);
+	buf_printf(&path, "/usr/share/zoneinfo/" STR_FMT, STR_ARG(zone));
+	for (size_t i = 0; i + 1 < zone.n; i++)
+		if (zone.p[i] == '.' && zone.p[i + 1] == '.')
+			buf_puts(&path, "/no");
+	if (str_eq(zone, STR("UTC")) ||
+	    (zone.p[0] >= 'A' && zone.p[0] <= 'Z' && access(buf_cstr(&path), R_OK) == 0))
+		ld->b->zone = arena_str(&ld->b->arena, zone);
+	else
+		problem(&ld->problems, y,
+		    "unknown time zone \"" STR_FMT
+		    "\" (an IANA name like Europe/Berlin; Debian package tzdata)",
+		    STR_ARG(zone));
+	buf_fini(&path);
+}
+
+void
+org_read(struct loading *ld, const struct policy_file *f, struct yaml *organisation)
+{
+	static const char *const known[] = { "zone", "contact", "enforcement", "customers", NULL };
+	static const char *const later[] = { "limit", "limits", "alerts", "budget", "models",
+		"scope", "hold", "at_cap", "unknown_price", NULL };
+	static const struct key_table keys = { "organisation", known, later };
+
+	if (!keys_check(&ld->problems, organisation, &keys))
+		return;
+	for (struct yaml *m = organisation->kids; m != NULL; m = m->next) {
+		if (str_eq(m->key, STR("customers")))
+			level_kids(ld, f, NULL, LEVEL_CUSTOMER, m);
+		else if (f->customer.n > 0)
+			problem_key(&ld->problems, m,
+			    "the organisation's own settings stand in root/ only");
+		else if (str_eq(m->key, STR("zone")))
+			zone_read(ld, f, m);
+		else if (str_eq(m->key, STR("contact")))
+			contact_read(ld, f, m, &ld->b->contact, &ld->b->contact_at);
+		else if (str_eq(m->key, STR("enforcement")))
+			enforcement_check(ld, m);
+	}
+}
+
+static int
+node_order(const void *a, const void *b)
+{
+	return str_cmp((*(struct node *const *)a)->level.id, (*(struct node *const *)b)->level.id);
+}
+
+void
+org_finish(struct loading *ld)
+{
+	struct bundle *b = ld->b;
+
+	if (b->nodes_n > 0)
+		qsort(b->nodes, b->nodes_n, sizeof(struct node *), node_order);
+	/* An id begins with its parent's, so parents come first and have inherited already. */
+	for (size_t i = 0; i < b->nodes_n; i++) {
+		struct node *n = b->nodes[i];
+
+		n->index = i;
+		n->level.zone = b->zone;
+		if (n->level.contact.n == 0)
+			n->level.contact =
+			    n->parent == NULL ? b->contact : n->parent->level.contact;
+	}
+}
+
+void
+org_free(struct bundle *b)
+{
+	MEM_FREE(&b->nodes);
+	map_fini(&b->by_id);
+	for (size_t i = 0; i < COUNT(b->by_name); i++)
+		map_fini(&b->by_name[i]);
+}
+
+/* ---- finding ---- */
+
+static bool
+part_fits(const struct node *n, enum level_kind kind, struct str name)
+{
+	if (name.n == 0)
+		return true;
+	while (n != NULL && n->level.kind != kind)
+		n = n->parent;
+	return n != NULL && str_eq(n->level.name, name);
+}
+
+/* The names of one kind, for "did you mean". */
+static struct str
+nearest_node(const struct bundle *b, enum level_kind kind, struct str name)
+{
+	struct str best = STR_NONE;
+
+	for (size_t i = 0; i < b->nodes_n; i++) {
+		struct str two[2] = { best, b->nodes[i]->level.name };
+
+		if (b->nodes[i]->level.kind == kind)
+			best = str_nearest(name, two, 2);
+	}
+	return best;
+}
+
+const struct node *
+org_find(const struct bundle *b, enum level_kind kind, struct str customer, struct str team,
+    struct str user, struct err *e)
+{
+	struct str name = kind == LEVEL_USER ? user : kind == LEVEL_TEAM ? team : customer;
+	const struct node *found = NULL;
+	char near[HINT_BYTES];
+	struct str close;
+
+	for (const struct node *n = map_get(&b->by_name[kind], name); n != NULL; n = n->same) {
+		if (!part_fits(n, LEVEL_CUSTOMER, customer) || !part_fits(n, LEVEL_TEAM, team))
+			continue;
+		if (found != NULL) {
+			const struct str first = found->level.id, other = n->level.id;
+
+			(void)err_set(e, ERR_NO_OWNER,
+			    "%s \"" STR_FMT "\" is ambiguous: " STR_FMT " or " STR_FMT,
+			    kind_words[kind], STR_ARG(name), STR_ARG(first), STR_ARG(other));
+			return NULL;
+		}
+		found = n;
+	}
+	if (found != NULL)
+		return found;
+	close = nearest_node(b, kind, name);
+	(void)err_set(e, ERR_NO_OWNER, "%s \"" STR_FMT "\" is not in the policy files%s",
+	    kind_words[kind], STR_ARG(name), hint(near, name, &close, close.n > 0));
+	return NULL;
+}
+
+bool
+bundle_find_chain(const struct bundle *b, struct str customer, struct str team, struct str user,
+    struct chain *out, struct err *e)
+{
+	enum level_kind kind = user.n > 0 ? LEVEL_USER : team.n > 0 ? LEVEL_TEAM : LEVEL_CUSTOMER;
+	const struct node *n;
+
+	IS(b, BUNDLE_MAGIC);
+	*out = (struct chain){ 0 };
+	if (user.n == 0 && team.n == 0 && customer.n == 0)
+		return true;
+	n = org_find(b, kind, customer, team, user, e);
+	if (n == NULL)
+		return false;
+	for (; n != NULL; n = n->parent)
+		out->level[out->n++] = &n->level;
+	return true;
+}
+
+_Static_assert(offsetof(struct node, level) == 0, "a level is where its node is");
+
+const struct level *
+bundle_next_level(const struct bundle *b, const struct level *after)
+{
+	size_t i = 0;
+
+	IS(b, BUNDLE_MAGIC);
+	if (after != NULL)
+		i = ((const struct node *)(const void *)after)->index + 1;
+	return i < b->nodes_n ? &b->nodes[i]->level : NULL;
+}

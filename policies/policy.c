@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policy - one `policy:` of a file: who it applies to and its rules.
+ *
+ * A policy in customers/C/ or customers/C/teams/T/ is always narrowed to C or T, whatever its
+ * applies_to says; naming somebody outside is an error.  Names must exist: the organisation's here,
+ * servers and models in tollgate.yaml.  What the language has but this version does not judge yet
+ * is refused by name: a rule whose condition were skipped would say something else than its file.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "policies/bundle.h"
+
+#define VALUES_MAX 1024 /* names in one line of applies_to */
+
+/* ---- applies_to ---- */
+
+static bool
+node_within(const struct node *n, const struct node *within)
+{
+	if (within == NULL)
+		return true;
+	while (n != NULL && n != within)
+		n = n->parent;
+	return n != NULL;
+}
+
+/* "payments", "acme/payments": the node, or NULL (reported). */
+static const struct node *
+node_named(
+    struct loading *ld, const struct policy_file *f, enum level_kind kind, const struct yaml *y)
+{
+	struct str part[LEVELS_MAX], rest = y->text, at[LEVEL_USER + 1];
+	const struct node *n;
+	size_t k = 0;
+	struct err e;
+
+	while (rest.p != NULL && k < COUNT(part))
+		part[k++] = str_cut(&rest, '/');
+	if (y->text.n == 0 || rest.p != NULL || k > (size_t)kind) {
+		problem(&ld->problems, y, "a name was expected, like acme/payments");
+		return NULL;
+	}
+	for (size_t i = 0; i < COUNT(at); i++)
+		at[i] = STR("");
+	/* From the right: the last part is the thing itself. */
+	for (size_t i = 0; i < k; i++)
+		at[(size_t)kind - i] = part[k - 1 - i];
+	if (at[LEVEL_CUSTOMER].n == 0)
+		at[LEVEL_CUSTOMER] = f->customer;
+	if (at[LEVEL_TEAM].n == 0 && kind > LEVEL_TEAM)
+		at[LEVEL_TEAM] = f->team;
+	n = org_find(ld->b, kind, at[LEVEL_CUSTOMER], at[LEVEL_TEAM], at[LEVEL_USER], &e);
+	if (n == NULL)
+		problem(&ld->problems, y, "%s", e.text);
+	return n;
+}
+
+static bool
+group_known(const struct bundle *b, struct str group)
+{
+	for (size_t i = 0; i < b->nodes_n; i++)
+		for (size_t k = 0; k < b->nodes[i]->level.groups_n; k++)
+			if (str_eq(b->nodes[i]->level.groups[k], group))
+				return true;
+	return false;
+}
+
+static void
+value_add(struct loading *ld, const struct policy_file *f, const struct policy *p,
+    struct names *out, enum level_kind kind, struct yaml *y)
+{
+	struct str text;
+
+	if (y->kind == YAML_SCALAR && str_eq(y->text, STR("*"))) {
+		if (f->customer.n > 0)
+			problem(&ld->problems, y, "\"*\" stands in root/ only (name who is meant)");
+		out->any = true;
+	} else if (kind != 0) {
+		const struct node *n = NULL;
+
+		if (text_get(&ld->problems, y, "a name", 3 * BUNDLE_NAME_BYTES, &text))
+			n = node_named(ld, f, kind, y);
+		if (n != NULL && !node_within(n, p->applies.within))
+			problem(&ld->problems, y,
+			    "this folder speaks of " STR_FMT " only (the path is the authority)",
+			    STR_ARG(p->applies.within->level.id));
+		else if (n != NULL)
+			out->node[out->n++] = n;
+	} else if (name_get(&ld->problems, y, y->text, "a name")) {
+		((struct str *)(uintptr_t)out->text)[out->n++] = arena_str(&ld->b->arena, y->text);
+	}
+}
+
+static void
+values_read(struct loading *ld, const struct policy_file *f, const struct policy *p,
+    struct names *out, enum level_kind kind, struct yaml *y)
+{
+	struct arena *a = &ld->b->arena;
+
+	out->said = true;
+	if (y->kind != YAML_LIST || y->n == 0 || y->n > VALUES_MAX) {
+		problem(&ld->problems, y, "\"" STR_FMT "\" is a list of 1 to %d names, like [%s]",
+		    STR_ARG(y->key), VALUES_MAX, kind == LEVEL_TEAM ? "payments" : "ana");
+		return;
+	}
+	out->node = arena_alloc(a, y->n * sizeof(struct node *));
+	out->text = arena_alloc(a, y->n * sizeof(struct str));
+	for (struct yaml *v = y->kids; v != NULL; v = v->next)
+		value_add(ld, f, p, out, kind, v);
+}
+
+static void
+applies_read(struct loading *ld, const struct policy_file *f, struct policy *p, struct yaml *y)
+{
+	static const char *const known[] = { "customers", "teams", "users", "groups", "keys",
+		NULL };
+	static const char *const later[] = { "tags", "clients", "views", NULL };
+	static const struct key_table keys = { "applies_to", known, later };
+	struct applies *to = &p->applies;
+
+	if (y->kind == YAML_SCALAR && str_eq(y->text, STR("*"))) {
+		if (f->customer.n > 0)
+			problem(&ld->problems, y, "\"*\" stands in root/ only (name who is meant)");
+		return;
+	}
+	if (!keys_check(&ld->problems, y, &keys))
+		return;
+	if (y->n == 0)
+		problem(&ld->problems, y, "applies_to is empty (who? e.g. { teams: [payments] })");
+	for (struct yaml *m = y->kids; m != NULL; m = m->next) {
+		if (str_eq(m->key, STR("customers")))
+			values_read(ld, f, p, &to->customers, LEVEL_CUSTOMER, m);
+		else if (str_eq(m->key, STR("teams")))
+			values_read(ld, f, p, &to->teams, LEVEL_TEAM, m);
+		else if (str_eq(m->key, STR("users")))
+			values_read(ld, f, p, &to->users, LEVEL_USER, m);
+		else if (str_eq(m->key, STR("groups")))
+			values_read(ld, f, p, &to->groups, 0, m);
+		else if (str_eq(m->key, STR("keys")))
+			values_read(ld, f, p, &to->keys, 0, m);
+	}
+	for (size_t i = 0; i < to->groups.n; i++)
+		if (!group_known(ld->b, to->groups.text[i]))
+			warning(&ld->problems, y, "no user is in group \"" STR_FMT "\"",
+			    STR_ARG(to->groups.text[i]));
+}
+
+static bool
+level_in(const struct names *v, enum level_kind kind, const struct chain *c)
+{
+	if (!v->said)
+		return true;
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->level[i]->kind != kind)
+			continue;
+		if (v->any)
+			return true;
+		for (size_t k = 0; k < v->n; k++)
+			if (&v->node[k]->level == c->level[i])
+				return true;
+	}
+	return false;
+}
+
+static bool
+group_in(const struct names *v, const struct chain *c)
+{
+	const struct level *l = c->n > 0 ? c->level[0] : NULL;
+
+	if (!v->said)
+		return true;
+	if (l == NULL || l->groups_n == 0)
+		return false;
+	if (v->any)
+		return true;
+	for (size_t i = 0; i < l->groups_n; i++)
+		for (size_t k = 0; k < v->n; k++)
+			if (str_eq(l->groups[i], v->text[k]))
+				return true;
+	return false;
+}
+
+static bool
+key_in(const struct names *v, struct str key)
+{
+	if (!v->said || v->any)
+		return true;
+	for (size_t k = 0; k < v->n; k++)
+		if (str_eq(v->text[k], key))
+			return true;
+	return false;
+}
+
+bool
+policy_applies(const struct policy *p, const struct chain *c, struct str key_name)
+{
+	const struct applies *to = &p->applies;
+	bool inside = to->within == NULL;
+
+	for (size_t i = 0; i < c->n && !inside; i++)
+		inside = c->level[i] == &to->within->level;
+	return inside && level_in(&to->customers, LEVEL_CUSTOMER, c) &&
+	       level_in(&to->teams, LEVEL_TEAM, c) && level_in(&to->users, LEVEL_USER, c) &&
+	       group_in(&to->groups, c) && key_in(&to->keys, key_name);
+}
+
+/* ---- rules ---- */
+
+bool
+model_known(const struct bundle_source *src, struct str name)
+{
+	if (src->models_n == 0)
+		return true;
+	for (size_t i = 0; i < src->models_n; i++)
+		if (star_match(src->models[i], name))
+			return true;
+	return false;
+}
+
+/* A literal must be known; one with `*` must match something, unless what is known has `*` too. */
+static bool
+name_known(struct str wanted, const struct str *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (star_match(wanted, names[i]) || star_match(names[i], wanted) ||
+		    (str_has(wanted, '*') && str_has(names[i], '*')))
+			return true;
+	return false;
+}
+
+static void
+names_check(struct loading *ld, const struct yaml *y, const struct pattern *p)
+{
+	const struct bundle_source *src = ld->src;
+	bool tool = p->kind == ASK_TOOL;
+	const struct glob *g = tool ? &p->server : &p->name;
+	const struct str *names = tool ? src->servers : src->models;
+	size_t n = tool ? src->servers_n : src->models_n;
+	char near[HINT_BYTES];
+
+	/* Servers that are known to be none are known; without any model everything is unknown. */
+	if (p->kind == ASK_RUN || p->any_server || names == NULL || (!tool && n == 0))
+		return;
+	for (size_t i = 0; i < g->n; i++) {
+		if (name_known(g->alt[i], names, n))
+			continue;
+		if (str_has(g->alt[i], '*'))
+			problem(&ld->problems, y, "\"" STR_FMT "\" matches no %s of tollgate.yaml",
+			    STR_ARG(g->alt[i]), tool ? "server" : "model");
+		else
+			problem(&ld->problems, y, "unknown %s \"" STR_FMT "\"%s",
+			    tool ? "server" : "model", STR_ARG(g->alt[i]),
+			    hint(near, g->alt[i], names, n));
+	}
+}
+
+/* `allow: {get_*}` is a mapping to YAML: show how it is written. */
+static void
+pattern_unquoted(struct loading *ld, const struct yaml *y)
+{
+	struct buf form;
+	bool map = y->kind == YAML_MAP;
+
+	buf_init(&form, 300);
+	if (map || y->kind == YAML_LIST)
+		buf_putc(&form, '{');
+	for (const struct yaml *k = y->kids; k != NULL; k = k->next) {
+		if (k != y->kids)
+			buf_putc(&form, ',');
+		buf_put(&form, map ? k->key : k->text);
+	}
+	if (form.n > 0)
+		buf_putc(&form, '}');
+	if (y->kind == YAML_LIST)
+		problem(&ld->problems, y, "one pattern stands in a rule (\"%s\", or several rules)",
+		    buf_ok(&form) ? buf_cstr(&form) : "{a,b}");
+	else
+		problem(&ld->problems, y, "a pattern was expected; quote it: \"%s\"",
+		    map && buf_ok(&form) ? buf_cstr(&form) : "server/*");
+	buf_fini(&form);
+}
+
+static bool
+rule_pattern(struct loading *ld, struct yaml *y, struct rule *out)
+{
+	struct err e;
+
+	if (y->kind != YAML_SCALAR || y->text.n == 0) {
+		pattern_unquoted(ld, y);
+		return false;
+	}
+	if (!pattern_parse(&ld->b->arena, y->text, &out->pattern, &e)) {
+		problem(&ld->problems, y, "%s", e.text);
+		return false;
+	}
+	names_check(ld, y, &out->pattern);
+	return true;
+}
+
+static void
+rule_read(struct loading *ld, const struct policy_file *f, struct rule *out, struct yaml *y)
+{
+	static const char *const known[] = { "allow", "deny", "reason", NULL };
+	static const char *const later[] = { "when", "unless", "approval", "approve", "approvers",
+		"redact", "limit", "where", "result", "args", "log", "mode", "explain", NULL };
+	static const struct key_table keys = { "a rule", known, later };
+	struct yaml *allow, *deny, *reason;
+
+	if (!keys_check(&ld->problems, y, &keys))
+		return;
+	allow = yaml_get(y, "allow");
+	deny = yaml_get(y, "deny");
+	reason = yaml_get(y, "reason");
+	/* `approve:` and `redact:` have been reported already. */
+	if (allow == NULL && deny == NULL && yaml_get(y, "approve") == NULL &&
+	    yaml_get(y, "redact") == NULL)
+		problem(&ld->problems, y, "a rule has either allow: or deny:");
+	if (allow != NULL && deny != NULL)
+		problem(&ld->problems, y, "a rule has either allow: or deny:, not both");
+	if (deny != NULL && reason == NULL)
+		problem_key(&ld->problems, deny, "a deny needs a reason: (the denied read it)");
+	if (reason != NULL &&
+	    text_get(&ld->problems, reason, "reason", BUNDLE_TEXT_BYTES, &out->reason))
+		out->reason = arena_str(&ld->b->arena, out->reason);
+	if (allow != NULL)
+		(void)rule_pattern(ld, allow, out);
+	if (deny != NULL)
+		(void)rule_pattern(ld, deny, out);
+	out->deny = deny != NULL;
+	out->line = y->line;
+	out->where = arena_printf(&ld->b->arena, STR_FMT ":%d", STR_ARG(f->path), y->line);
+}
+
+static void
+rules_read(struct loading *ld, const struct policy_file *f, struct policy *p, struct yaml *y)
+{
+	struct rule *rules;
+
+	if (y->kind != YAML_LIST || y->n == 0) {
+		problem(&ld->problems, y, "rules is a list of allow: and deny: rules");
+		return;
+	}
+	ld->b->rules_n += y->n;
+	if (ld->b->rules_n > BUNDLE_RULES_MAX) {
+		problem(&ld->problems, y, "more than %d rules", BUNDLE_RULES_MAX);
+		return;
+	}
+	if (!loading_room(ld, y))
+		return;
+	rules = arena_zalloc(&ld->b->arena, y->n * sizeof(*rules));
+	for (struct yaml *r = y->kids; r != NULL && loading_room(ld, r); r = r->next)
+		rule_read(ld, f, &rules[p->rules_n++], r);
+	p->rules = rules;
+}
+
+/* ---- the policy ---- */
+
+static void
+policy_push(struct bundle *b, struct policy *p)
+{
+	if (b->policies_n == b->policies_cap) {
+		b->policies_cap = b->policies_cap == 0 ? 16 : b->policies_cap * 2;
+		b->policies = mem_realloc(b->policies, b->policies_cap * sizeof(*b->policies));
+	}
+	b->policies[b->policies_n++] = p;
+}
+
+/* The folder's customer or team; a folder named after nobody is an error. */
+static bool
+within_find(struct loading *ld, const struct policy_file *f, struct policy *p)
+{
+	struct err e;
+
+	if (f->customer.n == 0)
+		return true;
+	p->applies.within = org_find(
+	    ld->b, f->team.n > 0 ? LEVEL_TEAM : LEVEL_CUSTOMER, f->customer, f->team, STR(""), &e);
+	if (p->applies.within == NULL)
+		problem_at(&ld->problems, f->shown, 0, 0, "its folder names nobody: %s", e.text);
+	return p->applies.within != NULL;
+}
+
+static bool
+id_take(struct loading *ld, struct yaml *y, struct policy *p)
+{
+	if (y->kind != YAML_SCALAR) {
+		problem(&ld->problems, y, "policy is a name");
+		return false;
+	}
+	if (!name_get(&ld->problems, y, y->text, "the name of a policy"))
+		return false;
+	p->id = arena_str(&ld->b->arena, y->text);
+	for (size_t i = 0; i < ld->b->policies_n; i++) {
+		const struct policy *other = ld->b->policies[i];
+
+		if (!str_eq(other->id, p->id))
+			continue;
+		problem(&ld->problems, y, "policy \"" STR_FMT "\" is already in " STR_FMT ":%d",
+		    STR_ARG(p->id), STR_ARG(other->file), other->line);
+		return false;
+	}
+	return true;
+}
+
+static void
+mode_check(struct loading *ld, const struct yaml *y)
+{
+	if (y->kind == YAML_SCALAR && str_eq(y->text, STR("observe")))
+		problem(&ld->problems, y, "'mode: observe' is not supported yet (remove it)");
+	else if (y->kind != YAML_SCALAR || !str_eq(y->text, STR("enforce")))
+		problem(&ld->problems, y, "mode is: enforce");
+}
+
+void
+policy_read(struct loading *ld, const struct policy_file *f)
+{
+	struct yaml *doc = f->doc, *id = yaml_get(doc, "policy"), *owner = yaml_get(doc, "owner");
+	struct yaml *applies = yaml_get(doc, "applies_to"), *rules = yaml_get(doc, "rules");
+	struct yaml *mode = yaml_get(doc, "mode");
+	struct policy *p;
+
+	if (id == NULL) {
+		if (owner != NULL || applies != NULL || rules != NULL || mode != NULL)
+			problem(&ld->problems, doc, "policy: NAME is missing");
+		return;
+	}
+	if (!loading_room(ld, doc))
+		return;
+	p = arena_new(&ld->b->arena, struct policy);
+	p->file = f->path;
+	p->line = id->line;
+	if (!within_find(ld, f, p))
+		return;
+	if (id_take(ld, id, p))
+		policy_push(ld->b, p);
+	if (owner != NULL && text_get(&ld->problems, owner, "owner", BUNDLE_TEXT_BYTES, &p->owner))
+		p->owner = arena_str(&ld->b->arena, p->owner);
+	if (mode != NULL)
+		mode_check(ld, mode);
+	if (applies == NULL)
+		problem_key(
+		    &ld->problems, id, "applies_to is missing (who? e.g. { teams: [NAME] })");
+	else
+		applies_read(ld, f, p, applies);
+	if (rules == NULL)
+		problem_key(&ld->problems, id, "rules is missing");
+	else
+		rules_read(ld, f, p, rules);
+}
+
+void
+policy_models(struct loading *ld)
+{
+	for (size_t i = 0; i < ld->b->nodes_n; i++) {
+		const struct node *n = ld->b->nodes[i];
+		struct policy *p;
+
+		if (n->models.n == 0 || arena_left(&ld->b->arena) < BUNDLE_ARENA_RESERVE)
+			continue;
+		p = arena_new(&ld->b->arena, struct policy);
+		p->id = n->level.id;
+		p->file = n->file;
+		p->line = n->models_line;
+		p->applies.within = n;
+		p->models_of = n;
+		policy_push(ld->b, p);
+	}
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * file - a folder of policy files: what loads, and how each mistake is told.
+ *
+ * Each case is one file (or two) in a fresh folder, and a part of the line that must be printed.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "policies/bundle.h"
+#include "policies/prices.h"
+#include "tests/unit/check.h"
+#include "tests/unit/folder.h"
+
+#define ORG                                                                                        \
+	"version: 1\norganisation:\n  customers:\n    acme:\n      teams:\n        payments:\n"    \
+	"          users:\n            ana: { groups: [developer] }\n        core: {}\n    "       \
+	"beta:\n"                                                                                  \
+	"      teams:\n        payments: {}\n"
+#define POLICY(applies, rules) "version: 1\npolicy: p\napplies_to: " applies "\nrules:\n" rules
+
+static const struct str servers[] = { STR("github"), STR("notes") };
+static const struct str models[] = { STR("sonnet"), STR("claude-sonnet-4-6"), STR("claude-*") };
+
+static struct bundle *
+load(const char *dir, struct buf *problems, struct err *e)
+{
+	const struct bundle_source src = { .dir = dir,
+		.servers = servers,
+		.servers_n = COUNT(servers),
+		.models = models,
+		.models_n = COUNT(models) };
+
+	return bundle_load(&src, problems, e);
+}
+
+/* Files as path, text pairs, NULL-terminated; wants this text among the problems, or none. */
+static void
+expect(const char *sentence, const char *const *files, const char *want)
+{
+	char *dir = folder_new();
+	struct buf problems;
+	struct bundle *b;
+	struct err e;
+
+	TEST(sentence);
+	buf_init(&problems, 0);
+	for (; *files != NULL; files += 2)
+		folder_put(dir, files[0], files[1]);
+	b = load(dir, &problems, &e);
+	if (want == NULL) {
+		CHECK(b != NULL);
+		CHECK_STR(buf_str(&problems), "");
+	} else if (!CHECK(b == NULL && strstr(buf_cstr(&problems), want) != NULL)) {
+		printf("    wanted %s\n    got    %s\n", want, buf_cstr(&problems));
+	}
+	bundle_unref(&b);
+	buf_fini(&problems);
+	folder_drop(&dir);
+}
+#define FILES(...)          ((const char *const[]){ __VA_ARGS__, NULL })
+#define ROOT(s, text, want) expect(s, FILES("root/o.yaml", ORG, "root/p.yaml", text), want)
+
+static void
+test_rules(void)
+{
+	ROOT("a policy loads", POLICY("{ teams: [acme/payments] }", "  - allow: github/get_*\n"),
+	    NULL);
+	ROOT("an unknown server has a nearest name", POLICY("\"*\"", "  - allow: gihub/get_*\n"),
+	    "/root/p.yaml:5:12: unknown server \"gihub\" (did you mean \"github\"?)");
+	ROOT("an unknown model has a nearest name", POLICY("\"*\"", "  - allow: model:sonet\n"),
+	    "p.yaml:5:12: unknown model \"sonet\" (did you mean \"sonnet\"?)");
+	ROOT("an unknown key has a nearest name", POLICY("\"*\"", "  - alow: github/x\n"),
+	    "p.yaml:5:5: unknown key \"alow\" in a rule (did you mean \"allow\"?)");
+	ROOT("a condition is refused, not skipped",
+	    POLICY("\"*\"", "  - allow: github/x\n    when: { path: { under: /r } }\n"),
+	    "p.yaml:6:5: 'when' is not supported yet (remove it)");
+	ROOT("an exception is refused, not skipped",
+	    POLICY("\"*\"", "  - deny: github/x\n    reason: r\n    unless: {}\n"),
+	    "p.yaml:7:5: 'unless' is not supported yet");
+	ROOT("approve is refused", POLICY("\"*\"", "  - approve: any/x\n"),
+	    "p.yaml:5:5: 'approve' is not supported yet");
+	ROOT("observe is refused",
+	    "version: 1\npolicy: p\napplies_to: \"*\"\nmode: observe\nrules:\n  - allow: any/x\n",
+	    "p.yaml:4:7: 'mode: observe' is not supported yet");
+	ROOT("a ceiling is refused",
+	    "version: 1\npolicy: p\napplies_to: \"*\"\nceiling: []\nrules:\n  - allow: any/x\n",
+	    "p.yaml:4:1: 'ceiling' is not supported yet");
+	ROOT("hosted rules are refused", POLICY("\"*\"", "  - allow: hosted:web_search\n"),
+	    "p.yaml:5:12: \"hosted:\" rules are not supported yet");
+	ROOT("a deny needs a reason", POLICY("\"*\"", "  - deny: any/x\n"),
+	    "p.yaml:5:5: a deny needs a reason");
+	ROOT("an unquoted pattern is shown quoted", POLICY("\"*\"", "  - allow: {get_*,b}\n"),
+	    "p.yaml:5:12: a pattern was expected; quote it: \"{get_*,b}\"");
+	ROOT("one rule has one pattern", POLICY("\"*\"", "  - allow: [any/a, any/b]\n"),
+	    "one pattern stands in a rule (\"{any/a,any/b}\"");
+	ROOT("allow and deny do not share a rule",
+	    POLICY("\"*\"", "  - allow: any/a\n    deny: any/b\n    reason: r\n"), "not both");
+	ROOT("question marks are no pattern", POLICY("\"*\"", "  - allow: github/get_?\n"),
+	    "\"?\" has no meaning in a pattern");
+	ROOT("braces do not nest", POLICY("\"*\"", "  - allow: \"any/{a,{b,c}}\"\n"),
+	    "braces within braces");
+	ROOT("braces do not explode",
+	    POLICY("\"*\"", "  - allow: \"any/{a,b,c,d}{a,b,c,d}{a,b,c,d}{a,b}\"\n"),
+	    "more than 64 alternatives");
+	ROOT("a pattern without a slash says what patterns are",
+	    POLICY("\"*\"", "  - allow: foo\n"), "\"foo\" is not a pattern: server/tool");
+	ROOT("code knows only run", POLICY("\"*\"", "  - allow: code:walk\n"), "only code:run");
+	ROOT("all problems are told",
+	    POLICY("\"*\"", "  - allow: foo\n  - allow: bar\n  - deny: any/x\n"),
+	    "p.yaml:6:12: \"bar\" is not a pattern");
+}
+
+static void
+test_names(void)
+{
+	ROOT("an unknown team has a nearest name",
+	    POLICY("{ teams: [acme/paymets] }", "  - allow: any/x\n"),
+	    "p.yaml:3:23: team \"paymets\" is not in the policy files (did you mean "
+	    "\"payments\"?)");
+	ROOT("a team's name that two customers use is ambiguous",
+	    POLICY("{ teams: [payments] }", "  - allow: any/x\n"), "is ambiguous: ");
+	ROOT("applies_to is required", "version: 1\npolicy: p\nrules:\n  - allow: any/x\n",
+	    "p.yaml:2:1: applies_to is missing");
+	ROOT("an empty applies_to is nobody", POLICY("{}", "  - allow: any/x\n"),
+	    "applies_to is empty");
+	ROOT("tags are refused", POLICY("{ tags: [x] }", "  - allow: any/x\n"),
+	    "'tags' is not supported yet");
+	ROOT("a version is required", "policy: p\napplies_to: \"*\"\nrules:\n  - allow: any/x\n",
+	    "p.yaml:1:1: version is missing");
+	ROOT(
+	    "another version is refused", "version: 2\npolicy: p\n", "p.yaml:1:10: must be from 1");
+	ROOT("yaml errors have a place", "version: 1\n\tpolicy: p\n", "p.yaml:2:");
+	expect("a policy's name is unique",
+	    FILES("root/a.yaml", POLICY("\"*\"", "  - allow: any/x\n"), "root/b.yaml",
+		POLICY("\"*\"", "  - allow: any/x\n")),
+	    "b.yaml:2:9: policy \"p\" is already in root/a.yaml:2");
+}
+
+static void
+test_authority(void)
+{
+	expect("a team's folder speaks of its team",
+	    FILES("root/o.yaml", ORG, "customers/acme/teams/payments/p.yaml",
+		POLICY("{ teams: [payments] }", "  - allow: any/x\n")),
+	    NULL);
+	expect("a team's folder may not name another team",
+	    FILES("root/o.yaml", ORG, "customers/acme/teams/payments/p.yaml",
+		POLICY("{ teams: [core] }", "  - allow: any/x\n")),
+	    "p.yaml:3:23: this folder speaks of acme/payments only");
+	expect("a team's folder may not name its customer",
+	    FILES("root/o.yaml", ORG, "customers/acme/teams/payments/p.yaml",
+		POLICY("{ customers: [acme] }", "  - allow: any/x\n")),
+	    "this folder speaks of acme/payments only");
+	expect("a star stands in root only",
+	    FILES(
+		"root/o.yaml", ORG, "customers/acme/p.yaml", POLICY("\"*\"", "  - allow: any/x\n")),
+	    "\"*\" stands in root/ only");
+	expect("a customer's folder may not name another customer",
+	    FILES("root/o.yaml", ORG, "customers/acme/o.yaml",
+		"version: 1\norganisation:\n  customers:\n    beta: {}\n"),
+	    "o.yaml:4:5: this folder speaks of customer acme only");
+	expect("a team's folder may not set its customer's budget",
+	    FILES("root/o.yaml", ORG, "customers/acme/teams/payments/o.yaml",
+		"version: 1\norganisation:\n  customers:\n    acme: { budget: 1 USD/day }\n"),
+	    "a team's folder speaks of its team only");
+	expect("only root hands out groups",
+	    FILES("root/o.yaml", ORG, "customers/acme/teams/payments/o.yaml",
+		"version: 1\norganisation:\n  customers:\n    acme:\n      teams:\n        "
+		"payments:\n"
+		"          users:\n            eve: { groups: [sre] }\n"),
+	    "groups are set in root/ only");
+	expect("the organisation's own settings stand in root",
+	    FILES("root/o.yaml", ORG, "customers/acme/o.yaml",
+		"version: 1\norganisation:\n  zone: UTC\n"),
+	    "o.yaml:3:3: the organisation's own settings stand in root/ only");
+	expect("a folder named after nobody is an error",
+	    FILES("root/o.yaml", ORG, "customers/amce/p.yaml",
+		POLICY("{ customers: [acme] }", "  - allow: any/x\n")),
+	    "its folder names nobody: customer \"amce\"");
+	expect("a file outside the two folders is an error", FILES("x.yaml", ORG),
+	    "x.yaml: stands outside root/ and customers/NAME/");
+	expect("yml is not left out silently", FILES("root/x.yml", ORG), "(rename it)");
+	expect("a bundle may hold the configuration",
+	    FILES("root/o.yaml", ORG, "tollgate.yaml", "x"), NULL);
+}
+
+#define BUDGET(b) "version: 1\norganisation:\n  customers:\n    acme: { budget: " b " }\n"
+
+static void
+test_organisation(void)
+{
+	expect("a list of budgets", FILES("root/o.yaml", BUDGET("[500 USD/month, 0.5 USD/day]")),
+	    NULL);
+	expect("a misspelled period", FILES("root/o.yaml", BUDGET("5 USD/moth")),
+	    "o.yaml:4:21: unknown period \"moth\" (did you mean \"month\"?)");
+	expect("only USD", FILES("root/o.yaml", BUDGET("5 EUR/month")), "a budget is in USD");
+	expect("no thousands separators", FILES("root/o.yaml", BUDGET("\"5,000 USD/month\"")),
+	    "a budget is an amount");
+	expect("no negative money", FILES("root/o.yaml", BUDGET("-5 USD/month")),
+	    "a budget is an amount");
+	expect("two budgets of a period", FILES("root/o.yaml", BUDGET("[1 USD/day, 2 USD/day]")),
+	    "a second budget for the same period");
+	expect("a budget has one owner",
+	    FILES("root/a.yaml", BUDGET("1 USD/day"), "root/b.yaml", BUDGET("2 USD/day")),
+	    "b.yaml:4:13: \"budget\" is already set in root/a.yaml:4");
+	expect("an unknown zone",
+	    FILES("root/o.yaml", "version: 1\norganisation:\n  zone: Mars/Base\n"),
+	    "o.yaml:3:9: unknown time zone \"Mars/Base\"");
+	expect("a zone is no path",
+	    FILES("root/o.yaml", "version: 1\norganisation:\n  zone: Europe/../UTC\n"),
+	    "unknown time zone");
+	expect("limits are refused",
+	    FILES("root/o.yaml", "version: 1\norganisation:\n  customers:\n    a: { limit: { "
+				 "requests: 1/minute } }\n"),
+	    "o.yaml:4:10: 'limit' is not supported yet");
+	expect("a name has no slash",
+	    FILES("root/o.yaml", "version: 1\norganisation:\n  customers:\n    a/b: {}\n"),
+	    "letters, digits");
+}
+
+static void
+test_chains(void)
+{
+	char *dir = folder_new();
+	struct chain c;
+	struct bundle *b;
+	struct err e;
+	size_t n = 0;
+
+	folder_put(dir, "root/o.yaml",
+	    "version: 1\norganisation:\n  zone: UTC\n  contact: \"#top\"\n  customers:\n    acme:\n"
+	    "      budget: 20000 USD/month\n      teams:\n        payments:\n"
+	    "          budget: [500 USD/month, 40 USD/day]\n          contact: \"#pay\"\n"
+	    "          users:\n            ana: { groups: [developer], budget: 75 USD/month }\n");
+	b = load(dir, NULL, &e);
+	TEST("a user alone finds its chain, leaf first");
+	if (CHECK(b != NULL) && CHECK(bundle_find_chain(b, STR(""), STR(""), STR("ana"), &c, &e))) {
+		CHECK_EQ_I(c.n, 3);
+		CHECK_STR(c.level[0]->id, "acme/payments/ana");
+		CHECK_STR(c.level[2]->id, "acme");
+		CHECK_EQ_I(c.level[0]->budgets[0].amount_nusd, 75000000000);
+		CHECK_EQ_I(c.level[1]->budgets_n, 2);
+		CHECK_EQ_I(c.level[1]->budgets[0].period, PERIOD_DAY);
+		CHECK_STR(c.level[1]->budgets[0].where, "root/o.yaml:10");
+		CHECK_STR(c.level[0]->contact, "#pay");
+		CHECK_STR(c.level[2]->contact, "#top");
+		CHECK_STR(c.level[0]->zone, "UTC");
+	}
+	TEST("who is not in the files has no chain");
+	CHECK(b != NULL && !bundle_find_chain(b, STR("beta"), STR(""), STR("ana"), &c, &e));
+	CHECK_EQ_I(e.code, ERR_NO_OWNER);
+	TEST("nobody is an empty chain");
+	CHECK(b != NULL && bundle_find_chain(b, STR(""), STR(""), STR(""), &c, &e) && c.n == 0);
+	TEST("levels come parents first");
+	for (const struct level *l = bundle_next_level(b, NULL); l; l = bundle_next_level(b, l))
+		n++;
+	CHECK_EQ_I(n, 3);
+	CHECK_EQ_I(bundle_rev(b).n, 64);
+	bundle_unref(&b);
+	folder_drop(&dir);
+}
+
+static void
+test_prices(void)
+{
+	static const struct {
+		const char *text;
+		int64_t nusd; /* -1: refused */
+	} rows[] = { { "3", 3000000000 }, { "0.075", 75000000 }, { "0.000000001", 1 }, { "0", 0 },
+		{ "999999999.999999999", 999999999999999999 }, { "", -1 }, { ".5", -1 },
+		{ "5.", -1 }, { "1.2.3", -1 }, { "-1", -1 }, { "1e3", -1 }, { "0.0000000001", -1 },
+		{ "1000000000", -1 }, { " 1", -1 } };
+	char *dir = folder_new();
+	struct prices p;
+	struct arena a;
+	struct err e;
+	struct buf path;
+
+	TEST("decimals become nano-dollars exactly");
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int64_t v = -1;
+
+		CHECK(usd_parse(str_of(rows[i].text), &v) == (rows[i].nusd >= 0));
+		CHECK_EQ_I(v, rows[i].nusd);
+	}
+	TEST("a price table loads");
+	arena_init(&a, (size_t)8 << 20);
+	buf_init(&path, 0);
+	folder_put(dir, "prices.yaml",
+	    "version: 1\ndate: 2026-11-01\nmodels:\n"
+	    "  b: { input: 3, output: 15, cache_write: 3.75, max_output: 64000 }\n"
+	    "  a: { input: 1, output: 5, max_output: 100 }\n");
+	buf_printf(&path, "%s/prices.yaml", dir);
+	if (CHECK(prices_load(&a, buf_cstr(&path), &p, NULL, &e))) {
+		CHECK_EQ_I(p.n, 2);
+		CHECK(prices_find(&p, STR("c")) == NULL);
+		CHECK_EQ_I(prices_find(&p, STR("b"))->cache_write_nusd, 3750000000);
+		CHECK_EQ_I(prices_find(&p, STR("b"))->cache_read_nusd, 3000000000);
+	}
+	TEST("a bad price says where");
+	folder_put(dir, "prices.yaml",
+	    "version: 1\ndate: 2026-11-01\nmodels:\n  b: { input: 3x, output: 1, max_output: 1 "
+	    "}\n");
+	CHECK(!prices_load(&a, buf_cstr(&path), &p, NULL, &e));
+	CHECK(strstr(e.text, "prices.yaml:4:15: a price is USD per million tokens") != NULL);
+	TEST("the shipped prices load");
+	CHECK(prices_load(&a, "policies/prices.yaml", &p, NULL, &e) && p.n > 0);
+	buf_fini(&path);
+	arena_free(&a);
+	folder_drop(&dir);
+}
+
+static void
+test_examples(void)
+{
+	static const struct str notes[] = { STR("notes") };
+	static const char *const dirs[] = { "policies/examples/solo", "policies/examples/team" };
+
+	TEST("the examples load without a word");
+	for (size_t i = 0; i < COUNT(dirs); i++) {
+		const struct bundle_source src = {
+			.dir = dirs[i], .servers = notes, .servers_n = 1
+		};
+		struct buf problems;
+		struct bundle *b;
+		struct err e;
+
+		buf_init(&problems, 0);
+		b = bundle_load(&src, &problems, &e);
+		CHECK(b != NULL);
+		CHECK_STR(buf_str(&problems), "");
+		bundle_unref(&b);
+		buf_fini(&problems);
+	}
+}
+
+int
+main(void)
+{
+	test_rules();
+	test_names();
+	test_authority();
+	test_organisation();
+	test_chains();
+	test_prices();
+	test_examples();
+	return check_done();
+}

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rules - decisions: tables of what is allowed, and two properties over random bundles: the order
+ * of files and rules changes nothing, and a deny more never opens anything.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "policies/bundle.h"
+#include "tests/unit/check.h"
+#include "tests/unit/folder.h"
+
+#define ORG                                                                                        \
+	"version: 1\norganisation:\n  contact: \"#top\"\n  customers:\n    acme:\n      teams:\n"  \
+	"        payments:\n          users:\n            ana: { groups: [developer] }\n"          \
+	"            ben: {}\n        core:\n          models: [sonnet]\n          users:\n"       \
+	"            cat: {}\n"
+
+static struct bundle *
+load(const char *dir)
+{
+	const struct bundle_source src = { .dir = dir };
+	struct buf problems;
+	struct bundle *b;
+	struct err e;
+
+	buf_init(&problems, 0);
+	b = bundle_load(&src, &problems, &e);
+	if (!CHECK(b != NULL))
+		printf("%s", buf_cstr(&problems));
+	ASSERT(b != NULL);
+	buf_fini(&problems);
+	return b;
+}
+
+static struct verdict
+decide(struct bundle *b, const char *user, enum ask_kind kind, const char *name, const char *asked)
+{
+	struct subject s;
+	struct verdict v;
+	struct err e;
+
+	ASSERT(subject_resolve(b, STR(""), STR(""), str_of(user), STR("laptop"), &s, &e));
+	rules_decide(b, &s, kind, str_of(name), str_of(asked), &v);
+	return v;
+}
+
+static void
+test_patterns(void)
+{
+	static const struct {
+		const char *pattern, *name;
+		enum ask_kind kind;
+		bool matches;
+	} rows[] = {
+		{ "github/get_*", "github/get_issue", ASK_TOOL, true },
+		{ "github/get_*", "github/list", ASK_TOOL, false },
+		{ "github/get_*", "gitlab/get_issue", ASK_TOOL, false },
+		{ "any/delete_*", "x/delete_all", ASK_TOOL, true },
+		{ "*/delete_*", "x/delete_all", ASK_TOOL, true },
+		{ "git*/x", "github/x", ASK_TOOL, true },
+		{ "{a,b}/{c,d}_{e,f}", "b/c_f", ASK_TOOL, true },
+		{ "{a,b}/{c,d}_{e,f}", "b/c_g", ASK_TOOL, false },
+		{ "a/b/c*", "a/b/cd", ASK_TOOL, true },
+		{ "a*/c", "a/b/c", ASK_TOOL, false }, /* a star stays on its side */
+		{ "a/*", "a", ASK_TOOL, false },
+		{ "a/*", "a/", ASK_TOOL, true },
+		{ "a/*b*c", "a/xbxbxc", ASK_TOOL, true },
+		{ "a/*b*c", "a/xbxbxcd", ASK_TOOL, false },
+		{ "a/get", "a/GET", ASK_TOOL, false },
+		{ "model:claude-*", "claude-opus", ASK_MODEL, true },
+		{ "model:*", "openai/gpt", ASK_MODEL, true },
+		{ "model:{sonnet,haiku}", "opus", ASK_MODEL, false },
+		{ "model:*", "a/b", ASK_TOOL, false },
+		{ "code:run", "run", ASK_RUN, true },
+		{ "tool:a/b", "a/b", ASK_TOOL, true },
+	};
+
+	TEST("a table of patterns");
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct pattern p;
+		struct arena a;
+		struct err e;
+
+		arena_init(&a, 1 << 20);
+		CHECK(pattern_parse(&a, str_of(rows[i].pattern), &p, &e));
+		if (!CHECK(
+			pattern_match(&p, rows[i].kind, str_of(rows[i].name)) == rows[i].matches))
+			printf("    %s against %s\n", rows[i].pattern, rows[i].name);
+		arena_free(&a);
+	}
+}
+
+static void
+text_is(const struct verdict *v, const char *want)
+{
+	struct buf text;
+
+	buf_init(&text, 0);
+	verdict_text(v, &text);
+	CHECK_STR(buf_str(&text), want);
+	buf_fini(&text);
+}
+
+static void
+test_semantics(void)
+{
+	char *dir = folder_new();
+	struct bundle *b;
+	struct verdict v;
+	struct err e;
+
+	folder_put(dir, "root/o.yaml", ORG);
+	folder_put(dir, "root/guard.yaml",
+	    "version: 1\npolicy: guard\nowner: \"#sre\"\napplies_to: \"*\"\nrules:\n"
+	    "  - deny: any/delete_*\n    reason: Deletes go through sre\n"
+	    "  - deny: \"model:*-secret\"\n    reason: not for agents\n");
+	folder_put(dir, "customers/acme/teams/payments/p.yaml",
+	    "version: 1\npolicy: tools\napplies_to: { teams: [payments], groups: [developer] }\n"
+	    "rules:\n  - allow: notes/*\n  - allow: \"model:{sonnet,claude-sonnet-1,fast}\"\n"
+	    "  - allow: code:run\n");
+	folder_put(dir, "root/k.yaml",
+	    "version: 1\npolicy: by-key\napplies_to: { keys: [laptop], users: [ben] }\nrules:\n"
+	    "  - allow: notes/get\n");
+	b = load(dir);
+
+	TEST("an allow allows, and names its rule");
+	v = decide(b, "ana", ASK_TOOL, "notes/get_note", "");
+	CHECK(v.allowed);
+	CHECK_STR(v.rule, "customers/acme/teams/payments/p.yaml:5");
+	text_is(&v, "allowed by tools:5");
+	TEST("nothing said is no");
+	v = decide(b, "ana", ASK_TOOL, "github/get", "");
+	CHECK(!v.allowed && v.rule.n == 0);
+	text_is(&v, "no rule allows it (ask #top)");
+	TEST("a deny from anywhere wins");
+	v = decide(b, "ana", ASK_TOOL, "notes/delete_note", "");
+	CHECK(!v.allowed);
+	text_is(&v, "denied by guard:6: Deletes go through sre (ask #sre)");
+	CHECK(!verdict_err(&v, STR("notes/delete_note"), &e) && e.code == ERR_DENIED);
+	TEST("kinds of applies_to are ANDed");
+	CHECK(!decide(b, "ben", ASK_TOOL, "notes/list", "").allowed);
+	CHECK(decide(b, "ben", ASK_TOOL, "notes/get", "").allowed);
+	TEST("another team has nothing of it");
+	CHECK(!decide(b, "cat", ASK_TOOL, "notes/get", "").allowed);
+	TEST("code:run is a grant of its own");
+	CHECK(decide(b, "ana", ASK_RUN, "run", "").allowed);
+	CHECK(!decide(b, "ben", ASK_RUN, "run", "").allowed);
+	TEST("nothing grants admin");
+	CHECK(!decide(b, "ana", ASK_ADMIN, "key.create", "").allowed);
+
+	TEST("a model is granted under both its names");
+	CHECK(decide(b, "ana", ASK_MODEL, "claude-sonnet-1", "sonnet").allowed);
+	CHECK(decide(b, "ana", ASK_MODEL, "claude-sonnet-1", "").allowed);
+	v = decide(b, "ana", ASK_MODEL, "claude-opus-1", "fast");
+	text_is(&v, "no rule allows it: the name asked for is allowed, the model it stands for is "
+		    "not (ask #top)");
+	CHECK(!decide(b, "ana", ASK_MODEL, "claude-sonnet-1", "other").allowed);
+	TEST("a model is denied under either name");
+	CHECK(!decide(b, "ana", ASK_MODEL, "x-secret", "sonnet").allowed);
+	TEST("models: of a team grants and bounds");
+	CHECK(decide(b, "cat", ASK_MODEL, "claude-sonnet-1", "sonnet").allowed);
+	v = decide(b, "cat", ASK_MODEL, "claude-opus-1", "opus");
+	CHECK(!v.allowed);
+	text_is(&v, "denied by acme/core:12: not one of its models (ask #top)");
+	CHECK(!decide(b, "cat", ASK_MODEL, "x-secret", "sonnet").allowed);
+	TEST("names that are no names are refused");
+	CHECK(!decide(b, "ana", ASK_TOOL, "", "").allowed);
+	CHECK(!decide(b, "ana", ASK_TOOL, "notes", "").allowed);
+	bundle_unref(&b);
+	folder_drop(&dir);
+}
+
+/* ---- properties ---- */
+
+static uint64_t rng_state = 88172645463325252ull;
+
+static size_t
+rnd(size_t n)
+{
+	rng_state ^= rng_state << 13;
+	rng_state ^= rng_state >> 7;
+	rng_state ^= rng_state << 17;
+	return (size_t)(rng_state % n);
+}
+
+static const char *const pats[] = { "a/x", "a/*", "any/y*", "\"{a,b}/{x,y1}\"", "b/*", "any/*",
+	"\"*/z\"", "model:*", "model:m1", "\"model:{m1,m2}\"", "code:run", "c/y2" };
+static const char *const whos[] = { "\"*\"", "{ customers: [acme] }", "{ teams: [payments] }",
+	"{ users: [ana] }", "{ groups: [developer] }", "{ keys: [laptop] }",
+	"{ teams: [core, payments], users: [cat, ana] }", "{ users: [ben, cat] }" };
+static const char *const users[] = { "ana", "ben", "cat" };
+static const struct {
+	enum ask_kind kind;
+	const char *name, *asked;
+} asks[] = { { ASK_TOOL, "a/x", "" }, { ASK_TOOL, "a/y1", "" }, { ASK_TOOL, "b/x", "" },
+	{ ASK_TOOL, "b/z", "" }, { ASK_TOOL, "c/y2", "" }, { ASK_MODEL, "m1", "" },
+	{ ASK_MODEL, "m2", "sonnet" }, { ASK_MODEL, "m3", "m1" }, { ASK_RUN, "run", "" } };
+
+#define POLICIES 5
+#define RULES    6
+struct random_policy {
+	size_t who, n, pattern[RULES];
+	bool deny[RULES];
+};
+
+static void
+shuffle(size_t *order, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		order[i] = i;
+	for (size_t i = n; i > 1; i--) {
+		size_t k = rnd(i), t = order[i - 1];
+
+		order[i - 1] = order[k];
+		order[k] = t;
+	}
+}
+
+/* Writes the same policies under shuffled file names, their rules in shuffled order. */
+static struct bundle *
+write_shuffled(const struct random_policy *ps, size_t n)
+{
+	char *dir = folder_new();
+	size_t files[POLICIES + 1], rules[RULES];
+	struct buf text, path;
+	struct bundle *b;
+
+	buf_init(&text, 0);
+	buf_init(&path, 0);
+	shuffle(files, n);
+	folder_put(dir, rnd(2) ? "root/0.yaml" : "root/zz/0.yaml", ORG);
+	for (size_t i = 0; i < n; i++) {
+		const struct random_policy *p = &ps[i];
+
+		buf_reset(&text);
+		buf_reset(&path);
+		buf_printf(&path, "root/%zu/%zu.yaml", files[i] % 2, files[i]);
+		buf_printf(
+		    &text, "version: 1\npolicy: p%zu\napplies_to: %s\nrules:\n", i, whos[p->who]);
+		shuffle(rules, p->n);
+		for (size_t k = 0; k < p->n; k++) {
+			size_t r = rules[k];
+
+			buf_printf(&text, "  - %s: %s\n    reason: r\n",
+			    p->deny[r] ? "deny" : "allow", pats[p->pattern[r]]);
+		}
+		folder_put(dir, buf_cstr(&path), buf_cstr(&text));
+	}
+	b = load(dir);
+	buf_fini(&text);
+	buf_fini(&path);
+	folder_drop(&dir);
+	return b;
+}
+
+static uint64_t
+allowed_bits(struct bundle *b)
+{
+	uint64_t bits = 0;
+
+	for (size_t u = 0; u < COUNT(users); u++)
+		for (size_t i = 0; i < COUNT(asks); i++)
+			bits |=
+			    (uint64_t)decide(b, users[u], asks[i].kind, asks[i].name, asks[i].asked)
+				.allowed
+			    << (u * COUNT(asks) + i);
+	return bits;
+}
+
+static void
+random_policy(struct random_policy *p)
+{
+	p->who = rnd(COUNT(whos));
+	p->n = 1 + rnd(RULES);
+	for (size_t k = 0; k < p->n; k++) {
+		p->pattern[k] = rnd(COUNT(pats));
+		p->deny[k] = rnd(4) == 0;
+	}
+}
+
+static void
+test_properties(void)
+{
+	uint64_t opened = 0;
+
+	for (int round = 0; round < 150; round++) {
+		struct random_policy ps[POLICIES + 1];
+		size_t n = 1 + rnd(POLICIES);
+		struct bundle *b, *shuffled, *more;
+		uint64_t bits;
+
+		for (size_t i = 0; i < n; i++)
+			random_policy(&ps[i]);
+		b = write_shuffled(ps, n);
+		bits = allowed_bits(b);
+		opened |= bits;
+		TEST("the order of files and rules changes nothing");
+		shuffled = write_shuffled(ps, n);
+		CHECK(allowed_bits(shuffled) == bits);
+		TEST("one deny more never opens anything");
+		ps[n] = (struct random_policy){ .who = rnd(COUNT(whos)),
+			.n = 1,
+			.pattern = { rnd(COUNT(pats)) },
+			.deny = { true } };
+		more = write_shuffled(ps, n + 1);
+		CHECK((allowed_bits(more) & ~bits) == 0);
+		bundle_unref(&b);
+		bundle_unref(&shuffled);
+		bundle_unref(&more);
+	}
+	TEST("the random policies allow something");
+	CHECK(opened != 0);
+}
+
+static void
+test_cost(void)
+{
+	char *dir = folder_new();
+	struct timespec t0, t1;
+	struct subject s;
+	struct verdict v;
+	struct bundle *b;
+	struct buf text;
+	struct err e;
+	int64_t ns;
+	int n = 200000;
+
+	buf_init(&text, 0);
+	buf_puts(&text, "version: 1\npolicy: big\napplies_to: \"*\"\nrules:\n");
+	for (int i = 0; i < 1000; i++)
+		buf_printf(&text, "  - allow: s%d/get_*\n", i);
+	folder_put(dir, "root/o.yaml", ORG);
+	folder_put(dir, "root/big.yaml", buf_cstr(&text));
+	b = load(dir);
+	ASSERT(subject_resolve(b, STR(""), STR(""), STR("ana"), STR(""), &s, &e));
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t0);
+	for (int i = 0; i < n; i++)
+		rules_decide(
+		    b, &s, ASK_TOOL, i % 2 ? STR("s999/get_x") : STR("s1/delete"), STR(""), &v);
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t1);
+	ns = ((t1.tv_sec - t0.tv_sec) * 1000000000 + t1.tv_nsec - t0.tv_nsec) / n;
+	TEST("a memoised decision over 1,000 rules takes less than a microsecond");
+#ifdef SANITIZED
+	CHECK(ns < 20000);
+#else
+	CHECK(ns < 1000);
+#endif
+	printf("decision: %lld ns\n", (long long)ns);
+	TEST("names that clients invent do not grow the memo without bound");
+	for (int i = 0; i < 70000; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "s%d/x", i);
+		rules_decide(b, &s, ASK_TOOL, str_of(name), STR(""), &v);
+	}
+	CHECK(b->decisions.n <= 65536);
+	bundle_unref(&b);
+	buf_fini(&text);
+	folder_drop(&dir);
+}
+
+int
+main(void)
+{
+	test_patterns();
+	test_semantics();
+	test_properties();
+	test_cost();
+	return check_done();
+}
