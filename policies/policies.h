@@ -16,8 +16,9 @@
 #include "base/loop.h"
 #include "base/text.h"
 
-struct core; /* one per process */
-struct key;  /* a virtual key; lives as long as the core, whatever its state */
+struct core;    /* one per process */
+struct account; /* what a level has spent and holds */
+struct key;     /* a virtual key; lives as long as the core, whatever its state */
 struct rules;
 
 /* ---- core.c: life ---- */
@@ -176,13 +177,15 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	char parent[20];
 	enum ask_kind kind;
 	int64_t hold_nusd, entered_ns;
-	int64_t period[8][4]; /* the budget periods it entered, per level and budget */
-	struct str name;      /* copies, in the pass's own arena */
+	struct { /* where the hold lies: the accounts of the chain, and the periods it entered */
+		struct account *account;
+		int64_t start_s[4];
+	} at[4];
+	size_t at_n;
+	struct str name; /* copies, in the pass's own arena */
 	struct str requested, session, tool_use, client, why;
-	struct sha_args {
-		uint8_t b[32];
-		bool have;
-	} args;
+	uint8_t args_sha256[32];
+	bool has_args;
 	struct arena arena; /* small: freed by leave */
 };
 
@@ -198,7 +201,6 @@ bool gate_enter(
 /* The only way out; exactly once per entered pass, also from a job's stop().  Settles, meters,
  * writes the audit row. */
 void gate_leave(struct pass *p, const struct outcome *o);
-/* Adds to the args digest seen by the audit, the bytes of a result, for example; not money. */
 static inline bool
 pass_open(const struct pass *p)
 {

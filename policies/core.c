@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core - opens, replays, and turns the governance core.
+ *
+ * Start: DATA/lock -> database -> journal replayed (what was not applied is applied; what had
+ * entered and not left is settled at its held amount) -> keys -> bundle and prices -> accounts from
+ * the ledger -> scribe.
+ *
+ * Each turn: core_turn() writes the journal once; the records then go to the scribe.  When the
+ * write fails, or the scribe falls too far behind, nothing new is admitted until it works again;
+ * what was queued stays queued.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "policies/core.h"
+
+#define QUEUE_BYTES_MAX   ((size_t)16 << 20) /* records that could not be written yet */
+#define BACKLOG_BYTES_MAX ((size_t)32 << 20) /* records the scribe has not applied yet */
+#define RETRY_MS          100
+#define PRICES_BYTES      ((size_t)4 << 20)
+#define APPLY_BATCH       1000
+
+struct open_pass { /* what a crash would leave, by id */
+	char *id;
+	size_t n;
+	char payload[];
+};
+
+/* ---- open passes ---- */
+
+static void
+open_set(struct map *open, const struct journal_record *r, struct str id)
+{
+	struct open_pass *o = mem_alloc(sizeof(*o) + r->payload.n);
+
+	o->id = str_dup(id);
+	o->n = r->payload.n;
+	memcpy(o->payload, r->payload.p, r->payload.n);
+	map_set(open, str_of(o->id), o);
+}
+
+static void
+open_drop(struct map *open, struct str id)
+{
+	struct open_pass *o = map_del(open, id);
+
+	if (o == NULL)
+		return;
+	free(o->id);
+	free(o);
+}
+
+static void
+open_note(struct map *open, const struct journal_record *r)
+{
+	struct record rec;
+
+	if (!record_get(r->payload, &rec))
+		return;
+	open_drop(open, rec.id);
+	if (r->type == RECORD_OPEN)
+		open_set(open, r, rec.id);
+}
+
+static void
+open_free(struct map *open)
+{
+	struct str key;
+	void *value;
+
+	for (size_t it = 0; map_next(open, &it, &key, &value);)
+		open_drop(open, key);
+	map_fini(open);
+}
+
+/* ---- replay ---- */
+
+struct replay {
+	struct store *store;
+	struct chain_head head;
+	uint64_t applied, last;
+	struct map open;
+	int in_batch;
+	bool failed;
+	struct err e;
+};
+
+static bool
+batch_end(struct replay *rp)
+{
+	if (rp->in_batch > 0 && !rp->failed)
+		rp->failed = !store_applied_put(rp->store, rp->last, &rp->e) ||
+			     !store_commit(rp->store, &rp->e);
+	rp->in_batch = 0;
+	return !rp->failed;
+}
+
+static void
+replay_apply(struct replay *rp, struct str payload)
+{
+	struct record r;
+
+	if (rp->failed || !record_get(payload, &r))
+		return;
+	if (rp->in_batch == 0 && !store_begin(rp->store, &rp->e)) {
+		rp->failed = true;
+		return;
+	}
+	rp->in_batch++;
+	rp->failed = !record_apply(rp->store, &r, &rp->head, &rp->e);
+	if (rp->in_batch >= APPLY_BATCH)
+		(void)batch_end(rp);
+}
+
+static void
+replay_record(void *ctx, const struct journal_record *r)
+{
+	struct replay *rp = ctx;
+
+	open_note(&rp->open, r);
+	if (r->seq > rp->last)
+		rp->last = r->seq;
+	if (r->type == RECORD_DONE && r->seq > rp->applied)
+		replay_apply(rp, r->payload);
+}
+
+/* What had entered when the last process ended: charged at what it held. */
+static void
+replay_crashed(struct replay *rp)
+{
+	struct str key;
+	void *value;
+	int64_t n = 0;
+
+	for (size_t it = 0; map_next(&rp->open, &it, &key, &value); n++) {
+		struct open_pass *o = value;
+
+		replay_apply(rp, (struct str){ o->payload, o->n });
+	}
+	if (n > 0)
+		log_warn(NULL, "passes were open when the gateway last ended",
+		    F_INT("settled_at_hold", n));
+}
+
+static bool
+replay_all(struct core *c, struct replay *rp, struct err *e)
+{
+	bool ok = store_head(rp->store, &rp->head.seq, &rp->head.hash, &rp->applied, e);
+
+	rp->last = rp->applied;
+	if (!ok)
+		return false;
+	c->journal = journal_open(c->data_dir, rp->applied + 1, replay_record, rp, e);
+	if (c->journal == NULL)
+		return false;
+	replay_crashed(rp);
+	if (rp->in_batch == 0 && !rp->failed && rp->last > rp->applied) {
+		rp->failed = !store_begin(rp->store, &rp->e);
+		rp->in_batch = 1;
+	}
+	if (!batch_end(rp)) {
+		*e = rp->e;
+		return false;
+	}
+	journal_prune(c->journal); /* all of it is in the database now */
+	return true;
+}
+
+/* ---- loading ---- */
+
+static bool
+on_key(void *ctx, const struct key_row *r)
+{
+	(void)key_add(ctx, r);
+	return true;
+}
+
+/* The ids are those of struct level: "acme", "acme/payments", "acme/payments/ana", "acme//bob". */
+static bool
+on_usage(void *ctx, const struct usage_row *r)
+{
+	struct core *c = ctx;
+	int64_t now_s = loop_wall_ns(c->loop) / 1000000000;
+	char id[512];
+
+	if (r->cost_nusd == 0 || r->customer.n == 0)
+		return true;
+	(void)snprintf(id, sizeof(id), STR_FMT, STR_ARG(r->customer));
+	account_charge(account_get(c, str_of(id)), r->quarter_s, now_s, r->cost_nusd);
+	if (r->team.n > 0) {
+		(void)snprintf(
+		    id, sizeof(id), STR_FMT "/" STR_FMT, STR_ARG(r->customer), STR_ARG(r->team));
+		account_charge(account_get(c, str_of(id)), r->quarter_s, now_s, r->cost_nusd);
+	}
+	if (r->user.n > 0) {
+		(void)snprintf(id, sizeof(id), STR_FMT "/" STR_FMT "/" STR_FMT,
+		    STR_ARG(r->customer), STR_ARG(r->team), STR_ARG(r->user));
+		account_charge(account_get(c, str_of(id)), r->quarter_s, now_s, r->cost_nusd);
+	}
+	return true;
+}
+
+static bool
+load(struct core *c, struct store *s, struct err *e)
+{
+	int64_t now_s = loop_wall_ns(c->loop) / 1000000000, year, week, end;
+
+	period_bounds(PERIOD_YEAR, now_s, &year, &end);
+	period_bounds(PERIOD_WEEK, now_s, &week, &end);
+	return store_key_each(s, on_key, c, e) &&
+	       store_usage_each(s, week < year ? week : year, on_usage, c, e);
+}
+
+static bool
+zones_check(const struct bundle *b, struct err *e)
+{
+	const struct level *l = NULL;
+
+	while ((l = bundle_next_level(b, l)) != NULL)
+		if (!str_eq(l->zone, STR("UTC")))
+			return err_set(e, ERR_INVALID,
+			    STR_FMT ": zone \"" STR_FMT
+				    "\" is not supported yet (use UTC, or leave it out)",
+			    STR_ARG(l->where), STR_ARG(l->zone));
+	return true;
+}
+
+static bool
+policies_load(struct core *c, const struct core_settings *s, struct err *e)
+{
+	const struct bundle_source src = { s->policies_dir, s->servers, s->servers_n, s->models,
+		s->models_n };
+
+	c->bundle = bundle_load(&src, NULL, e);
+	if (c->bundle == NULL || !zones_check(c->bundle, e))
+		return false;
+	arena_init(&c->prices_arena, PRICES_BYTES);
+	return s->prices_file == NULL ||
+	       prices_load(&c->prices_arena, s->prices_file, &c->prices, NULL, e);
+}
+
+struct bundle *
+core_bundle(struct core *c)
+{
+	IS(c, CORE_MAGIC);
+	return c->bundle;
+}
+
+struct str
+core_revision(const struct core *c)
+{
+	return bundle_rev(c->bundle);
+}
+
+/* ---- turning ---- */
+
+void
+core_record(struct core *c, enum record_type t, const struct record *r)
+{
+	struct buf b;
+
+	buf_init(&b, JOURNAL_RECORD_MAX);
+	record_put(&b, r);
+	ASSERT(buf_ok(&b)); /* every text in it was clipped */
+	(void)journal_put(c->journal, (uint8_t)t, buf_str(&b));
+	buf_fini(&b);
+}
+
+static void
+on_written(void *ctx, const struct journal_record *r)
+{
+	struct core *c = ctx;
+
+	open_note(&c->open, r);
+	scribe_give(c->scribe, r);
+}
+
+static void
+retry(void *ctx)
+{
+	(void)ctx; /* the turn that this ends writes again */
+}
+
+/* A large file: what is still open is written again into a new one, the rest can go. */
+static void
+rotate(struct core *c)
+{
+	struct str key;
+	struct err e;
+	void *value;
+
+	if (c->pruning || !journal_wants_rotate(c->journal) || !journal_rotate(c->journal, &e))
+		return;
+	for (size_t it = 0; map_next(&c->open, &it, &key, &value);) {
+		struct open_pass *o = value;
+
+		(void)journal_put(c->journal, RECORD_OPEN, (struct str){ o->payload, o->n });
+	}
+	c->pruning = true;
+	c->prune_seq = journal_last(c->journal);
+}
+
+static bool
+core_turn(void *ctx)
+{
+	struct core *c = ctx;
+	bool ok;
+
+	rotate(c);
+	ok = journal_write(c->journal, on_written, c, &c->journal_err);
+	if (ok != c->journal_ok) {
+		if (ok)
+			log_info(NULL, "the journal can be written again");
+		else
+			log_error(NULL, "the journal cannot be written",
+			    F_TEXT("why", c->journal_err.text));
+	}
+	c->journal_ok = ok;
+	if (!ok)
+		timer_set(c->loop, &c->retry, RETRY_MS, retry, c);
+	return ok;
+}
+
+bool
+core_ready(const struct core *c, struct err *e)
+{
+	IS(c, CORE_MAGIC);
+	if (!c->journal_ok) {
+		*e = c->journal_err;
+		return false;
+	}
+	if (journal_queued(c->journal) > QUEUE_BYTES_MAX)
+		return err_set(e, ERR_STORE, "too many records wait for the journal");
+	if (scribe_backlog_bytes(c->scribe) > BACKLOG_BYTES_MAX) {
+		if (!scribe_failing(c->scribe, e))
+			(void)err_set(e, ERR_STORE, "the database is too far behind");
+		return false;
+	}
+	return true;
+}
+
+/* ---- durability ---- */
+
+/* Two lists: those whose records are covered by cur_seq, and those that came after it was taken.
+ * A waiter that is dropped leaves its list by itself. */
+static void
+durable_run(struct core *c)
+{
+	for (;;) {
+		if (!link_empty(&c->durable) && c->durable_seq < c->cur_seq)
+			return;
+		while (!link_empty(&c->durable)) {
+			struct deferred *d = CONTAINER(c->durable.next, struct deferred, link);
+
+			link_drop(&d->link);
+			loop_defer(c->loop, d, d->fn, d->ctx);
+		}
+		if (link_empty(&c->durable_next))
+			return;
+		while (!link_empty(&c->durable_next)) {
+			struct link *it = c->durable_next.next;
+
+			link_drop(it);
+			link_push(&c->durable, it);
+		}
+		c->cur_seq = journal_last(c->journal);
+	}
+}
+
+static void
+on_commit(void *ctx, int events)
+{
+	struct core *c = ctx;
+	uint64_t n;
+
+	(void)events;
+	if (read(scribe_event_fd(c->scribe), &n, sizeof(n)) < 0)
+		return;
+	c->durable_seq = scribe_applied(c->scribe);
+	if (c->pruning && c->durable_seq >= c->prune_seq) {
+		journal_prune(c->journal);
+		c->pruning = false;
+	}
+	durable_run(c);
+}
+
+void
+core_when_durable(struct core *c, struct deferred *d, deferred_f *fn, void *ctx)
+{
+	if (!c->strict) { /* the journal's write of this turn is enough */
+		loop_after_journal(c->loop, d, fn, ctx);
+		return;
+	}
+	if (d->link.next == NULL)
+		link_init(&d->link);
+	ASSERT(link_empty(&d->link));
+	d->fn = fn;
+	d->ctx = ctx;
+	link_push(&c->durable_next, &d->link);
+	durable_run(c);
+}
+
+/* ---- life ---- */
+
+static bool
+lock_take(struct core *c, struct err *e)
+{
+	char path[4096], pid[16] = "";
+	ssize_t n;
+
+	if (mkdir(c->data_dir, 0700) != 0 && errno != EEXIST)
+		return err_set(
+		    e, ERR_STORE, "cannot make %s (%s)", c->data_dir, strerrorname_np(errno));
+	(void)snprintf(path, sizeof(path), "%s/lock", c->data_dir);
+	c->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (c->lock_fd < 0)
+		return err_set(e, ERR_STORE, "cannot open %s (%s)", path, strerrorname_np(errno));
+	if (flock(c->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		n = read(c->lock_fd, pid, sizeof(pid) - 1);
+		return err_set(e, ERR_STORE, "%s is served by process %s", c->data_dir,
+		    n > 0 ? pid : "(unknown)");
+	}
+	n = snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	if (ftruncate(c->lock_fd, 0) != 0 || pwrite(c->lock_fd, pid, (size_t)n, 0) != n)
+		return err_set(e, ERR_STORE, "cannot write %s (%s)", path, strerrorname_np(errno));
+	return true;
+}
+
+static bool
+core_start(struct core *c, const struct core_settings *s, struct err *e)
+{
+	struct replay rp = { 0 };
+	bool ok;
+
+	if (!lock_take(c, e) || !policies_load(c, s, e))
+		return false;
+	rp.store = store_open(c->data_dir, e);
+	ok = rp.store != NULL && replay_all(c, &rp, e) && load(c, rp.store, e);
+	open_free(&rp.open);
+	if (!ok) {
+		store_close(&rp.store);
+		return false;
+	}
+	c->scribe = scribe_start(&rp.store, rp.head, rp.last, e);
+	if (c->scribe == NULL)
+		return false;
+	c->durable_seq = rp.last;
+	c->scribe_watch = watch_new(c->loop, scribe_event_fd(c->scribe), on_commit, c);
+	watch_set(c->scribe_watch, WATCH_READ);
+	c->journal_ok = true;
+	loop_on_journal(c->loop, core_turn, c);
+	return true;
+}
+
+struct core *
+core_open(struct loop *l, const struct core_settings *s, struct err *e)
+{
+	struct core *c = mem_zalloc(sizeof(*c));
+
+	c->magic = CORE_MAGIC;
+	c->loop = l;
+	c->lock_fd = -1;
+	c->data_dir = mem_strdup(s->data_dir);
+	c->strict = s->strict;
+	link_init(&c->keys);
+	link_init(&c->durable);
+	link_init(&c->durable_next);
+	if (!core_start(c, s, e))
+		core_close(&c);
+	return c;
+}
+
+static void
+accounts_free(struct core *c)
+{
+	struct str key;
+	void *value;
+
+	for (size_t it = 0; map_next(&c->accounts, &it, &key, &value);) {
+		struct account *a = map_del(&c->accounts, key);
+
+		free(a->id);
+		free(a);
+	}
+	map_fini(&c->accounts);
+}
+
+void
+core_close(struct core **cp)
+{
+	struct core *c = *cp;
+	struct err e;
+
+	if (c == NULL)
+		return;
+	IS(c, CORE_MAGIC);
+	*cp = NULL;
+	if (c->scribe != NULL) {
+		loop_on_journal(c->loop, NULL, NULL);
+		if (!journal_write(c->journal, on_written, c, &e))
+			log_error(
+			    NULL, "the last records could not be written", F_TEXT("why", e.text));
+		timer_stop(&c->retry);
+		watch_free(&c->scribe_watch);
+		scribe_stop(&c->scribe);
+	}
+	journal_close(&c->journal);
+	open_free(&c->open);
+	keys_free(c);
+	accounts_free(c);
+	if (c->bundle != NULL)
+		bundle_unref(&c->bundle);
+	arena_free(&c->prices_arena);
+	if (c->lock_fd >= 0)
+		(void)close(c->lock_fd);
+	free(c->data_dir);
+	c->magic = 0;
+	free(c);
+}

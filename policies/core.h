@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core - what the files of the governance core share; private to this folder.
+ *
+ *   core.c    opens everything, replays, turns        key.c     virtual keys
+ *   gate.c    enter and leave                         budget.c  accounts and calendar periods
+ *   scribe.c  the thread that writes the database     record.c  what a journal record says
+ */
+#pragma once
+
+#include "base/map.h"
+#include "policies/journal.h"
+#include "policies/org.h"
+#include "policies/policies.h"
+#include "policies/prices.h"
+#include "policies/rules.h"
+#include "policies/store.h"
+
+#define CORE_MAGIC 0x636f7265u
+#define KEY_MAGIC  0x766b6579u
+#define PASS_MAGIC 0x70617373u
+
+struct scribe;
+
+struct key {
+	uint32_t magic;
+	struct core *core;
+	struct link all, passes, watches;
+	char *id, *name, *customer, *team, *user;
+	struct sha256 digest;
+	char digest_key[SHA256_BYTES]; /* the same, as the map's key */
+	enum key_state state;
+	int64_t created_ns, expires_ns;
+	struct subject subject;
+	bool resolved;
+	struct err owner_err; /* why it is not */
+};
+
+struct core {
+	uint32_t magic;
+	struct loop *loop;
+	int lock_fd;
+	char *data_dir;
+	bool strict;
+	struct bundle *bundle;
+	struct arena prices_arena;
+	struct prices prices;
+	struct journal *journal;
+	struct scribe *scribe;
+	bool journal_ok, pruning;
+	struct err journal_err;
+	struct timer retry;
+	struct link keys; /* in order of creation */
+	struct map by_digest, by_id, by_name;
+	struct map accounts; /* by level id */
+	struct map open;     /* passes entered and not left, by id: struct open_pass */
+	struct watch *scribe_watch;
+	struct link durable, durable_next; /* struct deferred */
+	uint64_t cur_seq;                  /* what those in `durable` wait for */
+	uint64_t durable_seq;              /* what the scribe has committed, as the loop knows */
+	uint64_t prune_seq;
+	uint64_t entered, refused, left;
+};
+
+/* ---- record.c ---- */
+
+enum record_type {
+	RECORD_OPEN = 1, /* a pass entered: the payload is what a crash would leave */
+	RECORD_DONE = 2
+}; /* an audit row, and what it changes */
+
+struct record {
+	struct str id, parent, event;
+	int64_t ts_ns;
+	bool has_usage, has_key;
+	struct usage_row usage;
+	struct key_row key;
+};
+void record_put(struct buf *out, const struct record *r);
+bool record_get(struct str payload, struct record *out); /* spans into payload */
+/* Applies one DONE record inside the writer's transaction and moves the chain's head. */
+struct chain_head {
+	int64_t seq;
+	struct sha256 hash;
+};
+void chain_hash(struct sha256 *out, const struct sha256 *prev, int64_t seq, struct str event);
+bool record_apply(
+    struct store *s, const struct record *r, struct chain_head *head, struct err *e) MUST_CHECK;
+
+/* ---- scribe.c ---- */
+
+/* Takes over *s. */
+struct scribe *
+scribe_start(struct store **s, struct chain_head head, uint64_t applied, struct err *e) MUST_CHECK;
+void scribe_give(struct scribe *sc, const struct journal_record *r); /* copies */
+uint64_t scribe_applied(struct scribe *sc);
+size_t scribe_backlog_bytes(struct scribe *sc);
+bool scribe_failing(struct scribe *sc, struct err *e); /* the last attempt failed: *e */
+int scribe_event_fd(const struct scribe *sc);          /* readable after each commit */
+void scribe_stop(struct scribe **sc);                  /* after applying everything */
+
+/* ---- budget.c ---- */
+
+struct account {
+	char *id;
+	int64_t used_nusd[4], held_nusd[4], start_s[4]; /* by enum period - 1 */
+};
+/* [start, end) of the calendar period that holds this second; UTC. */
+void period_bounds(enum period p, int64_t s, int64_t *start_s, int64_t *end_s);
+const char *period_word(enum period p);
+struct account *account_get(struct core *c, struct str id); /* made when new */
+void account_roll(struct account *a, int64_t now_s);
+void account_charge(struct account *a, int64_t at_s, int64_t now_s, int64_t nusd); /* at start */
+/* All levels or none; fills pass.at.  ERR_BUDGET with retry_after_s. */
+bool budget_reserve(struct core *c, struct pass *p, const struct chain *chain, int64_t nusd,
+    struct err *e) MUST_CHECK;
+void budget_settle(struct pass *p, int64_t now_s, int64_t cost_nusd);
+void usd_put(struct buf *out, int64_t nusd); /* "12.50", "0.000123" */
+
+/* ---- core.c, gate.c ---- */
+
+/* Queues a record; the journal's write follows this turn. */
+void core_record(struct core *c, enum record_type t, const struct record *r);
+/* An admin write: one audit row with verdict ok. */
+void gate_admin(struct core *c, struct str actor, const char *name, const struct key *k);
+const char *kind_word(enum ask_kind k);
+
+/* ---- key.c ---- */
+
+struct key *key_add(struct core *c, const struct key_row *r); /* from the store */
+void keys_resolve(struct core *c);                            /* after a bundle was loaded */
+void keys_free(struct core *c);
+void key_row_of(const struct key *k, struct key_row *out);

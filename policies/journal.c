@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * journal - framed, checksummed, append-only.
+ *
+ *   record: u32 payload bytes | u32 crc32c of the rest | u64 seq | u8 type, 7 zero | payload
+ *
+ * A process that dies cannot lose what write(2) took; a torn record at the end (power loss, full
+ * disk) fails its checksum and ends the replay of that file.  After a short write the file is cut
+ * back to its last good length, so the next attempt starts clean.
+ *
+ * The newest file is always the one that is written; a restart begins a new one, so a file that
+ * another process version wrote is never appended to.
+ */
+#include "policies/journal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crypto.h"
+
+#define HEAD_BYTES   24
+#define ROTATE_BYTES ((int64_t)32 << 20)
+#define QUEUE_BYTES  ((size_t)64 << 20)
+#define FILES_MAX    1024
+#define FILE_BYTES   ((int64_t)1 << 30)
+
+struct journal {
+	char dir[4000];
+	int fd;
+	uint64_t number; /* of the file */
+	int64_t good;    /* its length */
+	uint64_t seq;
+	struct buf queue;
+};
+
+static void
+put_u32(unsigned char *p, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (unsigned char)(v >> (8 * i));
+}
+
+static void
+put_u64(unsigned char *p, uint64_t v)
+{
+	for (int i = 0; i < 8; i++)
+		p[i] = (unsigned char)(v >> (8 * i));
+}
+
+static uint64_t
+get_le(const unsigned char *p, int n)
+{
+	uint64_t v = 0;
+
+	for (int i = n - 1; i >= 0; i--)
+		v = v << 8 | p[i];
+	return v;
+}
+
+/* Cuts one record off *in; false at the end or where the bytes are no record. */
+static bool
+record_cut(struct str *in, struct journal_record *r)
+{
+	const unsigned char *p = (const unsigned char *)in->p;
+	size_t n;
+
+	if (in->n < HEAD_BYTES)
+		return false;
+	n = (size_t)get_le(p, 4);
+	if (n > JOURNAL_RECORD_MAX || in->n - HEAD_BYTES < n ||
+	    crc32c(0, (struct str){ in->p + 8, HEAD_BYTES - 8 + n }) != (uint32_t)get_le(p + 4, 4))
+		return false;
+	r->seq = get_le(p + 8, 8);
+	r->type = p[16];
+	r->payload = (struct str){ in->p + HEAD_BYTES, n };
+	in->p += HEAD_BYTES + n;
+	in->n -= HEAD_BYTES + n;
+	return true;
+}
+
+static void
+file_name(const struct journal *j, uint64_t number, char out[4096])
+{
+	(void)snprintf(out, 4096, "%s/journal.%llu", j->dir, (unsigned long long)number);
+}
+
+static bool
+file_replay(struct journal *j, uint64_t number, journal_f *fn, void *ctx, struct err *e)
+{
+	char path[4096];
+	struct journal_record r;
+	struct stat st;
+	struct str in;
+	char *bytes;
+	int fd;
+	bool ok;
+
+	file_name(j, number, path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size > FILE_BYTES) {
+		if (fd >= 0)
+			(void)close(fd);
+		return err_set(e, ERR_STORE, "cannot read %s", path);
+	}
+	bytes = mem_alloc((size_t)st.st_size);
+	ok = read(fd, bytes, (size_t)st.st_size) == (ssize_t)st.st_size;
+	(void)close(fd);
+	in = (struct str){ bytes, (size_t)st.st_size };
+	while (ok && record_cut(&in, &r)) {
+		fn(ctx, &r);
+		if (r.seq >= j->seq)
+			j->seq = r.seq;
+	}
+	free(bytes);
+	return ok || err_set(e, ERR_STORE, "cannot read %s", path);
+}
+
+static int
+u64_cmp(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The numbers of the files there are, in order. */
+static size_t
+files_list(const struct journal *j, uint64_t numbers[FILES_MAX])
+{
+	DIR *d = opendir(j->dir);
+	struct dirent *ent;
+	size_t n = 0;
+
+	if (d == NULL)
+		return 0;
+	while (n < FILES_MAX && (ent = readdir(d)) != NULL) { // NOLINT(concurrency-mt-unsafe)
+		struct str name = str_of(ent->d_name);
+		int64_t number;
+
+		if (str_starts(name, STR("journal.")) &&
+		    str_i64((struct str){ name.p + 8, name.n - 8 }, &number) && number >= 0)
+			numbers[n++] = (uint64_t)number;
+	}
+	(void)closedir(d);
+	qsort(numbers, n, sizeof(*numbers), u64_cmp);
+	return n;
+}
+
+static bool
+file_begin(struct journal *j, struct err *e)
+{
+	char path[4096];
+
+	file_name(j, j->number, path);
+	j->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	j->good = 0;
+	return j->fd >= 0 ||
+	       err_set(e, ERR_STORE, "cannot write %s (%s)", path, strerrorname_np(errno));
+}
+
+struct journal *
+journal_open(const char *data_dir, uint64_t first_seq, journal_f *fn, void *ctx, struct err *e)
+{
+	struct journal *j = mem_zalloc(sizeof(*j));
+	uint64_t numbers[FILES_MAX];
+	size_t n;
+
+	j->fd = -1;
+	j->seq = first_seq - 1;
+	buf_init(&j->queue, QUEUE_BYTES);
+	if (!str_copy(j->dir, sizeof(j->dir), str_of(data_dir))) {
+		(void)err_set(e, ERR_INVALID, "the path of data: is too long");
+		journal_close(&j);
+		return NULL;
+	}
+	n = files_list(j, numbers);
+	for (size_t i = 0; i < n; i++)
+		if (!file_replay(j, numbers[i], fn, ctx, e)) {
+			journal_close(&j);
+			return NULL;
+		}
+	j->number = n == 0 ? 1 : numbers[n - 1] + 1;
+	if (!file_begin(j, e))
+		journal_close(&j);
+	return j;
+}
+
+void
+journal_close(struct journal **jp)
+{
+	struct journal *j = *jp;
+
+	if (j == NULL)
+		return;
+	*jp = NULL;
+	if (j->fd >= 0)
+		(void)close(j->fd);
+	buf_fini(&j->queue);
+	free(j);
+}
+
+uint64_t
+journal_put(struct journal *j, uint8_t type, struct str payload)
+{
+	unsigned char head[HEAD_BYTES] = { 0 };
+	struct str parts[2] = { { (char *)head, HEAD_BYTES }, payload };
+	uint32_t crc;
+
+	ASSERT(payload.n <= JOURNAL_RECORD_MAX);
+	put_u32(head, (uint32_t)payload.n);
+	put_u64(head + 8, ++j->seq);
+	head[16] = type;
+	crc = crc32c(crc32c(0, (struct str){ (char *)head + 8, HEAD_BYTES - 8 }), payload);
+	put_u32(head + 4, crc);
+	buf_put(&j->queue, parts[0]);
+	buf_put(&j->queue, parts[1]);
+	ASSERT(buf_ok(&j->queue)); /* admission stops long before: core.c looks at the queue */
+	return j->seq;
+}
+
+bool
+journal_write(struct journal *j, journal_f *fn, void *ctx, struct err *e)
+{
+	struct str all = buf_str(&j->queue), in = all;
+	struct journal_record r;
+	ssize_t n;
+
+	if (all.n == 0)
+		return true;
+	while ((n = write(j->fd, all.p, all.n)) < 0 && errno == EINTR)
+		;
+	if (n != (ssize_t)all.n) {
+		int why = n < 0 ? errno : ENOSPC;
+
+		if (n > 0 &&
+		    (ftruncate(j->fd, j->good) != 0 || lseek(j->fd, j->good, SEEK_SET) < 0))
+			return err_set(e, ERR_STORE, "the journal cannot be cut back (%s)",
+			    strerrorname_np(errno));
+		return err_set(
+		    e, ERR_STORE, "the journal cannot be written (%s)", strerrorname_np(why));
+	}
+	j->good += n;
+	while (record_cut(&in, &r))
+		fn(ctx, &r);
+	buf_reset(&j->queue);
+	return true;
+}
+
+size_t
+journal_queued(const struct journal *j)
+{
+	return j->queue.n;
+}
+
+uint64_t
+journal_last(const struct journal *j)
+{
+	return j->seq;
+}
+
+bool
+journal_wants_rotate(const struct journal *j)
+{
+	return j->good > ROTATE_BYTES;
+}
+
+bool
+journal_rotate(struct journal *j, struct err *e)
+{
+	int old_fd = j->fd;
+	int64_t old_good = j->good;
+
+	j->number++;
+	if (!file_begin(j, e)) {
+		j->number--;
+		j->fd = old_fd;
+		j->good = old_good;
+		return false;
+	}
+	if (old_fd >= 0)
+		(void)close(old_fd);
+	return true;
+}
+
+void
+journal_prune(struct journal *j)
+{
+	uint64_t numbers[FILES_MAX];
+	char path[4096];
+	size_t n = files_list(j, numbers);
+
+	for (size_t i = 0; i < n; i++)
+		if (numbers[i] < j->number) {
+			file_name(j, numbers[i], path);
+			(void)unlink(path);
+		}
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * key - virtual keys.
+ *
+ * A secret is tg- and 40 base62 characters, the last six a checksum of the others, so that a typo
+ * is told from an unknown key and a scanner knows a leak from noise.  Only its SHA-256 is kept, in
+ * memory too; 200 bits of randomness need no slow hash.
+ *
+ *   ACTIVE <--key_set_state()--> DISABLED
+ *   ACTIVE, DISABLED --key_set_state()--> REVOKED (for ever)
+ *
+ * Leaving ACTIVE cuts every open pass of the key and runs its watchers within the same call.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "policies/core.h"
+
+#define RANDOM_CHARS 34
+#define CHECK_CHARS  6
+#define NAME_BYTES   64
+
+/* Six base62 characters of a SHA-256 over the rest. */
+static void
+checksum(const char *secret, char out[CHECK_CHARS])
+{
+	static const char base62[] =
+	    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	struct sha256 h;
+	uint64_t v;
+
+	sha256(&h, (struct str){ secret, 3 + RANDOM_CHARS });
+	memcpy(&v, h.b, sizeof(v));
+	for (int i = 0; i < CHECK_CHARS; i++) {
+		out[i] = base62[v % 62];
+		v /= 62;
+	}
+}
+
+bool
+key_looks_like(struct str secret)
+{
+	char check[CHECK_CHARS];
+
+	if (secret.n != KEY_SECRET_BYTES || !str_starts(secret, STR("tg-")))
+		return false;
+	checksum(secret.p, check);
+	return memcmp(check, secret.p + 3 + RANDOM_CHARS, CHECK_CHARS) == 0;
+}
+
+static bool
+usable(const struct key *k, int64_t wall_ns, struct err *e)
+{
+	switch (k->state) {
+	case KEY_REVOKED:
+		return err_set(e, ERR_REVOKED, "virtual key %s is revoked", k->id);
+	case KEY_DISABLED:
+		return err_set(e, ERR_REVOKED, "virtual key %s is disabled", k->id);
+	case KEY_ACTIVE:
+		break;
+	}
+	if (k->expires_ns != 0 && wall_ns >= k->expires_ns)
+		return err_set(e, ERR_REVOKED, "virtual key %s has expired", k->id);
+	if (!k->resolved)
+		*e = k->owner_err;
+	return k->resolved;
+}
+
+bool
+key_usable(const struct key *k, int64_t wall_ns, struct err *e)
+{
+	IS(k, KEY_MAGIC);
+	return usable(k, wall_ns, e);
+}
+
+struct key *
+key_find(struct core *c, struct str secret, struct err *e)
+{
+	struct sha256 digest;
+	struct key *k;
+
+	if (!key_looks_like(secret)) {
+		(void)err_set(e, ERR_AUTH,
+		    str_starts(secret, STR("tg-"))
+			? "the virtual key is mistyped (its checksum does not fit)"
+			: "this is not a virtual key (they begin with tg-)");
+		return NULL;
+	}
+	sha256(&digest, secret);
+	k = map_get(&c->by_digest, (struct str){ (char *)digest.b, SHA256_BYTES });
+	if (k == NULL) {
+		(void)err_set(e, ERR_AUTH, "virtual key unknown to this gateway");
+		return NULL;
+	}
+	return usable(k, loop_wall_ns(c->loop), e) ? k : NULL;
+}
+
+struct key *
+key_named(struct core *c, struct str name_or_id)
+{
+	struct key *k = map_get(&c->by_id, name_or_id);
+
+	return k != NULL ? k : map_get(&c->by_name, name_or_id);
+}
+
+void
+key_info(const struct key *k, struct key_info *out)
+{
+	IS(k, KEY_MAGIC);
+	*out = (struct key_info){ str_of(k->id), str_of(k->name), str_of(k->customer),
+		str_of(k->team), str_of(k->user), k->state, k->created_ns, k->expires_ns };
+}
+
+struct key *
+key_next(struct core *c, struct key *after)
+{
+	struct link *next = after == NULL ? c->keys.next : after->all.next;
+
+	return next == &c->keys ? NULL : CONTAINER(next, struct key, all);
+}
+
+void
+key_row_of(const struct key *k, struct key_row *out)
+{
+	*out = (struct key_row){ .id = str_of(k->id),
+		.name = str_of(k->name),
+		.customer = str_of(k->customer),
+		.team = str_of(k->team),
+		.user = str_of(k->user),
+		.digest = k->digest,
+		.state = (int)k->state,
+		.created_ns = k->created_ns,
+		.expires_ns = k->expires_ns };
+}
+
+static void
+resolve(struct key *k)
+{
+	k->resolved = subject_resolve(k->core->bundle, str_of(k->customer), str_of(k->team),
+	    str_of(k->user), str_of(k->name), &k->subject, &k->owner_err);
+}
+
+void
+keys_resolve(struct core *c)
+{
+	LIST_EACH(it, &c->keys) {
+		resolve(CONTAINER(it, struct key, all));
+	}
+}
+
+const struct subject *
+key_subject(struct key *k)
+{
+	IS(k, KEY_MAGIC);
+	return k->resolved ? &k->subject : NULL;
+}
+
+struct key *
+key_add(struct core *c, const struct key_row *r)
+{
+	struct key *k = mem_zalloc(sizeof(*k));
+
+	k->magic = KEY_MAGIC;
+	k->core = c;
+	k->id = str_dup(r->id);
+	k->name = str_dup(r->name);
+	k->customer = str_dup(r->customer);
+	k->team = str_dup(r->team);
+	k->user = str_dup(r->user);
+	k->digest = r->digest;
+	memcpy(k->digest_key, r->digest.b, SHA256_BYTES);
+	k->state = r->state == KEY_ACTIVE || r->state == KEY_DISABLED ? (enum key_state)r->state
+								      : KEY_REVOKED;
+	k->created_ns = r->created_ns;
+	k->expires_ns = r->expires_ns;
+	link_init(&k->all);
+	link_init(&k->passes);
+	link_init(&k->watches);
+	link_push(&c->keys, &k->all);
+	map_set(&c->by_digest, (struct str){ k->digest_key, SHA256_BYTES }, k);
+	map_set(&c->by_id, str_of(k->id), k);
+	if (k->state != KEY_REVOKED || map_get(&c->by_name, str_of(k->name)) == NULL)
+		map_set(&c->by_name, str_of(k->name), k);
+	if (c->bundle != NULL)
+		resolve(k);
+	return k;
+}
+
+void
+keys_free(struct core *c)
+{
+	while (!link_empty(&c->keys)) {
+		struct key *k = CONTAINER(c->keys.next, struct key, all);
+
+		ASSERT(link_empty(&k->passes));
+		link_drop(&k->all);
+		free(k->id);
+		free(k->name);
+		free(k->customer);
+		free(k->team);
+		free(k->user);
+		k->magic = 0;
+		free(k);
+	}
+	map_fini(&c->by_digest);
+	map_fini(&c->by_id);
+	map_fini(&c->by_name);
+}
+
+static bool
+name_check(struct core *c, struct str name, struct err *e)
+{
+	struct key *taken = map_get(&c->by_name, name);
+
+	if (name.n == 0 || name.n > NAME_BYTES)
+		return err_set(e, ERR_INVALID, "a key's name has 1 to %d characters", NAME_BYTES);
+	for (size_t i = 0; i < name.n; i++) {
+		char ch = name.p[i];
+		bool plain = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
+			     (ch >= '0' && ch <= '9') || (i > 0 && memchr("._@+-", ch, 5) != NULL);
+
+		if (!plain)
+			return err_set(e, ERR_INVALID,
+			    "a key's name is letters, digits and . _ @ + - (not \"" STR_FMT "\")",
+			    STR_ARG(name));
+	}
+	if (taken != NULL && taken->state != KEY_REVOKED)
+		return err_set(e, ERR_INVALID, "the name \"" STR_FMT "\" is taken by key %s",
+		    STR_ARG(name), taken->id);
+	return true;
+}
+
+struct key *
+key_create(struct core *c, const struct key_spec *s, struct str actor,
+    char secret[KEY_SECRET_BYTES + 1], struct err *e)
+{
+	struct chain chain;
+	struct key_row r = { .name = s->name,
+		.customer = s->customer,
+		.team = s->team,
+		.user = s->user,
+		.state = KEY_ACTIVE,
+		.created_ns = loop_wall_ns(c->loop),
+		.expires_ns = s->expires_ns };
+	char id[KEY_ID_BYTES + 1] = "k_";
+	struct key *k;
+
+	if (!core_ready(c, e) || !name_check(c, s->name, e) ||
+	    !bundle_find_chain(c->bundle, s->customer, s->team, s->user, &chain, e))
+		return NULL;
+	memcpy(secret, "tg-", 3);
+	base62_random(secret + 3, RANDOM_CHARS);
+	checksum(secret, secret + 3 + RANDOM_CHARS);
+	secret[KEY_SECRET_BYTES] = '\0';
+	base62_random(id + 2, KEY_ID_BYTES - 2);
+	r.id = str_of(id);
+	sha256(&r.digest, (struct str){ secret, KEY_SECRET_BYTES });
+	k = key_add(c, &r);
+	gate_admin(c, actor, "key.create", k);
+	return k;
+}
+
+static void
+passes_cut(struct key *k, const struct err *why)
+{
+	while (!link_empty(&k->passes)) {
+		struct pass *p = CONTAINER(k->passes.next, struct pass, of_key);
+
+		p->cut(p, why);
+		if (!link_empty(&k->passes) && k->passes.next == &p->of_key)
+			UNREACHABLE(); /* cut() must leave */
+	}
+}
+
+bool
+key_set_state(struct core *c, struct key *k, enum key_state st, struct str actor, struct err *e)
+{
+	static const char *const words[] = { "", "key.enable", "key.disable", "key.revoke" };
+	struct err why;
+
+	IS(k, KEY_MAGIC);
+	if (!core_ready(c, e))
+		return false;
+	if (k->state == KEY_REVOKED && st != KEY_REVOKED)
+		return err_set(
+		    e, ERR_INVALID, "key %s is revoked and stays so (create a new one)", k->id);
+	if (k->state == st)
+		return true;
+	k->state = st;
+	gate_admin(c, actor, words[st], k);
+	if (st != KEY_ACTIVE) {
+		(void)usable(k, loop_wall_ns(c->loop), &why);
+		passes_cut(k, &why);
+	}
+	LIST_EACH(it, &k->watches) {
+		struct key_watch *w = CONTAINER(it, struct key_watch, link);
+
+		w->fn(w->ctx, k);
+	}
+	return true;
+}
+
+void
+key_watch_add(struct key *k, struct key_watch *w)
+{
+	link_init(&w->link);
+	link_push(&k->watches, &w->link);
+}
+
+void
+key_watch_drop(struct key_watch *w)
+{
+	if (w->link.next != NULL)
+		link_drop(&w->link);
+}

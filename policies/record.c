@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * record - the payload of a journal record, and its one effect on the database.
+ *
+ * A DONE record carries the exact audit text and the numbers that go with it, so that applying it
+ * twice is impossible (the applied sequence is in the same transaction) and applying it never asks
+ * anything of the program's memory.  An OPEN record carries the DONE record that a crash would
+ * leave: held amount charged, end "crashed".
+ */
+#include <string.h>
+
+#include "policies/core.h"
+
+static void
+put_i64(struct buf *b, int64_t v)
+{
+	buf_put(b, (struct str){ (const char *)&v, sizeof(v) });
+}
+
+static void
+put_str(struct buf *b, struct str s)
+{
+	put_i64(b, (int64_t)s.n);
+	buf_put(b, s);
+}
+
+static bool
+get_i64(struct str *in, int64_t *v)
+{
+	if (in->n < sizeof(*v))
+		return false;
+	memcpy(v, in->p, sizeof(*v));
+	in->p += sizeof(*v);
+	in->n -= sizeof(*v);
+	return true;
+}
+
+static bool
+get_str(struct str *in, struct str *s)
+{
+	int64_t n;
+
+	if (!get_i64(in, &n) || n < 0 || (uint64_t)n > in->n)
+		return false;
+	*s = (struct str){ in->p, (size_t)n };
+	in->p += n;
+	in->n -= (size_t)n;
+	return true;
+}
+
+/* The numbers of a usage cell, in one order for both directions. */
+#define USAGE_NUMBERS 9
+static int64_t *
+usage_number(struct usage_row *u, int i)
+{
+	int64_t *all[USAGE_NUMBERS] = { &u->quarter_s, &u->requests, &u->refused, &u->input,
+		&u->output, &u->cache_write, &u->cache_read, &u->cost_nusd, &u->kept_bytes };
+
+	return all[i];
+}
+
+static void
+usage_put(struct buf *out, struct usage_row u)
+{
+	for (int i = 0; i < USAGE_NUMBERS; i++)
+		put_i64(out, *usage_number(&u, i));
+	put_i64(out, u.kind);
+	put_str(out, u.key);
+	put_str(out, u.customer);
+	put_str(out, u.team);
+	put_str(out, u.user);
+	put_str(out, u.name);
+}
+
+static bool
+usage_get(struct str *in, struct usage_row *u)
+{
+	int64_t kind;
+
+	for (int i = 0; i < USAGE_NUMBERS; i++)
+		if (!get_i64(in, usage_number(u, i)))
+			return false;
+	if (!get_i64(in, &kind))
+		return false;
+	u->kind = (int)kind;
+	return get_str(in, &u->key) && get_str(in, &u->customer) && get_str(in, &u->team) &&
+	       get_str(in, &u->user) && get_str(in, &u->name);
+}
+
+static void
+key_put(struct buf *out, const struct key_row *k)
+{
+	put_str(out, k->id);
+	put_str(out, k->name);
+	put_str(out, k->customer);
+	put_str(out, k->team);
+	put_str(out, k->user);
+	put_str(out, (struct str){ (const char *)k->digest.b, SHA256_BYTES });
+	put_i64(out, k->state);
+	put_i64(out, k->created_ns);
+	put_i64(out, k->expires_ns);
+}
+
+static bool
+key_get(struct str *in, struct key_row *k)
+{
+	struct str digest;
+	int64_t state;
+
+	if (!get_str(in, &k->id) || !get_str(in, &k->name) || !get_str(in, &k->customer) ||
+	    !get_str(in, &k->team) || !get_str(in, &k->user) || !get_str(in, &digest) ||
+	    digest.n != SHA256_BYTES || !get_i64(in, &state))
+		return false;
+	memcpy(k->digest.b, digest.p, SHA256_BYTES);
+	k->state = (int)state;
+	return get_i64(in, &k->created_ns) && get_i64(in, &k->expires_ns);
+}
+
+void
+record_put(struct buf *out, const struct record *r)
+{
+	put_str(out, r->id);
+	put_str(out, r->parent);
+	put_i64(out, r->ts_ns);
+	put_str(out, r->event);
+	put_i64(out, r->has_usage);
+	if (r->has_usage)
+		usage_put(out, r->usage);
+	put_i64(out, r->has_key);
+	if (r->has_key)
+		key_put(out, &r->key);
+}
+
+bool
+record_get(struct str in, struct record *out)
+{
+	int64_t has;
+
+	*out = (struct record){ 0 };
+	if (!get_str(&in, &out->id) || !get_str(&in, &out->parent) || !get_i64(&in, &out->ts_ns) ||
+	    !get_str(&in, &out->event) || !get_i64(&in, &has))
+		return false;
+	out->has_usage = has != 0;
+	if (out->has_usage && !usage_get(&in, &out->usage))
+		return false;
+	if (!get_i64(&in, &has))
+		return false;
+	out->has_key = has != 0;
+	return (!out->has_key || key_get(&in, &out->key)) && in.n == 0;
+}
+
+void
+chain_hash(struct sha256 *out, const struct sha256 *prev, int64_t seq, struct str event)
+{
+	unsigned char le[8];
+	struct str parts[3] = { { (const char *)prev->b, SHA256_BYTES }, { (char *)le, sizeof(le) },
+		event };
+
+	for (int i = 0; i < 8; i++)
+		le[i] = (unsigned char)((uint64_t)seq >> (8 * i));
+	sha256_parts(out, parts, COUNT(parts));
+}
+
+bool
+record_apply(struct store *s, const struct record *r, struct chain_head *head, struct err *e)
+{
+	struct audit_row row = { .seq = head->seq + 1,
+		.ts_ns = r->ts_ns,
+		.id = r->id,
+		.parent = r->parent,
+		.event = r->event };
+
+	chain_hash(&row.hash, &head->hash, row.seq, r->event);
+	if (!store_audit_put(s, &row, e) || (r->has_usage && !store_usage_add(s, &r->usage, e)) ||
+	    (r->has_key && !store_key_put(s, &r->key, e)))
+		return false;
+	head->seq = row.seq;
+	head->hash = row.hash;
+	return true;
+}

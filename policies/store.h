@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store - what is kept: keys, the audit chain, usage; and how far the journal has been applied.
+ *
+ * The interface that another database would implement.  One writer (the scribe thread, or a start
+ * before it runs); readers open their own, read-only.
+ */
+#pragma once
+
+#include "base/crypto.h"
+#include "base/err.h"
+#include "base/text.h"
+
+struct store;
+struct store *store_open(const char *data_dir, struct err *e) MUST_CHECK;        /* migrates */
+struct store *store_open_reader(const char *data_dir, struct err *e) MUST_CHECK; /* ERR_NOT_FOUND */
+void store_close(struct store **s);
+
+/* ---- writing: everything between begin and commit is one transaction ---- */
+bool store_begin(struct store *s, struct err *e) MUST_CHECK;
+bool store_commit(struct store *s, struct err *e) MUST_CHECK; /* ERR_STORE: call rollback */
+void store_rollback(struct store *s);
+
+struct audit_row {
+	int64_t seq, ts_ns;
+	struct str id, parent, event;
+	struct sha256 hash;
+};
+bool store_audit_put(struct store *s, const struct audit_row *r, struct err *e) MUST_CHECK;
+struct usage_row { /* one cell of the ledger: who, what, which quarter of an hour */
+	int64_t quarter_s;
+	int kind; /* enum ask_kind */
+	struct str key, customer, team, user, name;
+	int64_t requests, refused, input, output, cache_write, cache_read, cost_nusd, kept_bytes;
+};
+bool store_usage_add(struct store *s, const struct usage_row *r, struct err *e) MUST_CHECK;
+struct key_row {
+	struct str id, name, customer, team, user;
+	struct sha256 digest;
+	int state;
+	int64_t created_ns, expires_ns;
+};
+bool store_key_put(struct store *s, const struct key_row *r, struct err *e) MUST_CHECK;
+bool store_applied_put(struct store *s, uint64_t seq, struct err *e) MUST_CHECK;
+
+/* ---- reading; false from a callback stops ---- */
+/* Everything read until store_close() is of one moment. */
+bool store_snapshot(struct store *s, struct err *e) MUST_CHECK;
+bool store_head(struct store *s, int64_t *audit_seq, struct sha256 *hash, uint64_t *applied,
+    struct err *e) MUST_CHECK;
+typedef bool store_audit_f(void *ctx, const struct audit_row *r);
+bool store_audit_each(
+    struct store *s, int64_t after_seq, store_audit_f *fn, void *ctx, struct err *e) MUST_CHECK;
+typedef bool store_usage_f(void *ctx, const struct usage_row *r);
+bool store_usage_each(struct store *s, int64_t from_quarter_s, store_usage_f *fn, void *ctx,
+    struct err *e) MUST_CHECK;
+typedef bool store_key_f(void *ctx, const struct key_row *r);
+bool store_key_each(struct store *s, store_key_f *fn, void *ctx, struct err *e) MUST_CHECK;

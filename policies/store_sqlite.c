@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store_sqlite - the one door to SQLite.
+ *
+ * WAL with synchronous=FULL: commits are grouped by the scribe, so durability costs nothing that
+ * can be felt.  The schema's version is PRAGMA user_version; a database that is newer than this
+ * program is refused in one sentence.
+ *
+ * `usage` is the ledger: budgets are sums over it, and `audit verify` recomputes it from the rows.
+ */
+#include "policies/store.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STORE_VERSION 1
+#define BUSY_MS       200 /* the scribe tries again; a reader gives up */
+
+enum sql { SQL_AUDIT, SQL_USAGE, SQL_KEY, SQL_APPLIED, SQL_BEGIN, SQL_COMMIT, SQL_N };
+
+static const char *const sql_text[SQL_N] = {
+	[SQL_AUDIT] = "INSERT INTO audit(seq,ts_ns,id,parent,event,hash) VALUES(?,?,?,?,?,?)",
+	[SQL_USAGE] = "INSERT INTO usage VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+		      "ON CONFLICT DO UPDATE SET requests=requests+excluded.requests,"
+		      "refused=refused+excluded.refused,input=input+excluded.input,"
+		      "output=output+excluded.output,"
+		      "cache_write=cache_write+excluded.cache_write,"
+		      "cache_read=cache_read+excluded.cache_read,cost_nusd=cost_nusd+"
+		      "excluded.cost_nusd,kept_bytes=kept_bytes+excluded.kept_bytes",
+	[SQL_KEY] = "INSERT INTO keys VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
+		    "state=excluded.state,expires_ns=excluded.expires_ns",
+	[SQL_APPLIED] = "UPDATE meta SET applied=?",
+	[SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[SQL_COMMIT] = "COMMIT",
+};
+
+static const char schema[] =
+    "CREATE TABLE meta(applied INTEGER NOT NULL);"
+    "INSERT INTO meta VALUES(0);"
+    "CREATE TABLE audit(seq INTEGER PRIMARY KEY, ts_ns INTEGER NOT NULL, id TEXT NOT NULL,"
+    " parent TEXT NOT NULL, event TEXT NOT NULL, hash BLOB NOT NULL);"
+    "CREATE TABLE keys(id TEXT PRIMARY KEY, name TEXT NOT NULL, customer TEXT NOT NULL,"
+    " team TEXT NOT NULL, user TEXT NOT NULL, digest BLOB NOT NULL UNIQUE, state INTEGER NOT NULL,"
+    " created_ns INTEGER NOT NULL, expires_ns INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE usage(quarter_s INTEGER NOT NULL, kind INTEGER NOT NULL, key TEXT NOT NULL,"
+    " customer TEXT NOT NULL, team TEXT NOT NULL, user TEXT NOT NULL, name TEXT NOT NULL,"
+    " requests INTEGER NOT NULL, refused INTEGER NOT NULL, input INTEGER NOT NULL,"
+    " output INTEGER NOT NULL, cache_write INTEGER NOT NULL, cache_read INTEGER NOT NULL,"
+    " cost_nusd INTEGER NOT NULL, kept_bytes INTEGER NOT NULL,"
+    " PRIMARY KEY(quarter_s,kind,key,customer,team,user,name)) WITHOUT ROWID;"
+    "PRAGMA user_version=1;";
+
+struct store {
+	sqlite3 *db;
+	sqlite3_stmt *stmt[SQL_N];
+};
+
+static bool
+db_err(struct store *s, const char *what, struct err *e)
+{
+	return err_set(e, ERR_STORE, "%s: %s", what, sqlite3_errmsg(s->db));
+}
+
+void
+store_close(struct store **sp)
+{
+	struct store *s = *sp;
+
+	if (s == NULL)
+		return;
+	*sp = NULL;
+	for (int i = 0; i < SQL_N; i++)
+		(void)sqlite3_finalize(s->stmt[i]);
+	(void)sqlite3_close(s->db);
+	free(s);
+}
+
+static bool
+run(struct store *s, const char *sql, struct err *e)
+{
+	return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ||
+	       db_err(s, "the database", e);
+}
+
+static bool
+scalar(struct store *s, const char *sql, int64_t *out, struct err *e)
+{
+	sqlite3_stmt *q = NULL;
+	bool ok = sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) == SQLITE_OK &&
+		  sqlite3_step(q) == SQLITE_ROW;
+
+	if (ok)
+		*out = sqlite3_column_int64(q, 0);
+	(void)sqlite3_finalize(q);
+	return ok || db_err(s, "the database", e);
+}
+
+static bool
+migrate(struct store *s, struct err *e)
+{
+	int64_t version;
+
+	if (!scalar(s, "PRAGMA user_version", &version, e))
+		return false;
+	if (version > STORE_VERSION)
+		return err_set(e, ERR_STORE,
+		    "the database is of version %lld, newer than this program's %d (upgrade it)",
+		    (long long)version, STORE_VERSION);
+	if (version == STORE_VERSION)
+		return true;
+	return run(s, "BEGIN IMMEDIATE", e) && run(s, schema, e) && run(s, "COMMIT", e);
+}
+
+static struct store *
+db_open(const char *data_dir, int flags, struct err *e)
+{
+	struct store *s = mem_zalloc(sizeof(*s));
+	char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%s/tollgate.db", data_dir);
+	if (sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK) {
+		(void)sqlite3_busy_timeout(s->db, BUSY_MS);
+		return s;
+	}
+	(void)err_set(e, (flags & SQLITE_OPEN_READONLY) != 0 ? ERR_NOT_FOUND : ERR_STORE,
+	    "cannot open %s: %s", path, sqlite3_errmsg(s->db));
+	store_close(&s);
+	return NULL;
+}
+
+struct store *
+store_open(const char *data_dir, struct err *e)
+{
+	struct store *s = db_open(data_dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e);
+	bool ok = s != NULL && run(s, "PRAGMA journal_mode=WAL", e) &&
+		  run(s, "PRAGMA synchronous=FULL", e) &&
+		  run(s, "PRAGMA wal_autocheckpoint=4000", e) && migrate(s, e);
+
+	for (int i = 0; ok && i < SQL_N; i++)
+		ok = sqlite3_prepare_v3(s->db, sql_text[i], -1, SQLITE_PREPARE_PERSISTENT,
+			 &s->stmt[i], NULL) == SQLITE_OK ||
+		     db_err(s, "the database", e);
+	if (!ok)
+		store_close(&s);
+	return s;
+}
+
+struct store *
+store_open_reader(const char *data_dir, struct err *e)
+{
+	struct store *s = db_open(data_dir, SQLITE_OPEN_READONLY, e);
+	int64_t version;
+
+	if (s != NULL &&
+	    (!scalar(s, "PRAGMA user_version", &version, e) || version != STORE_VERSION)) {
+		(void)err_set(e, ERR_STORE, "the database in %s is not of this version", data_dir);
+		store_close(&s);
+	}
+	return s;
+}
+
+/* ---- writing ---- */
+
+static bool
+step(struct store *s, enum sql which, struct err *e)
+{
+	int rc = sqlite3_step(s->stmt[which]);
+
+	(void)sqlite3_reset(s->stmt[which]);
+	return rc == SQLITE_DONE || db_err(s, "the database", e);
+}
+
+bool
+store_begin(struct store *s, struct err *e)
+{
+	return step(s, SQL_BEGIN, e);
+}
+
+bool
+store_commit(struct store *s, struct err *e)
+{
+	return step(s, SQL_COMMIT, e);
+}
+
+void
+store_rollback(struct store *s)
+{
+	if (sqlite3_get_autocommit(s->db) == 0)
+		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static void
+bind_str(sqlite3_stmt *q, int i, struct str s)
+{
+	(void)sqlite3_bind_text(q, i, s.n > 0 ? s.p : "", (int)s.n, SQLITE_STATIC);
+}
+
+bool
+store_audit_put(struct store *s, const struct audit_row *r, struct err *e)
+{
+	sqlite3_stmt *q = s->stmt[SQL_AUDIT];
+
+	(void)sqlite3_bind_int64(q, 1, r->seq);
+	(void)sqlite3_bind_int64(q, 2, r->ts_ns);
+	bind_str(q, 3, r->id);
+	bind_str(q, 4, r->parent);
+	bind_str(q, 5, r->event);
+	(void)sqlite3_bind_blob(q, 6, r->hash.b, SHA256_BYTES, SQLITE_STATIC);
+	return step(s, SQL_AUDIT, e);
+}
+
+bool
+store_usage_add(struct store *s, const struct usage_row *r, struct err *e)
+{
+	sqlite3_stmt *q = s->stmt[SQL_USAGE];
+	const int64_t numbers[] = { r->requests, r->refused, r->input, r->output, r->cache_write,
+		r->cache_read, r->cost_nusd, r->kept_bytes };
+
+	(void)sqlite3_bind_int64(q, 1, r->quarter_s);
+	(void)sqlite3_bind_int(q, 2, r->kind);
+	bind_str(q, 3, r->key);
+	bind_str(q, 4, r->customer);
+	bind_str(q, 5, r->team);
+	bind_str(q, 6, r->user);
+	bind_str(q, 7, r->name);
+	for (int i = 0; i < (int)COUNT(numbers); i++)
+		(void)sqlite3_bind_int64(q, 8 + i, numbers[i]);
+	return step(s, SQL_USAGE, e);
+}
+
+bool
+store_key_put(struct store *s, const struct key_row *r, struct err *e)
+{
+	sqlite3_stmt *q = s->stmt[SQL_KEY];
+
+	bind_str(q, 1, r->id);
+	bind_str(q, 2, r->name);
+	bind_str(q, 3, r->customer);
+	bind_str(q, 4, r->team);
+	bind_str(q, 5, r->user);
+	(void)sqlite3_bind_blob(q, 6, r->digest.b, SHA256_BYTES, SQLITE_STATIC);
+	(void)sqlite3_bind_int(q, 7, r->state);
+	(void)sqlite3_bind_int64(q, 8, r->created_ns);
+	(void)sqlite3_bind_int64(q, 9, r->expires_ns);
+	return step(s, SQL_KEY, e);
+}
+
+bool
+store_applied_put(struct store *s, uint64_t seq, struct err *e)
+{
+	(void)sqlite3_bind_int64(s->stmt[SQL_APPLIED], 1, (int64_t)seq);
+	return step(s, SQL_APPLIED, e);
+}
+
+/* ---- reading ---- */
+
+bool
+store_snapshot(struct store *s, struct err *e)
+{
+	return run(s, "BEGIN", e);
+}
+
+static struct str
+column_str(sqlite3_stmt *q, int i)
+{
+	const char *p = (const char *)sqlite3_column_text(q, i);
+
+	return (struct str){ p == NULL ? "" : p, (size_t)sqlite3_column_bytes(q, i) };
+}
+
+static void
+column_hash(sqlite3_stmt *q, int i, struct sha256 *out)
+{
+	const void *p = sqlite3_column_blob(q, i);
+
+	memset(out, 0, sizeof(*out));
+	if (p != NULL && sqlite3_column_bytes(q, i) == SHA256_BYTES)
+		memcpy(out->b, p, SHA256_BYTES);
+}
+
+bool
+store_head(
+    struct store *s, int64_t *audit_seq, struct sha256 *hash, uint64_t *applied, struct err *e)
+{
+	sqlite3_stmt *q = NULL;
+	int64_t n = 0;
+	bool ok;
+
+	*audit_seq = 0;
+	memset(hash, 0, sizeof(*hash));
+	if (!scalar(s, "SELECT applied FROM meta", &n, e))
+		return false;
+	*applied = (uint64_t)n;
+	ok = sqlite3_prepare_v2(s->db, "SELECT seq,hash FROM audit ORDER BY seq DESC LIMIT 1", -1,
+		 &q, NULL) == SQLITE_OK;
+	if (ok && sqlite3_step(q) == SQLITE_ROW) {
+		*audit_seq = sqlite3_column_int64(q, 0);
+		column_hash(q, 1, hash);
+	}
+	(void)sqlite3_finalize(q);
+	return ok || db_err(s, "the database", e);
+}
+
+static sqlite3_stmt *
+query(struct store *s, const char *sql, int64_t argument, struct err *e)
+{
+	sqlite3_stmt *q = NULL;
+
+	if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) != SQLITE_OK) {
+		(void)db_err(s, "the database", e);
+		return NULL;
+	}
+	if (sqlite3_bind_parameter_count(q) > 0)
+		(void)sqlite3_bind_int64(q, 1, argument);
+	return q;
+}
+
+/* Closes the query; rc is the step that ended the loop, or SQLITE_ROW when the caller stopped. */
+static bool
+query_end(struct store *s, sqlite3_stmt *q, int rc, struct err *e)
+{
+	(void)sqlite3_finalize(q);
+	return rc == SQLITE_DONE || rc == SQLITE_ROW || db_err(s, "the database", e);
+}
+
+bool
+store_audit_each(struct store *s, int64_t after_seq, store_audit_f *fn, void *ctx, struct err *e)
+{
+	sqlite3_stmt *q =
+	    query(s, "SELECT seq,ts_ns,id,parent,event,hash FROM audit WHERE seq>? ORDER BY seq",
+		after_seq, e);
+	int rc = SQLITE_DONE;
+
+	if (q == NULL)
+		return false;
+	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+		struct audit_row r = { .seq = sqlite3_column_int64(q, 0),
+			.ts_ns = sqlite3_column_int64(q, 1),
+			.id = column_str(q, 2),
+			.parent = column_str(q, 3),
+			.event = column_str(q, 4) };
+
+		column_hash(q, 5, &r.hash);
+		if (!fn(ctx, &r))
+			break;
+	}
+	return query_end(s, q, rc, e);
+}
+
+bool
+store_usage_each(
+    struct store *s, int64_t from_quarter_s, store_usage_f *fn, void *ctx, struct err *e)
+{
+	sqlite3_stmt *q =
+	    query(s, "SELECT * FROM usage WHERE quarter_s>=? ORDER BY 1,2,3", from_quarter_s, e);
+	int rc = SQLITE_DONE;
+
+	if (q == NULL)
+		return false;
+	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+		struct usage_row r = { .quarter_s = sqlite3_column_int64(q, 0),
+			.kind = sqlite3_column_int(q, 1),
+			.key = column_str(q, 2),
+			.customer = column_str(q, 3),
+			.team = column_str(q, 4),
+			.user = column_str(q, 5),
+			.name = column_str(q, 6),
+			.requests = sqlite3_column_int64(q, 7),
+			.refused = sqlite3_column_int64(q, 8),
+			.input = sqlite3_column_int64(q, 9),
+			.output = sqlite3_column_int64(q, 10),
+			.cache_write = sqlite3_column_int64(q, 11),
+			.cache_read = sqlite3_column_int64(q, 12),
+			.cost_nusd = sqlite3_column_int64(q, 13),
+			.kept_bytes = sqlite3_column_int64(q, 14) };
+
+		if (!fn(ctx, &r))
+			break;
+	}
+	return query_end(s, q, rc, e);
+}
+
+bool
+store_key_each(struct store *s, store_key_f *fn, void *ctx, struct err *e)
+{
+	sqlite3_stmt *q = query(s, "SELECT * FROM keys ORDER BY created_ns,id", 0, e);
+	int rc = SQLITE_DONE;
+
+	if (q == NULL)
+		return false;
+	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+		struct key_row r = { .id = column_str(q, 0),
+			.name = column_str(q, 1),
+			.customer = column_str(q, 2),
+			.team = column_str(q, 3),
+			.user = column_str(q, 4),
+			.state = sqlite3_column_int(q, 6),
+			.created_ns = sqlite3_column_int64(q, 7),
+			.expires_ns = sqlite3_column_int64(q, 8) };
+
+		column_hash(q, 5, &r.digest);
+		if (!fn(ctx, &r))
+			break;
+	}
+	return query_end(s, q, rc, e);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * usage - what people look at: sums over the ledger, a key's quota, metrics.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "policies/core.h"
+
+struct sum {
+	char *name;
+	int64_t requests, calls, runs, refused, input, output, cache_read, cache_write, cost, kept;
+};
+
+struct sums {
+	struct str by;
+	int64_t since_s;
+	struct map all;
+};
+
+static struct str
+dimension(const struct usage_row *r, struct str by)
+{
+	struct str tool = r->name;
+
+	if (str_eq(by, STR("customer")))
+		return r->customer;
+	if (str_eq(by, STR("team")))
+		return r->team;
+	if (str_eq(by, STR("user")))
+		return r->user;
+	if (str_eq(by, STR("key")))
+		return r->key;
+	if (str_eq(by, STR("model")))
+		return r->kind == ASK_MODEL ? r->name : STR_NONE;
+	if (str_eq(by, STR("tool")))
+		return r->kind == ASK_TOOL ? r->name : STR_NONE;
+	return r->kind == ASK_TOOL ? str_cut(&tool, '/') : STR_NONE; /* server */
+}
+
+static bool
+on_cell(void *ctx, const struct usage_row *r)
+{
+	struct sums *all = ctx;
+	struct str name = dimension(r, all->by);
+	struct sum *s;
+
+	if (name.p == NULL)
+		return true;
+	if (name.n == 0)
+		name = STR("(none)");
+	s = map_get(&all->all, name);
+	if (s == NULL) {
+		s = mem_zalloc(sizeof(*s));
+		s->name = str_dup(name);
+		map_set(&all->all, str_of(s->name), s);
+	}
+	s->requests += r->kind == ASK_MODEL ? r->requests : 0;
+	s->calls += r->kind == ASK_TOOL ? r->requests : 0;
+	s->runs += r->kind == ASK_RUN ? r->requests : 0;
+	s->refused += r->refused;
+	s->input += r->input;
+	s->output += r->output;
+	s->cache_read += r->cache_read;
+	s->cache_write += r->cache_write;
+	s->cost += r->cost_nusd;
+	s->kept += r->kept_bytes;
+	return true;
+}
+
+static int
+by_cost(const void *a, const void *b)
+{
+	const struct sum *x = *(struct sum *const *)a, *y = *(struct sum *const *)b;
+
+	if (x->cost != y->cost)
+		return x->cost < y->cost ? 1 : -1;
+	return str_cmp(str_of(x->name), str_of(y->name));
+}
+
+static void
+sum_put(struct buf *out, const struct sum *s)
+{
+	buf_puts(out, "{\"name\":");
+	buf_json_str(out, str_of(s->name));
+	buf_printf(out,
+	    ",\"requests\":%lld,\"calls\":%lld,\"runs\":%lld,\"input_tokens\":%lld,"
+	    "\"output_tokens\":%lld,\"cache_read_tokens\":%lld,\"cache_write_tokens\":%lld,"
+	    "\"cost_nusd\":%lld,\"kept_bytes\":%lld,\"refused\":%lld}",
+	    (long long)s->requests, (long long)s->calls, (long long)s->runs, (long long)s->input,
+	    (long long)s->output, (long long)s->cache_read, (long long)s->cache_write,
+	    (long long)s->cost, (long long)s->kept, (long long)s->refused);
+}
+
+static void
+sums_put(struct sums *all, struct buf *out)
+{
+	struct sum **rows = mem_alloc((all->all.n + 1) * sizeof(struct sum *));
+	struct str key;
+	void *value;
+	size_t n = 0;
+
+	for (size_t it = 0; map_next(&all->all, &it, &key, &value);)
+		rows[n++] = value;
+	qsort(rows, n, sizeof(struct sum *), by_cost);
+	buf_putc(out, '[');
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			buf_putc(out, ',');
+		sum_put(out, rows[i]);
+		free(rows[i]->name);
+		free(rows[i]);
+	}
+	buf_putc(out, ']');
+	free(rows);
+	map_fini(&all->all);
+}
+
+bool
+usage_json(const char *data_dir, struct str by, int64_t since_ns, struct buf *out, struct err *e)
+{
+	static const char words[][9] = { "customer", "team", "user", "key", "model", "tool",
+		"server" };
+	struct sums all = { .by = by, .since_s = since_ns / 1000000000 };
+	struct store *s;
+	bool known = false, ok;
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		known |= str_eq(by, str_of(words[i]));
+	if (!known)
+		return err_set(e, ERR_INVALID,
+		    "usage is counted by customer, team, user, key, model, tool or server");
+	s = store_open_reader(data_dir, e);
+	if (s == NULL)
+		return false;
+	ok = store_usage_each(s, all.since_s, on_cell, &all, e);
+	store_close(&s);
+	sums_put(&all, out);
+	return ok;
+}
+
+/* ---- quota ---- */
+
+static void
+time_put(struct buf *out, int64_t s)
+{
+	time_t t = (time_t)s;
+	struct tm tm;
+
+	if (gmtime_r(&t, &tm) != NULL)
+		buf_printf(out, "\"%04d-%02d-%02dT%02d:%02d:%02dZ\"", tm.tm_year + 1900,
+		    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+static void
+budget_put(struct buf *out, const struct budget *b, const struct account *a, int64_t now_s)
+{
+	int i = (int)b->period - 1;
+	int64_t start, end, left = b->amount_nusd - a->used_nusd[i] - a->held_nusd[i];
+
+	period_bounds(b->period, now_s, &start, &end);
+	buf_printf(out,
+	    "{\"period\":\"%s\",\"limit_nusd\":%lld,\"used_nusd\":%lld,\"held_nusd\":%lld,"
+	    "\"left_nusd\":%lld,\"resets_at\":",
+	    period_word(b->period), (long long)b->amount_nusd, (long long)a->used_nusd[i],
+	    (long long)a->held_nusd[i], (long long)(left > 0 ? left : 0));
+	time_put(out, end);
+	buf_putc(out, '}');
+}
+
+void
+core_quota_json(struct core *c, struct key *k, struct buf *out)
+{
+	static const char *const words[] = { "", "customer", "team", "user" };
+	int64_t now_s = loop_wall_ns(c->loop) / 1000000000;
+	const struct subject *s = key_subject(k);
+
+	buf_puts(out, "{\"key\":");
+	buf_json_str(out, str_of(k->id));
+	buf_puts(out, ",\"name\":");
+	buf_json_str(out, str_of(k->name));
+	buf_puts(out, ",\"levels\":[");
+	for (size_t i = 0; s != NULL && i < s->chain.n; i++) {
+		const struct level *l = s->chain.level[i];
+		struct account *a = account_get(c, l->id);
+
+		account_roll(a, now_s);
+		buf_printf(out, "%s{\"level\":\"%s\",\"name\":", i > 0 ? "," : "", words[l->kind]);
+		buf_json_str(out, l->id);
+		buf_puts(out, ",\"budgets\":[");
+		for (size_t b = 0; b < l->budgets_n; b++) {
+			if (b > 0)
+				buf_putc(out, ',');
+			budget_put(out, &l->budgets[b], a, now_s);
+		}
+		buf_puts(out, "]}");
+	}
+	buf_puts(out, "]}");
+}
+
+void
+core_metrics(struct core *c, struct buf *out)
+{
+	struct err e;
+
+	buf_printf(out,
+	    "# TYPE tollgate_passes_total counter\n"
+	    "tollgate_passes_total{verdict=\"entered\"} %llu\n"
+	    "tollgate_passes_total{verdict=\"refused\"} %llu\n"
+	    "# TYPE tollgate_passes_open gauge\ntollgate_passes_open %llu\n"
+	    "# TYPE tollgate_scribe_backlog_bytes gauge\ntollgate_scribe_backlog_bytes %zu\n"
+	    "# TYPE tollgate_core_ready gauge\ntollgate_core_ready %d\n",
+	    (unsigned long long)c->entered, (unsigned long long)c->refused,
+	    (unsigned long long)(c->entered - c->left), scribe_backlog_bytes(c->scribe),
+	    core_ready(c, &e));
+}
