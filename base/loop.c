@@ -56,8 +56,9 @@ struct loop {
 	int64_t wheel_ms;                 /* every timer due at or before this has run */
 
 	struct link deferred, after_journal, freed;
-	deferred_f *journal;
+	journal_write_f *journal;
 	void *journal_ctx;
+	bool held;     /* the journal failed: the sends wait */
 	size_t events; /* callbacks in this turn: what "quiet" is told by */
 
 	int signal_fd;
@@ -343,7 +344,7 @@ deferred_drop(struct deferred *d)
 }
 
 void
-loop_on_journal(struct loop *l, deferred_f *fn, void *ctx)
+loop_on_journal(struct loop *l, journal_write_f *fn, void *ctx)
 {
 	l->journal = fn;
 	l->journal_ctx = ctx;
@@ -385,7 +386,8 @@ clock_answer(struct loop *l)
 void
 loop_turn(struct loop *l)
 {
-	bool busy = l->clock_asked || !link_empty(&l->deferred) || !link_empty(&l->after_journal);
+	bool busy = l->clock_asked || !link_empty(&l->deferred) ||
+		    (!link_empty(&l->after_journal) && !l->held);
 
 	IS(l, LOOP_MAGIC);
 	l->events = 0;
@@ -399,10 +401,10 @@ loop_turn(struct loop *l)
 	wheel_run(l);
 	for (int i = 0; i < DEFER_ROUNDS; i++)
 		deferred_round(l, &l->deferred);
-	if (l->journal != NULL)
-		l->journal(l->journal_ctx);
+	l->held = l->journal != NULL && !l->journal(l->journal_ctx);
 	/* One round: what a send queues here has not been written by the journal yet. */
-	deferred_round(l, &l->after_journal);
+	if (!l->held)
+		deferred_round(l, &l->after_journal);
 	jobs_reap();
 	freed_reap(l);
 	clock_answer(l);

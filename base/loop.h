@@ -75,8 +75,10 @@ void loop_defer(struct loop *l, struct deferred *d, deferred_f *fn, void *ctx);
 /* fn runs once, this turn, after the journal's write: requests towards upstreams wait here. */
 void loop_after_journal(struct loop *l, struct deferred *d, deferred_f *fn, void *ctx);
 void deferred_drop(struct deferred *d);
-/* The journal's write; set once at start. */
-void loop_on_journal(struct loop *l, deferred_f *fn, void *ctx);
+/* The journal's write; set once at start.  false: it failed, and what waits for it goes on waiting
+ * (until a later turn: the journal arms a timer). */
+typedef bool journal_write_f(void *ctx);
+void loop_on_journal(struct loop *l, journal_write_f *fn, void *ctx);
 
 /* Signals arrive as ordinary callbacks in the turn (signalfd underneath). */
 typedef void signal_f(void *ctx, int signo);

@@ -262,6 +262,13 @@ core_revision(const struct core *c)
 
 /* ---- turning ---- */
 
+/* A record made after this turn's write must not wait for the next event: another turn follows. */
+static void
+nudge(void *ctx)
+{
+	(void)ctx;
+}
+
 void
 core_record(struct core *c, enum record_type t, const struct record *r)
 {
@@ -272,6 +279,7 @@ core_record(struct core *c, enum record_type t, const struct record *r)
 	ASSERT(buf_ok(&b)); /* every text in it was clipped */
 	(void)journal_put(c->journal, (uint8_t)t, buf_str(&b));
 	buf_fini(&b);
+	loop_defer(c->loop, &c->nudge, nudge, c);
 }
 
 static void
@@ -509,6 +517,7 @@ core_close(struct core **cp)
 			log_error(
 			    NULL, "the last records could not be written", F_TEXT("why", e.text));
 		timer_stop(&c->retry);
+		deferred_drop(&c->nudge);
 		watch_free(&c->scribe_watch);
 		scribe_stop(&c->scribe);
 	}

@@ -50,6 +50,7 @@ struct core {
 	bool journal_ok, pruning;
 	struct err journal_err;
 	struct timer retry;
+	struct deferred nudge;
 	struct link keys; /* in order of creation */
 	struct map by_digest, by_id, by_name;
 	struct map accounts; /* by level id */
