@@ -3,8 +3,8 @@
  * proc - children in a process group of their own, watched through a pidfd.
  *
  *   RUNNING --exit seen on the pidfd, and stdout at its end--> ended()
- *   RUNNING --proc_stop()--> stdin closed --grace_ms--> SIGTERM --grace_ms--> SIGKILL
- *   any     --job_cancel() or an error--> the group is killed at once
+ *   RUNNING --proc_stop()--> stdin closed behind what waits --grace_ms--> SIGTERM --grace_ms-->
+ * SIGKILL any     --job_cancel() or an error--> the group is killed at once
  *
  * fork() and exec with nothing inherited: descriptors above 2 are closed by close_range, the
  * environment is what was given, the signal mask is clear, and PR_SET_PDEATHSIG ends the child
@@ -46,7 +46,7 @@ struct proc {
 	struct watch *exit_watch, *in_watch, *out_watch, *err_watch;
 	struct timer grace, drain;
 	int grace_ms, kills;
-	bool exited, out_eof;
+	bool exited, out_eof, closing; /* closing: stdin, once it has taken what waits */
 	struct buf in, line;
 	size_t in_sent;
 	int64_t err_window_ms;
@@ -277,6 +277,8 @@ in_flush(struct proc *p)
 		watch_set(p->in_watch, 0);
 	buf_reset(&p->in);
 	p->in_sent = 0;
+	if (p->closing)
+		in_close(p);
 }
 
 static void
@@ -290,7 +292,7 @@ bool
 proc_write(struct proc *p, struct str bytes)
 {
 	IS(p, PROC_MAGIC);
-	if (!job_running(&p->job) || p->in_fd < 0)
+	if (!job_running(&p->job) || p->in_fd < 0 || p->closing)
 		return false;
 	if (p->in_sent > 0) {
 		buf_drop(&p->in, p->in_sent);
@@ -323,7 +325,8 @@ proc_stop(struct proc *p, int grace_ms)
 	IS(p, PROC_MAGIC);
 	if (!job_running(&p->job))
 		return;
-	in_close(p);
+	p->closing = true;
+	in_flush(p);
 	p->grace_ms = grace_ms;
 	p->kills = 0;
 	timer_set(p->loop, &p->grace, grace_ms, grace_over, p);

@@ -34,6 +34,7 @@ struct proc *proc_start(struct loop *l, struct job *parent, const struct proc_se
 struct job *proc_job(struct proc *p);
 /* Queues bytes for stdin (copied).  false: too much waits already. */
 bool proc_write(struct proc *p, struct str bytes);
-/* Closes stdin, then SIGTERM after grace_ms, SIGKILL after twice that; `ended` still comes. */
+/* Closes stdin behind what waits for it, then SIGTERM after grace_ms, SIGKILL after twice that;
+ * `ended` still comes. */
 void proc_stop(struct proc *p, int grace_ms);
 int proc_pid(const struct proc *p);
