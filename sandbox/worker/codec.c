@@ -82,6 +82,17 @@ utf8_length(const unsigned char *p, size_t left)
 	return c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : n;
 }
 
+static bool
+is_utf8(const char *s, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)s, *end = p + n;
+	size_t k;
+
+	while (p < end && (k = utf8_length(p, (size_t)(end - p))) > 0)
+		p += k;
+	return p == end;
+}
+
 static void
 put_string(const char *s, size_t n)
 {
@@ -252,6 +263,8 @@ put_object(lua_State *L, int idx, size_t count, enum json_empty empty, int depth
 		if (i > 0 && key_order(&keys[i - 1], &keys[i]) == 0)
 			luaL_error(
 			    L, "key %s stands in the table twice, as number and as string", s);
+		if (!is_utf8(s, keys[i].n)) /* repaired, two keys could become one */
+			luaL_error(L, "a key is not UTF-8");
 		if (i > 0)
 			out_put(",", 1);
 		put_string(s, keys[i].n);

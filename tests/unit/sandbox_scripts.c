@@ -167,6 +167,7 @@ test_values(void)
 	expect("return {[1]=1, [3]=3}", SANDBOX_DONE, "{\"1\":1,\"3\":3}");
 	expect("return {[1]=1, x=2}", SANDBOX_DONE, "{\"1\":1,\"x\":2}");
 	expect("return {[1]=1, ['1']=2, x=1}", SANDBOX_RUNTIME, "twice");
+	expect("return {['\\xff']=1, ['\\xfe']=2}", SANDBOX_RUNTIME, "a key is not UTF-8");
 	expect("return {f=print}", SANDBOX_RUNTIME, "cannot hold a function");
 	expect("local t = {} t.t = t return t", SANDBOX_RUNTIME, "contains itself");
 	expect("return 'a\\0\\255\\n\"\\\\\\u{20ac}'", SANDBOX_DONE,
