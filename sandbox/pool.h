@@ -52,6 +52,7 @@ struct sandbox_run {
 	uint32_t tools_n;
 	int wall_ms;
 	bool ended;   /* end, text and value are final; the worker is still to be reaped */
+	bool told;    /* the done event has been given */
 	bool overdue; /* its worker was killed and has not been reported since */
 	enum sandbox_end end;
 	struct buf text, log; /* value or message; printed text */

@@ -60,7 +60,7 @@ run_stop(struct job *j)
 		r->worker = NULL;
 		s->counts.running--;
 	}
-	if (j->state == JOB_CANCELLED && !r->self_test)
+	if (j->state == JOB_CANCELLED && !r->self_test && !r->told)
 		s->counts.ends[SANDBOX_CANCELLED]++;
 	pool_pump(s);
 }
@@ -202,6 +202,7 @@ tell_done(struct sandbox_run *r)
 	if (r->end == SANDBOX_SECCOMP || r->end == SANDBOX_CRASH || r->end == SANDBOX_PROTO)
 		log_warn(
 		    &r->job, "script broke its worker", F_TEXT("end", sandbox_end_word(r->end)));
+	r->told = true;
 	r->ev->done(r->ctx, &result);
 	if (job_running(&r->job))
 		job_finish(&r->job, NULL);

@@ -251,7 +251,9 @@ vm_warm(void)
 
 	for (size_t i = 0; i < sizeof(stack); i += 4096)
 		stack[i] = 1;
+	lua_gc(vm.main, LUA_GCSTOP); /* marking would write to, and so copy, every shared page */
 	(void)run(vm.main, text, sizeof(text) - 1);
+	lua_gc(vm.main, LUA_GCRESTART);
 }
 
 static void
