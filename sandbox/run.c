@@ -286,8 +286,11 @@ run_on_socket(void *worker, int events)
 	}
 	if ((events & WATCH_WRITE) != 0 && w->out.n > 0)
 		flush(w);
-	if ((events & WATCH_READ) != 0 && !drain(w, true))
-		watch_set(w->watch, 0);
+	if ((events & WATCH_READ) == 0 || drain(w, true))
+		return;
+	watch_set(w->watch, 0);
+	if (w->run != NULL && !w->run->ended) /* EOF and no end: it is dead or soon will be */
+		timer_set(w->run->owner->loop, &w->run->timer, PATIENCE_MS, on_impatience, w->run);
 }
 
 /* What a worker that said nothing at its end died of. */
