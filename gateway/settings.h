@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings - tollgate.yaml, read and checked; plain data that lives in one arena. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "mcp/mcp.h"
+
+#define SETTINGS_LISTEN_MAX    8
+#define SETTINGS_PROVIDERS_MAX 64
+#define SETTINGS_MODELS_MAX    512
+#define SETTINGS_SERVERS_MAX   256
+
+struct listen_entry {
+	const char *address;
+	int serves; /* SERVES_* */
+};
+struct provider_entry {
+	struct str name, key;
+	const char *url, *ca_file, *proxy;
+	struct str missing; /* why it cannot be used, or "" */
+};
+struct model_entry {
+	struct str pattern;
+	size_t provider; /* index */
+};
+struct alias_entry {
+	struct str name, model;
+};
+struct settings {
+	struct arena arena;
+	const char *file, *dir; /* of tollgate.yaml, absolute */
+	struct listen_entry listen[SETTINGS_LISTEN_MAX];
+	size_t listen_n;
+	const char *data, *policies, *prices; /* absolute; prices NULL: none */
+	struct provider_entry *providers;
+	size_t providers_n;
+	struct model_entry *models;
+	size_t models_n;
+	struct alias_entry *aliases;
+	size_t aliases_n;
+	struct server_settings *servers;
+	size_t servers_n;
+	struct str *server_names, *model_names; /* for the policy files' checks */
+	size_t model_names_n;
+	bool strict, log_json;
+	enum log_level log_level;
+	int64_t body_bytes;
+};
+/* NULL with *e "file:line:col: what (fix)".  Warnings (an inline secret, an unset variable) are
+ * appended to `warnings`, one per line. */
+struct settings *settings_load(const char *file, struct buf *warnings, struct err *e) MUST_CHECK;
+void settings_free(struct settings **s);
