@@ -566,7 +566,7 @@ hub_free(struct hub **hp)
 	IS(h, HUB_MAGIC);
 	sessions_free(h);
 	for (size_t i = 0; i < h->servers_n; i++)
-		server_cancel_upcalls(&h->servers[i]);
+		server_stop(&h->servers[i]);
 	job_cancel(&h->job);
 	jobs_reap(); /* h->job is inside h */
 	for (size_t i = 0; i < h->servers_n; i++)

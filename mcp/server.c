@@ -64,8 +64,6 @@ server_init(struct server *sv, struct hub *h, const struct server_settings *s, s
 void
 server_fini(struct server *sv)
 {
-	timer_stop(&sv->timer);
-	sv->type->close(sv);
 	sv->type->free(sv);
 	map_fini(&sv->pending);
 	toolset_free(&sv->tools);
@@ -345,10 +343,13 @@ backoff_ms(int failures)
 }
 
 void
-server_cancel_upcalls(struct server *sv)
+server_stop(struct server *sv)
 {
+	timer_stop(&sv->timer);
+	sv->state = SERVER_DISABLED;
 	while (!link_empty(&sv->upcalls))
 		job_cancel(&CONTAINER(sv->upcalls.next, struct upcall, of_server)->job);
+	sv->type->close(sv);
 }
 
 static void

@@ -114,8 +114,8 @@ struct upcall {
 
 bool server_init(
     struct server *sv, struct hub *h, const struct server_settings *s, struct err *e) MUST_CHECK;
-void server_cancel_upcalls(struct server *sv); /* silently: the hub goes */
-void server_fini(struct server *sv);           /* after their memory has gone */
+void server_stop(struct server *sv); /* at once, silently: the hub goes */
+void server_fini(struct server *sv); /* after the jobs' memory has gone */
 void server_connect(struct server *sv);
 const char *server_state_word(const struct server *sv);
 

@@ -251,6 +251,7 @@ take_line(struct demo *d, struct str line)
 	struct json_field f[] = { { .name = STR("id") }, { .name = STR("method") },
 		{ .name = STR("params") } };
 	struct request r = { .params = STR("{}") };
+	struct str id;
 	struct arena a;
 	struct err e;
 
@@ -274,7 +275,8 @@ take_line(struct demo *d, struct str line)
 		say_garbage(d);
 	if (r.id.p != NULL)
 		answer(d, &r, &a);
-	else if (str_eq(r.method, STR("notifications/cancelled")) && d->listen_id[0] != '\0')
+	else if (str_eq(r.method, STR("notifications/cancelled")) &&
+		 json_get(r.params, STR("requestId"), &id) && str_eq(id, str_of(d->listen_id)))
 		d->listen_id[0] = '\0';
 	arena_free(&a);
 }
