@@ -21,8 +21,11 @@ struct generation {
 	struct zygote *zygote;
 	struct link workers;
 	uint32_t last_serial, layers;
+	int forks; /* for scripts */
 	int probes_open, probes_survived, probes_unlocked;
-	struct timer deadline;
+	struct timer deadline, sweep;
+	uint32_t sweep_next;         /* the system call number to try next */
+	bool sweeping;               /* one probe of the sweep is under way */
 	bool script_over, script_ok; /* of the self-test */
 };
 
@@ -37,6 +40,7 @@ struct worker {
 	struct buf out; /* towards the worker, from out_at on */
 	size_t out_at;
 	struct sandbox_run *run; /* NULL: idle, or nobody waits any more */
+	uint32_t sweep;          /* PROBE_NUMBER | the number it tries, or 0 */
 	bool probe, kill_wanted;
 };
 
@@ -75,6 +79,7 @@ struct sandbox {
 	struct timer again; /* next start of a zygote, or its renewal */
 	struct deferred pump;
 	int failures;
+	bool swept; /* the sweep over all system calls has been started */
 	struct sandbox_counts counts;
 };
 

@@ -20,7 +20,8 @@
 struct sandbox;
 struct sandbox_run;
 
-/* Measured at each start of the zygote: nine probes must die, a script must run. */
+/* Measured at each start of the zygote: nine probes must die, a script must run.  Ten seconds after
+ * the first start every system call number is tried as well, one every 100 ms. */
 enum sandbox_level {
 	SANDBOX_STARTING,    /* runs may be started: they wait */
 	SANDBOX_UNAVAILABLE, /* a required layer is missing: every run is refused */
