@@ -28,7 +28,8 @@ struct connecting *connect_start(struct loop *l, const struct connect_settings *
 void connect_cancel(struct connecting **c); /* silent */
 
 int connection_fd(const struct connection *c);
-/* Bytes moved; 0: would block; -1: broken.  recv also gives -1 at the end, with *eof. */
+/* Bytes moved; 0: would block; -1: broken.  recv also gives -1 at the end, with *eof;
+ * over TLS a stream that was cut off looks the same, libcurl does not tell. */
 ssize_t connection_send(struct connection *c, const struct iovec *iov, int n);
 ssize_t connection_recv(struct connection *c, void *p, size_t n, bool *eof);
 void connection_free(struct connection **c);

@@ -526,12 +526,13 @@ bytes_got(struct http_call *c, struct str bytes)
 	return true;
 }
 
+/* Only an orderly end ends a body of unknown length; after a reset it may not be whole. */
 static void
-stream_end(struct http_call *c)
+stream_end(struct http_call *c, bool orderly)
 {
 	struct err e;
 
-	if (c->in_body && c->decoder.framing == HTTP1_UNTIL_CLOSE) {
+	if (orderly && c->in_body && c->decoder.framing == HTTP1_UNTIL_CLOSE) {
 		job_finish(&c->job, NULL);
 		return;
 	}
@@ -587,7 +588,7 @@ call_read(struct http_call *c)
 		if (n == 0)
 			return;
 		if (n < 0) {
-			stream_end(c);
+			stream_end(c, eof);
 			return;
 		}
 		if (!bytes_got(c, (struct str){ p->read, (size_t)n }))

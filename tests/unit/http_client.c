@@ -305,6 +305,21 @@ test_keep(int server, struct origin *o)
 	CHECK(hear_end(u, &q));
 	(void)close(u);
 
+	TEST("a reset does not end a body of unknown length");
+	{
+		struct seen h = { .origin = o };
+		struct linger hard = { 1, 0 };
+
+		begin(&h);
+		u = take_conn(server);
+		(void)asked(u, &q);
+		(void)say(u, "HTTP/1.1 200 OK\r\n\r\nhalf");
+		CHECK(wait_for(&h.heads, 1));
+		(void)setsockopt(u, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		(void)close(u);
+		ended(&h, 200, "half", ERR_UPSTREAM);
+	}
+
 	TEST("a reply before the whole request was sent is delivered, and the connection closed");
 	{
 		struct buf big;
