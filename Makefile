@@ -75,6 +75,8 @@ $(B)/obj/%.o: %.c
 $(B)/unit/%: tests/unit/%.c $(B)/all.a
 	@mkdir -p $(@D)
 	$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -MMD -MP -o $@ $< $(B)/all.a $(LIBS)
+# Tests of the hub start it as their upstream.
+$(UNIT): | $(B)/demo-server
 unit: $(UNIT)
 
 $(B)/rig: $(wildcard tests/rig*.c)
