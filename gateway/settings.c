@@ -1,707 +1,589 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * settings - tollgate.yaml becomes plain data.
+ * settings - tollgate.yaml, read once at start and by `tollgate check`.
  *
- * Everything is checked before anything is started: unknown keys with the nearest known one, names,
- * references between sections, addresses that would open the gate to a network.  A secret is
- * `env:NAME`, `file:PATH`, or `{env:NAME}` inside a longer text; an unset one disables only the
- * provider or server that needs it, and says which variable to set.  Relative paths start at the
- * file's own folder.
+ * One table row per setting, here and in settings_servers.c.  What is unknown is refused with the
+ * nearest name, what is planned but not there yet with "not supported yet": nothing in the file is
+ * ever ignored.  All problems are told, not only the first.
  */
 #include "gateway/settings.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/yaml.h"
-#include "gateway/gateway.h"
+#include "gateway/settings_read.h"
 
-#define ARENA_BYTES  ((size_t)64 << 20)
-#define FILE_BYTES   ((size_t)4 << 20)
-#define SECRET_BYTES 65536
-#define WORDS_MAX    256
+#define FILE_BYTES  ((size_t)1 << 20)
+#define TREE_BYTES  (FILE_BYTES * 160)
+#define ARENA_BYTES ((size_t)256 << 20)
 
-struct reading {
-	struct settings *s;
-	struct yaml *root;
-	struct buf *warnings;
-	struct err *e;
-};
-
-static bool
-known(struct reading *r, struct yaml *map, const char *const *names)
-{
-	struct str all[32];
-	size_t n = 0;
-
-	for (; names[n] != NULL && n < COUNT(all); n++)
-		all[n] = str_of(names[n]);
-	for (size_t i = 0; i < n; i++)
-		(void)yaml_get(map, names[i]);
-	return yaml_unknown(map, all, n, r->e);
-}
+/* ---- problems ---- */
 
 static void
-warn(struct reading *r, const struct yaml *y, const char *text)
+report(struct reading *r, const struct yaml *y, bool key, const char *mark, const char *text)
 {
-	buf_printf(r->warnings, "%s:%d:%d: warning: %s\n", y->file, y->line, y->column, text);
+	char line[1024];
+
+	(void)snprintf(line, sizeof(line), "%s:%d:%d: %s%s", y->file, key ? y->key_line : y->line,
+	    key ? y->key_column : y->column, mark, text);
+	if (mark[0] == '\0' && r->errors++ == 0)
+		(void)err_set(r->first, ERR_INVALID, "%s", line);
+	else
+		buf_printf(r->out, "%s\n", line);
 }
 
-static bool
-is_map(struct reading *r, const struct yaml *y)
+#define TEXT_OF(text, fmt)                                                                         \
+	char text[900];                                                                            \
+	va_list ap;                                                                                \
+	va_start(ap, fmt);                                                                         \
+	(void)vsnprintf(text, sizeof(text), fmt, ap);                                              \
+	va_end(ap)
+
+bool
+bad(struct reading *r, const struct yaml *y, const char *fmt, ...)
 {
-	return y->kind == YAML_MAP || yaml_err(y, r->e, "a mapping was expected");
+	TEXT_OF(text, fmt);
+	report(r, y, false, "", text);
+	return false;
 }
 
-static bool
-is_text(struct reading *r, const struct yaml *y)
+bool
+bad_key(struct reading *r, const struct yaml *y, const char *fmt, ...)
 {
-	return (y->kind == YAML_SCALAR && y->text.n > 0) ||
-	       yaml_err(y, r->e, "a text was expected");
+	TEXT_OF(text, fmt);
+	report(r, y, true, "", text);
+	return false;
 }
 
-static const char *
-path_of(struct reading *r, struct str path)
+void
+warn_at(struct reading *r, const struct yaml *y, const char *fmt, ...)
 {
-	if (path.p[0] == '/')
-		return arena_cstr(&r->s->arena, path);
-	return arena_printf(&r->s->arena, "%s/" STR_FMT, r->s->dir, STR_ARG(path)).p;
+	TEXT_OF(text, fmt);
+	report(r, y, false, "warning: ", text);
 }
 
-static bool
-path_get(struct reading *r, const char *key, const char *fallback, const char **out)
+bool
+bad_err(struct reading *r, const struct err *e)
 {
-	struct yaml *y = yaml_get(r->root, key);
+	if (r->errors++ == 0)
+		*r->first = *e;
+	else
+		buf_printf(r->out, "%s\n", e->text);
+	return false;
+}
 
-	if (y == NULL) {
-		*out = fallback == NULL ? NULL : path_of(r, str_of(fallback));
-		return true;
+const char *
+nearest(char out[NEAREST_TEXT], struct str wanted, const struct str *names, size_t n)
+{
+	struct str near = str_nearest(wanted, names, n);
+
+	out[0] = '\0';
+	if (near.n > 0)
+		(void)snprintf(
+		    out, NEAREST_TEXT, " (did you mean \"" STR_FMT "\"?)", STR_ARG(near));
+	return out;
+}
+
+/* ---- tables ---- */
+
+static const struct setting *
+row_find(const struct setting *rows, struct str key)
+{
+	for (; rows->key != NULL; rows++)
+		if (str_eq(str_of(rows->key), key))
+			return rows;
+	return NULL;
+}
+
+bool
+rows_read(
+    struct reading *r, struct yaml *y, const char *what, const struct setting *rows, void *into)
+{
+	struct str names[64];
+	size_t n = 0;
+	char near[NEAREST_TEXT];
+
+	if (y->kind != YAML_MAP)
+		return bad(r, y, "%s is a mapping (key: value)", what);
+	for (const struct setting *row = rows; row->key != NULL && n < COUNT(names); row++)
+		if (row->read != NULL)
+			names[n++] = str_of(row->key);
+	for (struct yaml *m = y->kids; m != NULL; m = m->next) {
+		const struct setting *row = row_find(rows, m->key);
+
+		if (row == NULL)
+			(void)bad_key(r, m, "unknown key \"" STR_FMT "\" in %s%s", STR_ARG(m->key),
+			    what, nearest(near, m->key, names, n));
+		else if (row->read == NULL)
+			(void)bad_key(r, m, "'%s' is not supported yet (remove it)", row->key);
+		else
+			row->read(r, m, (char *)into + row->at);
 	}
-	if (!is_text(r, y))
-		return false;
-	*out = path_of(r, y->text);
 	return true;
 }
 
-/* ---- secrets ---- */
-
-/* Reads env:NAME or file:PATH.  `missing` says what is not there; both out are "" otherwise. */
-static struct str
-secret_read(struct reading *r, struct str ref, struct str *missing)
+bool
+text_read(struct reading *r, struct yaml *y, struct str *out)
 {
-	struct arena *a = &r->s->arena;
-	char bytes[SECRET_BYTES];
-	const char *v;
-	ssize_t n;
-	int fd;
-
-	if (str_starts(ref, STR("env:"))) {
-		v = getenv(arena_cstr(a, (struct str){ ref.p + 4, ref.n - 4 })); // NOLINT
-		if (v == NULL || v[0] == '\0')
-			*missing = arena_printf(a, "%.*s is not set", (int)ref.n - 4, ref.p + 4);
-		return v == NULL ? STR("") : arena_str(a, str_of(v));
-	}
-	fd = open(path_of(r, (struct str){ ref.p + 5, ref.n - 5 }), O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, bytes, sizeof(bytes));
-	if (fd >= 0)
-		(void)close(fd);
-	while (n > 0 && (bytes[n - 1] == '\n' || bytes[n - 1] == '\r'))
-		n--;
-	if (n <= 0) {
-		*missing = arena_printf(a, "%.*s cannot be read", (int)ref.n - 5, ref.p + 5);
-		return STR("");
-	}
-	return arena_str(a, (struct str){ bytes, (size_t)n });
+	*out = STR("");
+	if (y->kind != YAML_SCALAR || y->text.n == 0)
+		return bad(r, y, "a text was expected");
+	if (y->text.n > 4096)
+		return bad(r, y, "longer than 4096 bytes");
+	for (size_t i = 0; i < y->text.n; i++)
+		if ((unsigned char)y->text.p[i] < ' ')
+			return bad(r, y, "a line break or control character");
+	*out = arena_str(&r->s->arena, y->text);
+	return true;
 }
 
-/* A text that may hold {env:NAME} or {file:PATH}; a whole env:/file: too. */
-static struct str
-secret_text(struct reading *r, struct str text, struct str *missing, bool *any)
+void
+path_read(struct reading *r, struct yaml *y, void *into)
 {
-	struct buf b;
-	struct str out;
+	struct str path;
 
-	if (str_starts(text, STR("env:")) || str_starts(text, STR("file:"))) {
-		*any = true;
-		return secret_read(r, text, missing);
-	}
-	buf_init(&b, SECRET_BYTES);
-	while (text.n > 0) {
-		const char *end = memchr(text.p, '}', text.n);
-		struct str ref = { text.p + 1, end == NULL ? 0 : (size_t)(end - text.p) - 1 };
+	if (text_read(r, y, &path))
+		*(const char **)into = path_below(&r->s->arena, r->secrets.folder, path);
+}
 
-		if (text.p[0] == '{' && end != NULL &&
-		    (str_starts(ref, STR("env:")) || str_starts(ref, STR("file:")))) {
-			buf_put(&b, secret_read(r, ref, missing));
-			*any = true;
-			text = STR_SPAN(end + 1, text.p + text.n);
-		} else {
-			buf_putc(&b, text.p[0]);
-			text.p++;
-			text.n--;
+void
+url_read(struct reading *r, struct yaml *y, void *into)
+{
+	struct str url, rest;
+
+	if (!text_read(r, y, &url))
+		return;
+	rest = str_starts(url, STR("https://"))  ? (struct str){ url.p + 8, url.n - 8 }
+	       : str_starts(url, STR("http://")) ? (struct str){ url.p + 7, url.n - 7 }
+						 : STR("");
+	if (rest.n == 0 || rest.p[0] == '/')
+		(void)bad(r, y, "a URL begins with https:// or http:// and a host");
+	else if (str_has(str_cut(&rest, '/'), '@'))
+		(void)bad(r, y, "a URL has no user or password in it (use key: or headers:)");
+	else
+		*(const char **)into = arena_cstr(&r->s->arena, url);
+}
+
+static void
+bytes_read(struct reading *r, struct yaml *y, void *into)
+{
+	int64_t v = 0;
+	struct err e;
+
+	if (!yaml_bytes(y, &v, &e))
+		(void)bad_err(r, &e);
+	else if (v < 1024 || v > ((int64_t)1 << 30))
+		(void)bad(r, y, "must be from 1KiB to 1GiB");
+	else
+		*(int64_t *)into = v;
+}
+
+void
+ms_read(struct reading *r, struct yaml *y, void *into)
+{
+	int64_t v = 0;
+	struct err e;
+
+	if (!yaml_duration(y, &v, &e))
+		(void)bad_err(r, &e);
+	else if (v < 1 || v > 86400000)
+		(void)bad(r, y, "must be from 1ms to 1d");
+	else
+		*(int *)into = (int)v;
+}
+
+bool
+word_read(struct reading *r, struct yaml *y, const struct word *words, int *out)
+{
+	struct str names[8] = { 0 };
+	char near[NEAREST_TEXT];
+	size_t n = 0;
+
+	for (; words[n].text != NULL && n < COUNT(names); n++) {
+		names[n] = str_of(words[n].text);
+		if (y->kind == YAML_SCALAR && str_eq(y->text, names[n])) {
+			if (words[n].value < 0)
+				return bad(r, y, "'%s' is not supported yet", words[n].text);
+			*out = words[n].value;
+			return true;
 		}
 	}
-	out = arena_str(&r->s->arena, buf_str(&b));
-	buf_fini(&b);
-	return out;
+	if (str_nearest(y->text, names, n).n == 0) {
+		struct buf all;
+
+		buf_init(&all, 0);
+		for (size_t i = 0; i < n; i++)
+			buf_printf(&all, "%s" STR_FMT, i == 0 ? "" : ", ", STR_ARG(names[i]));
+		(void)bad(r, y, "one of these words was expected: %s", buf_cstr(&all));
+		buf_fini(&all);
+		return false;
+	}
+	return bad(r, y, "unknown word \"" STR_FMT "\"%s", STR_ARG(y->text),
+	    nearest(near, y->text, names, n));
 }
 
 /* ---- listen ---- */
 
-static bool
-serves_read(struct reading *r, const struct yaml *y, int *serves)
+#define SERVES_DEFAULT (SERVES_MODEL | SERVES_MCP | SERVES_METRICS)
+
+static const struct word serves_words[] = { { "model", SERVES_MODEL }, { "mcp", SERVES_MCP },
+	{ "admin", SERVES_ADMIN }, { "metrics", SERVES_METRICS }, { NULL, 0 } };
+
+struct listen_raw {
+	struct yaml *address, *serves;
+	bool insecure;
+};
+
+static void
+node_read(struct reading *r, struct yaml *y, void *into)
 {
-	static const struct {
-		const char *word;
-		int bit;
-	} words[] = { { "model", SERVES_MODEL }, { "mcp", SERVES_MCP }, { "admin", SERVES_ADMIN },
-		{ "metrics", SERVES_METRICS } };
-
-	if (y == NULL) {
-		*serves = SERVES_MODEL | SERVES_MCP | SERVES_METRICS;
-		return true;
-	}
-	if (y->kind != YAML_LIST)
-		return yaml_err(y, r->e, "a list was expected: [model, mcp, admin, metrics]");
-	for (const struct yaml *k = y->kids; k != NULL; k = k->next) {
-		int bit = 0;
-
-		for (size_t i = 0; i < COUNT(words); i++)
-			if (str_eq(k->text, str_of(words[i].word)))
-				bit = words[i].bit;
-		if (bit == 0)
-			return yaml_err(k, r->e, "one of model, mcp, admin, metrics was expected");
-		*serves |= bit;
-	}
-	return true;
+	(void)r;
+	*(struct yaml **)into = y;
 }
 
-static bool
-is_loopback(struct str address)
+static void
+bool_read(struct reading *r, struct yaml *y, void *into)
 {
-	return str_starts(address, STR("127.")) || str_starts(address, STR("[::1]:"));
+	struct err e;
+
+	if (!yaml_bool(y, into, &e))
+		(void)bad_err(r, &e);
 }
 
+/* "127.0.0.1:8080" or "[::1]:8080": numeric, so that no resolver decides what is loopback. */
 static bool
-listen_one(struct reading *r, struct yaml *y)
+address_check(struct reading *r, const struct yaml *y, bool insecure)
 {
-	static const char *const keys[] = { "address", "serves", "insecure", "tls", NULL };
-	struct listen_entry *l = &r->s->listen[r->s->listen_n];
-	struct yaml *address, *insecure, *tls;
-	bool open = false;
+	char host[INET6_ADDRSTRLEN];
+	struct in_addr v4;
+	struct in6_addr v6;
+	struct str text = y->text, port;
+	const char *colon = text.n == 0 ? NULL : memrchr(text.p, ':', text.n);
+	int64_t number;
+	bool loopback;
 
-	if (!is_map(r, y) || !known(r, y, keys))
-		return false;
-	address = yaml_get(y, "address");
-	insecure = yaml_get(y, "insecure");
-	tls = yaml_get(y, "tls");
-	if (address == NULL || !is_text(r, address))
-		return address == NULL ? yaml_err(y, r->e, "address is missing") : false;
-	if (tls != NULL)
-		return yaml_err(tls, r->e,
-		    "TLS towards clients is not supported yet (put a TLS proxy in front)");
-	if ((insecure != NULL && !yaml_bool(insecure, &open, r->e)) ||
-	    !serves_read(r, yaml_get(y, "serves"), &l->serves))
-		return false;
-	if (!is_loopback(address->text) && !open)
-		return yaml_err(address, r->e,
-		    "an address that is not loopback, without TLS, needs insecure: true");
-	l->address = arena_cstr(&r->s->arena, address->text);
-	r->s->listen_n++;
-	return true;
-}
-
-static bool
-listen_read(struct reading *r)
-{
-	struct yaml *y = yaml_get(r->root, "listen");
-
-	if (y == NULL) {
-		r->s->listen[0] = (struct listen_entry){ "127.0.0.1:8080",
-			SERVES_MODEL | SERVES_MCP | SERVES_METRICS };
-		r->s->listen_n = 1;
-		return true;
-	}
-	if (y->kind != YAML_LIST || y->n == 0 || y->n > SETTINGS_LISTEN_MAX)
-		return yaml_err(
-		    y, r->e, "a list of 1 to %d entries was expected", SETTINGS_LISTEN_MAX);
-	for (struct yaml *k = y->kids; k != NULL; k = k->next)
-		if (!listen_one(r, k))
-			return false;
-	return true;
-}
-
-/* ---- providers, models ---- */
-
-static bool
-provider_read(struct reading *r, struct yaml *y, struct provider_entry *p)
-{
-	static const char *const keys[] = { "kind", "url", "key", "ca_file", "proxy", NULL };
-	struct yaml *kind, *url, *key, *ca, *proxy;
-	bool secret = false;
-
-	if (!is_map(r, y) || !known(r, y, keys))
-		return false;
-	kind = yaml_get(y, "kind");
-	url = yaml_get(y, "url");
-	key = yaml_get(y, "key");
-	ca = yaml_get(y, "ca_file");
-	proxy = yaml_get(y, "proxy");
-	if (kind == NULL || !str_eq(kind->text, STR("anthropic")))
-		return yaml_err(kind == NULL ? y : kind, r->e, "kind must be anthropic");
-	if (url == NULL || key == NULL)
-		return yaml_err(y, r->e, "%s is missing", url == NULL ? "url" : "key");
-	if (!is_text(r, url) || !is_text(r, key))
-		return false;
-	*p = (struct provider_entry){
-		.name = y->key, .url = arena_cstr(&r->s->arena, url->text), .missing = STR("")
-	};
-	if (!str_starts(url->text, STR("https://")) && !str_starts(url->text, STR("http://")))
-		return yaml_err(url, r->e, "a URL begins with https:// or http://");
-	p->ca_file = ca == NULL ? NULL : path_of(r, ca->text);
-	p->proxy = proxy == NULL ? NULL : arena_cstr(&r->s->arena, proxy->text);
-	p->key = secret_text(r, key->text, &p->missing, &secret);
-	if (!secret)
-		warn(r, key,
-		    "a secret written here is seen by everybody who reads the file "
-		    "(use env:NAME or file:PATH)");
-	if (p->missing.n > 0)
-		buf_printf(r->warnings,
-		    "%s:%d:%d: warning: provider " STR_FMT " is disabled: " STR_FMT "\n", key->file,
-		    key->line, key->column, STR_ARG(p->name), STR_ARG(p->missing));
-	return true;
-}
-
-static size_t
-count_of(const struct yaml *y)
-{
-	return y == NULL || y->kind == YAML_NULL ? 0 : y->n;
-}
-
-static bool
-section(struct reading *r, const char *key, size_t most, struct yaml **out)
-{
-	struct yaml *y = yaml_get(r->root, key);
-
-	*out = y != NULL && y->kind == YAML_NULL ? NULL : y;
-	if (*out == NULL)
-		return true;
-	if (!is_map(r, y))
-		return false;
-	return y->n <= most || yaml_err(y, r->e, "at most %zu entries are allowed here", most);
-}
-
-static bool
-providers_read(struct reading *r)
-{
-	struct settings *s = r->s;
-	struct yaml *y;
-
-	if (!section(r, "providers", SETTINGS_PROVIDERS_MAX, &y))
-		return false;
-	s->providers = arena_zalloc(&s->arena, (count_of(y) + 1) * sizeof(*s->providers));
-	for (struct yaml *k = y == NULL ? NULL : y->kids; k != NULL; k = k->next)
-		if (!provider_read(r, k, &s->providers[s->providers_n++]))
-			return false;
-	return true;
-}
-
-static bool
-provider_named(struct reading *r, const struct yaml *y, size_t *index)
-{
-	struct str names[SETTINGS_PROVIDERS_MAX], near;
-
-	for (size_t i = 0; i < r->s->providers_n; i++) {
-		names[i] = r->s->providers[i].name;
-		if (str_eq(names[i], y->text)) {
-			*index = i;
-			return true;
-		}
-	}
-	near = str_nearest(y->text, names, r->s->providers_n);
-	return yaml_err(y, r->e, "no provider is called \"" STR_FMT "\"%s" STR_FMT "%s",
-	    STR_ARG(y->text), near.n > 0 ? " (did you mean \"" : " (providers: lists them",
-	    STR_ARG(near), near.n > 0 ? "\"?)" : ")");
-}
-
-static bool
-models_read(struct reading *r)
-{
-	static const char *const keys[] = { "provider", NULL };
-	struct settings *s = r->s;
-	struct yaml *y, *p;
-
-	if (!section(r, "models", SETTINGS_MODELS_MAX, &y))
-		return false;
-	s->models = arena_zalloc(&s->arena, (count_of(y) + 1) * sizeof(*s->models));
-	for (struct yaml *k = y == NULL ? NULL : y->kids; k != NULL; k = k->next) {
-		struct model_entry *m = &s->models[s->models_n++];
-
-		if (!is_map(r, k) || !known(r, k, keys))
-			return false;
-		p = yaml_get(k, "provider");
-		if (p == NULL)
-			return yaml_err(k, r->e, "provider is missing");
-		m->pattern = k->key;
-		if (!provider_named(r, p, &m->provider))
-			return false;
-	}
-	if (!section(r, "aliases", SETTINGS_MODELS_MAX, &y))
-		return false;
-	s->aliases = arena_zalloc(&s->arena, (count_of(y) + 1) * sizeof(*s->aliases));
-	for (struct yaml *k = y == NULL ? NULL : y->kids; k != NULL; k = k->next) {
-		if (!is_text(r, k))
-			return false;
-		s->aliases[s->aliases_n++] = (struct alias_entry){ k->key, k->text };
-	}
-	return true;
-}
-
-/* ---- servers ---- */
-
-static bool
-server_name_check(struct reading *r, const struct yaml *y)
-{
-	static const char reserved[][6] = { "any", "lua", "tools", "call" };
-	bool ok = y->key.n > 0 && y->key.n <= 64 && y->key.p[0] >= 'a' && y->key.p[0] <= 'z';
-
-	for (size_t i = 0; ok && i < y->key.n; i++) {
-		char c = y->key.p[i];
-
-		ok = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-	}
-	for (size_t i = 0; i < COUNT(reserved); i++)
-		ok = ok && !str_eq(y->key, str_of(reserved[i]));
-	return ok ||
-	       err_set(r->e, ERR_INVALID,
-		   "%s:%d:%d: \"" STR_FMT
-		   "\" is no server name (a-z first, then a-z 0-9 -; any, lua, tools, call are "
-		   "reserved)",
-		   y->file, y->key_line, y->key_column, STR_ARG(y->key));
-}
-
-/* A list of texts as a NULL-terminated array; a `command` word with a slash is a path. */
-static bool
-words_read(struct reading *r, const struct yaml *y, const char *const **out)
-{
-	const char **words;
-	size_t n = 0;
-
-	if (y->kind != YAML_LIST || y->n == 0 || y->n > WORDS_MAX)
-		return yaml_err(y, r->e, "a list of words was expected: [program, argument]");
-	words = arena_zalloc(&r->s->arena, (y->n + 1) * sizeof(*words));
-	for (const struct yaml *k = y->kids; k != NULL; k = k->next) {
-		if (k->kind != YAML_SCALAR)
-			return yaml_err(k, r->e, "a word was expected");
-		words[n] = n == 0 && str_has(k->text, '/') ? path_of(r, k->text)
-							   : arena_cstr(&r->s->arena, k->text);
-		n++;
-	}
-	*out = words;
+	if (y->kind != YAML_SCALAR || colon == NULL)
+		return bad(r, y, "an address is IP:PORT, like 127.0.0.1:8080 or [::1]:8080");
+	port = STR_SPAN(colon + 1, text.p + text.n);
+	text = STR_SPAN(text.p, colon);
+	if (text.n > 2 && text.p[0] == '[' && text.p[text.n - 1] == ']')
+		text = (struct str){ text.p + 1, text.n - 2 };
+	if (!str_i64(port, &number) || number < 0 || number > 65535 ||
+	    !str_copy(host, sizeof(host), text))
+		return bad(r, y, "an address is IP:PORT, like 127.0.0.1:8080 or [::1]:8080");
+	if (inet_pton(AF_INET, host, &v4) == 1)
+		loopback = (ntohl(v4.s_addr) >> 24) == 127;
+	else if (inet_pton(AF_INET6, host, &v6) == 1)
+		loopback = IN6_IS_ADDR_LOOPBACK(&v6);
+	else
+		return bad(r, y, "an address is IP:PORT, like 127.0.0.1:8080 or [::1]:8080");
+	if (!loopback && !insecure)
+		return bad(r, y,
+		    "without TLS only loopback is listened on (127.0.0.1, or set insecure: true)");
 	return true;
 }
 
 static void
-server_missing(struct reading *r, struct server_settings *s, struct str missing)
+listen_one(struct reading *r, struct yaml *y, struct listen_entry *out)
 {
-	if (missing.n > 0)
-		s->disabled = arena_cstr(&r->s->arena, missing);
-}
+	static const struct setting rows[] = { { "address", offsetof(struct listen_raw, address),
+						   node_read },
+		{ "serves", offsetof(struct listen_raw, serves), node_read },
+		{ "insecure", offsetof(struct listen_raw, insecure), bool_read },
+		{ "tls", 0, NULL }, { "trusted_proxies", 0, NULL }, { NULL, 0, NULL } };
+	struct listen_raw raw = { 0 };
 
-static bool
-env_read(struct reading *r, struct yaml *y, struct server_settings *s)
-{
-	struct str missing = STR("");
-	const char **env;
-	size_t n = 0;
-	bool any;
-
-	if (y == NULL)
-		return true;
-	if (!is_map(r, y))
-		return false;
-	env = arena_zalloc(&r->s->arena, (y->n + 1) * sizeof(*env));
-	for (const struct yaml *k = y->kids; k != NULL; k = k->next) {
-		if (k->kind == YAML_MAP || k->kind == YAML_LIST)
-			return yaml_err(k, r->e, "a text was expected");
-		env[n++] = arena_printf(&r->s->arena, STR_FMT "=" STR_FMT, STR_ARG(k->key),
-		    STR_ARG(secret_text(r, k->text, &missing, &any)))
-			       .p;
+	if (!rows_read(r, y, "a listen entry", rows, &raw))
+		return;
+	if (raw.address == NULL ||
+	    (raw.serves != NULL && (raw.serves->kind != YAML_LIST || raw.serves->n == 0))) {
+		(void)bad(r, raw.address == NULL ? y : raw.serves,
+		    "a listen entry has address: and serves: [model, mcp, admin, metrics]");
+		return;
 	}
-	s->env = env;
-	server_missing(r, s, missing);
-	return true;
-}
+	if (raw.serves == NULL)
+		out->serves = SERVES_DEFAULT;
+	for (struct yaml *w = raw.serves == NULL ? NULL : raw.serves->kids; w != NULL;
+	     w = w->next) {
+		int one = 0;
 
-static bool
-headers_read(struct reading *r, struct yaml *y, struct server_settings *s)
-{
-	struct str missing = STR("");
-	struct header *h;
-	bool any;
-
-	if (y == NULL)
-		return true;
-	if (!is_map(r, y))
-		return false;
-	h = arena_zalloc(&r->s->arena, (y->n + 1) * sizeof(*h));
-	for (const struct yaml *k = y->kids; k != NULL; k = k->next)
-		h[s->headers_n++] =
-		    (struct header){ k->key, secret_text(r, k->text, &missing, &any) };
-	s->headers = h;
-	server_missing(r, s, missing);
-	return true;
-}
-
-static bool
-ms_read(struct reading *r, struct yaml *map, const char *key, int *out)
-{
-	struct yaml *y = yaml_get(map, key);
-	int64_t ms;
-
-	if (y == NULL)
-		return true;
-	if (!yaml_duration(y, &ms, r->e))
-		return false;
-	if (ms < 1 || ms > 86400000)
-		return yaml_err(y, r->e, "must be from 1ms to 1d");
-	*out = (int)ms;
-	return true;
-}
-
-static bool
-protocol_read(struct reading *r, const struct yaml *y, enum mcp_protocol *out)
-{
-	if (y == NULL || str_eq(y->text, STR("auto")))
-		*out = MCP_AUTO;
-	else if (str_eq(y->text, STR("modern")))
-		*out = MCP_MODERN;
-	else if (str_eq(y->text, STR("legacy")))
-		*out = MCP_LEGACY;
-	else
-		return yaml_err(y, r->e, "protocol is auto, modern or legacy");
-	return true;
-}
-
-static bool
-server_read(struct reading *r, struct yaml *y, struct server_settings *s)
-{
-	static const char *const keys[] = { "command", "url", "env", "cwd", "headers", "protocol",
-		"ca_file", "proxy", "connect_timeout", "list_timeout", "call_timeout", NULL };
-	struct yaml *command, *url, *cwd, *ca, *proxy;
-
-	if (!server_name_check(r, y) || !is_map(r, y) || !known(r, y, keys))
-		return false;
-	s->name = arena_cstr(&r->s->arena, y->key);
-	command = yaml_get(y, "command");
-	url = yaml_get(y, "url");
-	cwd = yaml_get(y, "cwd");
-	ca = yaml_get(y, "ca_file");
-	proxy = yaml_get(y, "proxy");
-	if ((command == NULL) == (url == NULL))
-		return yaml_err(y, r->e, "either command or url is needed");
-	if (command != NULL && !words_read(r, command, &s->argv))
-		return false;
-	if (url != NULL) {
-		if (!str_starts(url->text, STR("https://")) &&
-		    !str_starts(url->text, STR("http://")))
-			return yaml_err(url, r->e, "a URL begins with https:// or http://");
-		s->url = arena_cstr(&r->s->arena, url->text);
+		if (word_read(r, w, serves_words, &one))
+			out->serves |= one;
 	}
-	s->cwd = cwd == NULL ? NULL : path_of(r, cwd->text);
-	s->ca_file = ca == NULL ? NULL : path_of(r, ca->text);
-	s->proxy = proxy == NULL ? NULL : arena_cstr(&r->s->arena, proxy->text);
-	if (!env_read(r, yaml_get(y, "env"), s) || !headers_read(r, yaml_get(y, "headers"), s) ||
-	    !protocol_read(r, yaml_get(y, "protocol"), &s->protocol) ||
-	    !ms_read(r, y, "connect_timeout", &s->connect_ms) ||
-	    !ms_read(r, y, "list_timeout", &s->list_ms) ||
-	    !ms_read(r, y, "call_timeout", &s->call_ms))
-		return false;
-	if (s->disabled != NULL)
-		buf_printf(r->warnings, "%s:%d:%d: warning: server %s is disabled: %s\n", y->file,
-		    y->key_line, y->key_column, s->name, s->disabled);
-	return true;
+	if (address_check(r, raw.address, raw.insecure))
+		out->address = arena_cstr(&r->s->arena, raw.address->text);
 }
 
-static bool
-servers_read(struct reading *r)
+static void
+listen_read(struct reading *r, struct yaml *y, void *into)
 {
-	struct settings *s = r->s;
-	struct yaml *y;
+	struct settings *s = into;
 
-	if (!section(r, "servers", SETTINGS_SERVERS_MAX, &y))
-		return false;
-	s->servers = arena_zalloc(&s->arena, (count_of(y) + 1) * sizeof(*s->servers));
-	s->server_names = arena_zalloc(&s->arena, (count_of(y) + 1) * sizeof(*s->server_names));
-	for (struct yaml *k = y == NULL ? NULL : y->kids; k != NULL; k = k->next) {
-		s->server_names[s->servers_n] = k->key;
-		if (!server_read(r, k, &s->servers[s->servers_n++]))
-			return false;
+	if (y->kind != YAML_LIST || y->n == 0 || y->n > SETTINGS_LISTEN_MAX) {
+		(void)bad(r, y,
+		    "listen is a list of 1 to %d entries: - { address: …, serves: […] }",
+		    SETTINGS_LISTEN_MAX);
+		return;
 	}
-	return true;
+	for (struct yaml *one = y->kids; one != NULL; one = one->next)
+		listen_one(r, one, &s->listen[s->listen_n++]);
 }
 
-/* ---- the rest ---- */
+/* ---- small sections ---- */
 
-static bool
-audit_read_settings(struct reading *r)
+static void
+version_read(struct reading *r, struct yaml *y, void *into)
 {
-	static const char *const keys[] = { "durability", NULL };
-	struct yaml *y = yaml_get(r->root, "audit"), *d;
+	struct err e;
+	int64_t v;
 
-	if (y == NULL)
-		return true;
-	if (!is_map(r, y) || !known(r, y, keys))
-		return false;
-	d = yaml_get(y, "durability");
-	if (d == NULL || str_eq(d->text, STR("batched")))
-		return true;
-	r->s->strict = str_eq(d->text, STR("strict"));
-	return r->s->strict || yaml_err(d, r->e, "durability is batched or strict");
+	(void)into;
+	r->versioned = true;
+	if (!yaml_i64(y, 1, 1, &v, &e))
+		(void)bad_err(r, &e);
 }
 
-static bool
-log_read(struct reading *r)
+static void
+durability_read(struct reading *r, struct yaml *y, void *into)
 {
-	static const char *const keys[] = { "level", "format", NULL };
-	static const char *const levels[] = { "debug", "info", "warn", "error" };
-	struct yaml *y = yaml_get(r->root, "log"), *v;
+	static const struct word words[] = { { "batched", 0 }, { "strict", 1 }, { NULL, 0 } };
+	int v = 0;
 
-	r->s->log_level = LOG_LEVEL_INFO;
-	if (y == NULL)
-		return true;
-	if (!is_map(r, y) || !known(r, y, keys))
-		return false;
-	v = yaml_get(y, "level");
-	if (v != NULL) {
-		int found = -1;
+	if (word_read(r, y, words, &v))
+		*(bool *)into = v == 1;
+}
 
-		for (int i = 0; i < (int)COUNT(levels); i++)
-			if (str_eq(v->text, str_of(levels[i])))
-				found = i;
-		if (found < 0)
-			return yaml_err(v, r->e, "level is debug, info, warn or error");
-		r->s->log_level = (enum log_level)found;
+static void
+content_read(struct reading *r, struct yaml *y, void *into)
+{
+	static const struct word words[] = { { "off", 0 }, { "on", -1 }, { "hash", -1 },
+		{ "full", -1 }, { NULL, 0 } };
+	int v;
+
+	(void)into;
+	(void)word_read(r, y, words, &v);
+}
+
+static void
+audit_read_section(struct reading *r, struct yaml *y, void *into)
+{
+	static const struct setting rows[] = { { "durability", offsetof(struct settings, strict),
+						   durability_read },
+		{ "content", 0, content_read }, { "retention", 0, NULL },
+		{ "archive_after", 0, NULL }, { NULL, 0, NULL } };
+
+	(void)rows_read(r, y, "audit", rows, into);
+}
+
+static void
+level_read(struct reading *r, struct yaml *y, void *into)
+{
+	static const struct word words[] = { { "debug", LOG_LEVEL_DEBUG },
+		{ "info", LOG_LEVEL_INFO }, { "warn", LOG_LEVEL_WARN },
+		{ "error", LOG_LEVEL_ERROR }, { NULL, 0 } };
+	int v = LOG_LEVEL_INFO;
+
+	if (word_read(r, y, words, &v))
+		*(enum log_level *)into = (enum log_level)v;
+}
+
+static void
+format_read(struct reading *r, struct yaml *y, void *into)
+{
+	static const struct word words[] = { { "text", 0 }, { "json", 1 }, { NULL, 0 } };
+	int v = 0;
+
+	if (word_read(r, y, words, &v))
+		*(bool *)into = v == 1;
+}
+
+static void
+log_read(struct reading *r, struct yaml *y, void *into)
+{
+	static const struct setting rows[] = { { "level", offsetof(struct settings, log_level),
+						   level_read },
+		{ "format", offsetof(struct settings, log_json), format_read }, { NULL, 0, NULL } };
+
+	(void)rows_read(r, y, "log", rows, into);
+}
+
+static void
+limits_read(struct reading *r, struct yaml *y, void *into)
+{
+	static const struct setting rows[] = {
+		{ "body", offsetof(struct settings, body_bytes), bytes_read }, { NULL, 0, NULL }
+	};
+
+	(void)rows_read(r, y, "limits", rows, into);
+}
+
+/* ---- the file ---- */
+
+#define AT(member) offsetof(struct settings, member)
+// clang-format off
+static const struct setting top[] = {
+	{ "version",   0,                version_read },
+	{ "listen",    0,                listen_read },
+	{ "data",      AT(data),     path_read },
+	{ "providers", 0,                providers_read },
+	{ "models",    0,                models_read_later },
+	{ "aliases",   0,                aliases_read_later },
+	{ "prices",    AT(prices),  path_read },
+	{ "servers",   0,                servers_read },
+	{ "policies",  AT(policies), path_read },
+	{ "audit",     0,                audit_read_section },
+	{ "log",       0,                log_read },
+	{ "limits",    0,                limits_read },
+	{ "views",     0,                NULL },
+	{ "trusted_proxies", 0,          NULL },
+	{ NULL, 0, NULL },
+};
+// clang-format on
+#undef AT
+
+static bool
+whole_file(const char *path, struct buf *out, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n = -1;
+
+	while (fd >= 0 && out->n <= FILE_BYTES) {
+		char *room = buf_room(out, 16384);
+
+		n = room == NULL ? 0 : read(fd, room, 16384);
+		if (n <= 0)
+			break;
+		out->n += (size_t)n;
 	}
-	v = yaml_get(y, "format");
-	r->s->log_json = v != NULL && str_eq(v->text, STR("json"));
-	return v == NULL || r->s->log_json || str_eq(v->text, STR("text")) ||
-	       yaml_err(v, r->e, "format is text or json");
+	if (n < 0)
+		(void)err_set(e, ERR_INVALID, "%s: cannot be read: %s (-c names another file)",
+		    path, strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	if (n >= 0 && out->n > FILE_BYTES)
+		return err_set(e, ERR_INVALID, "%s: is larger than 1 MiB", path);
+	return n >= 0;
 }
 
-static bool
-limits_read(struct reading *r)
+static void
+defaults(struct settings *s)
 {
-	static const char *const keys[] = { "body", NULL };
-	struct yaml *y = yaml_get(r->root, "limits"), *v;
-
-	r->s->body_bytes = 32 << 20;
-	if (y == NULL)
-		return true;
-	if (!is_map(r, y) || !known(r, y, keys))
-		return false;
-	v = yaml_get(y, "body");
-	if (v == NULL)
-		return true;
-	return yaml_bytes(v, &r->s->body_bytes, r->e) &&
-	       ((r->s->body_bytes >= 1024 && r->s->body_bytes <= (int64_t)1 << 30) ||
-		   yaml_err(v, r->e, "must be from 1KiB to 1GiB"));
+	if (s->listen_n > 0)
+		return;
+	s->listen[s->listen_n++] =
+	    (struct listen_entry){ .address = "127.0.0.1:8080", .serves = SERVES_DEFAULT };
 }
 
 static void
 names_collect(struct settings *s)
 {
+	s->server_names = arena_zalloc(&s->arena, (s->servers_n + 1) * sizeof(struct str));
 	s->model_names =
-	    arena_zalloc(&s->arena, (s->models_n + 2 * s->aliases_n + 1) * sizeof(struct str));
+	    arena_zalloc(&s->arena, (s->aliases_n + s->models_n + 1) * sizeof(struct str));
+	for (size_t i = 0; i < s->servers_n; i++)
+		s->server_names[i] = str_of(s->servers[i].name);
+	for (size_t i = 0; i < s->aliases_n; i++)
+		s->model_names[s->model_names_n++] = s->aliases[i].name;
 	for (size_t i = 0; i < s->models_n; i++)
 		s->model_names[s->model_names_n++] = s->models[i].pattern;
-	for (size_t i = 0; i < s->aliases_n; i++) {
-		s->model_names[s->model_names_n++] = s->aliases[i].name;
-		s->model_names[s->model_names_n++] = s->aliases[i].model;
-	}
 }
 
-static bool
-version_check(struct reading *r)
+static void
+doc_read(struct reading *r, struct yaml *doc)
 {
-	struct yaml *y = yaml_get(r->root, "version");
-	int64_t v;
+	struct settings *s = r->s;
 
-	if (y == NULL)
-		return yaml_err(r->root, r->e, "version: 1 is missing");
-	return yaml_i64(y, 1, 1, &v, r->e);
+	if (!rows_read(r, doc, "tollgate.yaml", top, s))
+		return;
+	if (!r->versioned)
+		(void)bad(r, doc, "version is missing (write: version: 1)");
+	/* These name what other sections define, wherever those stand. */
+	if (r->models != NULL)
+		models_read(r, r->models);
+	if (r->aliases != NULL)
+		aliases_read(r, r->aliases);
+	defaults(s);
+	names_collect(s);
 }
 
-static bool
-settings_read(struct reading *r)
+/* The absolute path of the file and of its folder, which relative paths start at. */
+static void
+place_set(struct settings *s, const char *file)
 {
-	static const char *const keys[] = { "version", "listen", "data", "providers", "models",
-		"aliases", "prices", "servers", "policies", "audit", "log", "limits", NULL };
+	char *real = realpath(file, NULL);
+	const char *slash;
 
-	if (!is_map(r, r->root) || !known(r, r->root, keys) || !version_check(r) ||
-	    !listen_read(r) || !path_get(r, "data", "data", &r->s->data) ||
-	    !path_get(r, "policies", "policies", &r->s->policies) ||
-	    !path_get(r, "prices", NULL, &r->s->prices) || !providers_read(r) || !models_read(r) ||
-	    !servers_read(r) || !audit_read_settings(r) || !log_read(r) || !limits_read(r))
-		return false;
-	names_collect(r->s);
-	return true;
-}
-
-static bool
-file_load(const char *file, struct buf *out, struct err *e)
-{
-	FILE *f = fopen(file, "re");
-	char piece[4096];
-	size_t n;
-
-	if (f == NULL)
-		return err_set(e, ERR_NOT_FOUND, "cannot open %s (name it with -c)", file);
-	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
-		buf_put(out, (struct str){ piece, n });
-	(void)fclose(f);
-	return buf_ok(out) || err_set(e, ERR_INVALID, "%s is over 4 MiB", file);
+	s->file = arena_cstr(&s->arena, str_of(real != NULL ? real : file));
+	slash = strrchr(s->file, '/');
+	if (slash == NULL)
+		s->dir = "";
+	else
+		s->dir = slash == s->file ? "/" : arena_cstr(&s->arena, STR_SPAN(s->file, slash));
+	free(real);
 }
 
 struct settings *
 settings_load(const char *file, struct buf *warnings, struct err *e)
 {
 	struct settings *s = mem_zalloc(sizeof(*s));
-	struct reading r = { .s = s, .warnings = warnings, .e = e };
-	char *real = realpath(file, NULL), *slash;
+	struct reading r = { .s = s, .out = warnings, .first = e };
+	struct arena tree;
 	struct buf text;
-	bool ok;
+	struct err why;
 
 	arena_init(&s->arena, ARENA_BYTES);
-	buf_init(&text, FILE_BYTES);
-	ok = file_load(file, &text, e);
-	if (ok) {
-		s->file = arena_cstr(&s->arena, str_of(real != NULL ? real : file));
-		slash = strrchr(real != NULL ? real : "", '/');
-		if (slash != NULL)
-			*slash = '\0';
-		s->dir = arena_cstr(&s->arena, str_of(slash == NULL || slash == real ? "/" : real));
-		r.root = yaml_parse(&s->arena, file, buf_str(&text), e);
-		ok = r.root != NULL && settings_read(&r);
+	arena_init(&tree, TREE_BYTES);
+	buf_init(&text, 2 * FILE_BYTES);
+	s->log_level = LOG_LEVEL_INFO;
+	s->body_bytes = 32 << 20;
+	place_set(s, file);
+	r.secrets = (struct secrets){ &s->arena, environ, s->dir };
+	s->data = path_below(&s->arena, s->dir, STR("data"));
+	s->policies = path_below(&s->arena, s->dir, STR("policies"));
+	if (!whole_file(file, &text, &why)) {
+		(void)bad_err(&r, &why);
+	} else {
+		struct yaml *doc = yaml_parse(&tree, file, buf_str(&text), &why);
+
+		if (doc == NULL)
+			(void)bad_err(&r, &why);
+		else
+			doc_read(&r, doc);
 	}
-	free(real);
 	buf_fini(&text);
-	if (!ok)
+	arena_free(&tree);
+	if (r.errors > 0)
 		settings_free(&s);
 	return s;
 }
 
 void
-settings_free(struct settings **sp)
+settings_free(struct settings **at)
 {
-	struct settings *s = *sp;
+	struct settings *s = *at;
 
+	*at = NULL;
 	if (s == NULL)
 		return;
-	*sp = NULL;
 	arena_free(&s->arena);
 	free(s);
+}
+
+void
+settings_core(const struct settings *s, struct core_settings *out)
+{
+	*out = (struct core_settings){ .data_dir = s->data,
+		.policies_dir = s->policies,
+		.prices_file = s->prices,
+		.strict = s->strict,
+		.servers = s->server_names,
+		.servers_n = s->servers_n,
+		.models = s->model_names,
+		.models_n = s->model_names_n };
 }

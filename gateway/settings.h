@@ -48,7 +48,12 @@ struct settings {
 	enum log_level log_level;
 	int64_t body_bytes;
 };
-/* NULL with *e "file:line:col: what (fix)".  Warnings (an inline secret, an unset variable) are
- * appended to `warnings`, one per line. */
+/*
+ * Reads and checks the whole file.  NULL with *e, the first problem ("file:line:col: what (fix)");
+ * the other problems, and warnings (an inline secret, an unset variable), are appended to
+ * `warnings`, one per line.
+ */
 struct settings *settings_load(const char *file, struct buf *warnings, struct err *e) MUST_CHECK;
 void settings_free(struct settings **s);
+/* What the core needs of them; borrowed. */
+void settings_core(const struct settings *s, struct core_settings *out);
