@@ -260,6 +260,28 @@ key_create(struct core *c, const struct key_spec *s, struct str actor,
 	return k;
 }
 
+void
+core_first_owner(const struct core *c, struct key_spec *s)
+{
+	const struct level *l = NULL, *best = NULL;
+
+	while ((l = bundle_next_level(c->bundle, l)) != NULL)
+		if (best == NULL || l->kind > best->kind)
+			best = l;
+	for (; best != NULL; best = best->parent)
+		switch (best->kind) {
+		case LEVEL_CUSTOMER:
+			s->customer = best->name;
+			break;
+		case LEVEL_TEAM:
+			s->team = best->name;
+			break;
+		case LEVEL_USER:
+			s->user = best->name;
+			break;
+		}
+}
+
 static void
 passes_cut(struct key *k, const struct err *why)
 {

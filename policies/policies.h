@@ -84,6 +84,9 @@ struct key_spec {
  * `actor` goes to the audit ("local:0", a key id).  ERR_INVALID: name taken, unknown owner. */
 struct key *key_create(struct core *c, const struct key_spec *s, struct str actor,
     char secret[KEY_SECRET_BYTES + 1], struct err *e) MUST_CHECK;
+/* Whom a first key may belong to: the first user of the files, else a team, else a customer, else
+ * nobody.  Fills customer, team and user; they live as long as the bundle. */
+void core_first_owner(const struct core *c, struct key_spec *s);
 /* disable, enable, revoke.  Leaving ACTIVE cuts every open pass of the key (pass.cut) and runs the
  * watchers below, in this very call.  A revoked key stays revoked. */
 bool key_set_state(

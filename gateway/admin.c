@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * admin - keys, views and quotas as JSON.
+ *
+ * One function per route.  Every change goes through policies/, which writes its audit row with the
+ * actor's name; nothing here touches a policy file.
+ */
+#include "gateway/admin.h"
+
+#include "base/json.h"
+
+#define ARENA_BYTES ((size_t)1 << 20)
+
+struct work {
+	const struct admin_request *r;
+	struct arena a;
+	struct buf *out;
+	struct err *e;
+};
+
+static struct str
+body_text(struct work *w, const char *name)
+{
+	struct str raw, s = STR("");
+
+	if (json_get(w->r->body, str_of(name), &raw))
+		(void)json_string(raw, &w->a, &s);
+	return s;
+}
+
+static const char *
+state_word(enum key_state s)
+{
+	static const char *const words[] = { "", "active", "disabled", "revoked" };
+
+	return words[s];
+}
+
+static void
+key_put(struct work *w, struct key *k)
+{
+	struct key_info i;
+
+	key_info(k, &i);
+	buf_puts(w->out, "{\"id\":");
+	buf_json_str(w->out, i.id);
+	buf_puts(w->out, ",\"name\":");
+	buf_json_str(w->out, i.name);
+	buf_printf(w->out, ",\"state\":\"%s\",\"customer\":", state_word(i.state));
+	buf_json_str(w->out, i.customer);
+	buf_puts(w->out, ",\"team\":");
+	buf_json_str(w->out, i.team);
+	buf_puts(w->out, ",\"user\":");
+	buf_json_str(w->out, i.user);
+	buf_printf(w->out, ",\"created_ns\":%lld,\"expires_ns\":%lld}", (long long)i.created_ns,
+	    (long long)i.expires_ns);
+}
+
+static struct key *
+key_wanted(struct work *w, struct str name)
+{
+	struct key *k = key_named(w->r->core, name);
+
+	if (name.n == 0)
+		(void)err_set(w->e, ERR_INVALID, "which key? (--key NAME or its id)");
+	else if (str_starts(name, STR("tg-")))
+		(void)err_set(
+		    w->e, ERR_INVALID, "a key is named by its name or id, never by its secret");
+	else if (k == NULL)
+		(void)err_set(w->e, ERR_NOT_FOUND,
+		    "no key is called \"" STR_FMT "\" (tollgate key list)", STR_ARG(name));
+	return str_starts(name, STR("tg-")) ? NULL : k;
+}
+
+static bool
+keys_list(struct work *w)
+{
+	bool first = true;
+
+	buf_putc(w->out, '[');
+	for (struct key *k = key_next(w->r->core, NULL); k != NULL; k = key_next(w->r->core, k)) {
+		if (!first)
+			buf_putc(w->out, ',');
+		first = false;
+		key_put(w, k);
+	}
+	buf_putc(w->out, ']');
+	return true;
+}
+
+static bool
+keys_create(struct work *w)
+{
+	char secret[KEY_SECRET_BYTES + 1];
+	struct key_spec spec = { .name = body_text(w, "name"),
+		.customer = body_text(w, "customer"),
+		.team = body_text(w, "team"),
+		.user = body_text(w, "user") };
+	struct key_info i;
+	struct str raw;
+	struct key *k;
+
+	if (json_get(w->r->body, STR("expires_ns"), &raw))
+		(void)json_i64(raw, &spec.expires_ns);
+	k = key_create(w->r->core, &spec, w->r->actor, secret, w->e);
+	if (k == NULL)
+		return false;
+	key_info(k, &i);
+	buf_puts(w->out, "{\"id\":");
+	buf_json_str(w->out, i.id);
+	buf_printf(w->out, ",\"key\":\"%s\",\"name\":", secret);
+	buf_json_str(w->out, i.name);
+	buf_putc(w->out, '}');
+	return true;
+}
+
+static bool
+keys_state(struct work *w)
+{
+	struct key *k = key_wanted(w, body_text(w, "key"));
+	struct str word = body_text(w, "state");
+	enum key_state st;
+
+	if (k == NULL)
+		return false;
+	if (str_eq(word, STR("active")))
+		st = KEY_ACTIVE;
+	else if (str_eq(word, STR("disabled")))
+		st = KEY_DISABLED;
+	else if (str_eq(word, STR("revoked")))
+		st = KEY_REVOKED;
+	else
+		return err_set(w->e, ERR_INVALID, "state is active, disabled or revoked");
+	if (!key_set_state(w->r->core, k, st, w->r->actor, w->e))
+		return false;
+	key_put(w, k);
+	return true;
+}
+
+static bool
+keys_show(struct work *w)
+{
+	struct key *k = key_wanted(w, query_get(w->r->query, STR("key"), &w->a));
+
+	if (k != NULL)
+		key_put(w, k);
+	return k != NULL;
+}
+
+static bool
+quota(struct work *w)
+{
+	struct key *k = key_wanted(w, query_get(w->r->query, STR("key"), &w->a));
+
+	if (k != NULL)
+		core_quota_json(w->r->core, k, w->out);
+	return k != NULL;
+}
+
+struct listing {
+	struct work *w;
+	struct key *k;
+	bool first;
+};
+
+static void
+tool_put(void *ctx, const struct tool *t)
+{
+	struct listing *l = ctx;
+	struct buf why;
+
+	buf_init(&why, 0);
+	if (!l->first)
+		buf_putc(l->w->out, ',');
+	l->first = false;
+	buf_puts(l->w->out, "{\"tool\":");
+	buf_json_str(l->w->out, t->policy_name);
+	buf_puts(l->w->out, ",\"listed_name\":");
+	buf_json_str(l->w->out, t->listed_name);
+	if (l->k != NULL) {
+		rules_why(l->w->r->core, l->k, ASK_TOOL, t->policy_name, &why);
+		buf_printf(l->w->out, ",\"allowed\":%s,\"why\":",
+		    rules_may_list(l->w->r->core, l->k, ASK_TOOL, t->policy_name) ? "true"
+										  : "false");
+		buf_json_str(l->w->out, buf_str(&why));
+	}
+	buf_putc(l->w->out, '}');
+	buf_fini(&why);
+}
+
+static bool
+tools(struct work *w)
+{
+	struct str name = query_get(w->r->query, STR("key"), &w->a);
+	struct listing l = { .w = w, .first = true };
+
+	if (w->r->hub == NULL)
+		return err_set(w->e, ERR_STORE, "no gateway runs for this config (tollgate run)");
+	if (name.n > 0 && (l.k = key_wanted(w, name)) == NULL)
+		return false;
+	buf_putc(w->out, '[');
+	hub_all_tools(w->r->hub, tool_put, &l);
+	buf_putc(w->out, ']');
+	return true;
+}
+
+static const struct route {
+	const char *method, *path;
+	bool (*answer)(struct work *w);
+} routes[] = {
+	{ "GET", "/admin/api/keys", keys_list },
+	{ "POST", "/admin/api/keys", keys_create },
+	{ "GET", "/admin/api/keys/show", keys_show },
+	{ "POST", "/admin/api/keys/state", keys_state },
+	{ "GET", "/admin/api/quota", quota },
+	{ "GET", "/admin/api/tools", tools },
+};
+
+static int
+nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+struct str
+query_get(struct str query, struct str name, struct arena *a)
+{
+	while (query.p != NULL) {
+		struct str value = str_cut(&query, '&'), key = str_cut(&value, '=');
+		char *out;
+		size_t n = 0;
+
+		if (!str_eq(key, name) || value.p == NULL || value.n > 4096)
+			continue;
+		out = arena_alloc(a, value.n + 1);
+		for (size_t i = 0; i < value.n; i++) {
+			int hi = i + 2 < value.n ? nibble(value.p[i + 1]) : -1;
+			int lo = i + 2 < value.n ? nibble(value.p[i + 2]) : -1;
+
+			if (value.p[i] == '%' && hi >= 0 && lo >= 0) {
+				out[n++] = (char)(hi << 4 | lo);
+				i += 2;
+			} else {
+				out[n++] = value.p[i];
+			}
+		}
+		return (struct str){ out, n };
+	}
+	return STR("");
+}
+
+bool
+admin_answer(const struct admin_request *r, struct buf *out, struct err *e)
+{
+	struct work w = { .r = r, .out = out, .e = e };
+	bool found = false, ok = false;
+
+	if (r->body.n > ARENA_BYTES / 4)
+		return err_set(e, ERR_TOO_LARGE, "the request is too large");
+	if (r->body.n > 0 && !json_check(r->body, true, e))
+		return false;
+	arena_init(&w.a, ARENA_BYTES);
+	for (size_t i = 0; i < COUNT(routes) && !found; i++) {
+		found = str_eq(r->method, str_of(routes[i].method)) &&
+			str_eq(r->path, str_of(routes[i].path));
+		if (found)
+			ok = routes[i].answer(&w);
+	}
+	arena_free(&w.a);
+	return found ? ok : err_set(e, ERR_NOT_FOUND, "no such admin route");
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* admin - the admin API's operations, for the control socket and for a CLI without a gateway. */
+#pragma once
+
+#include "gateway/gateway.h"
+
+struct admin_request {
+	struct core *core;
+	struct hub *hub; /* NULL: no gateway runs, only keys and quotas can be answered */
+	struct str method, path, query, body, actor;
+};
+/* The JSON reply, or false with *e. */
+bool admin_answer(const struct admin_request *r, struct buf *out, struct err *e) MUST_CHECK;
+/* A query's value for `name`, percent-decoded into the arena; "" when absent. */
+struct str query_get(struct str query, struct str name, struct arena *a);

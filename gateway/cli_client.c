@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli_client - how a command reaches the gateway of its config.
+ *
+ * With DATA/control.sock answering: one HTTP/1.1 request, blocking, with a time limit.  Without:
+ * DATA/lock is taken and the same operation runs on a core opened here, through the same store and
+ * the same chain.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "gateway/admin.h"
+#include "gateway/cli.h"
+
+#define LIMIT_S   120
+#define REPLY_MAX ((size_t)64 << 20)
+
+static int
+control_connect(const char *data)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct timeval limit = { .tv_sec = LIMIT_S };
+	char path[4096];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/control.sock", data);
+	if (!str_copy(sa.sun_path, sizeof(sa.sun_path), str_of(path)))
+		return -1;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0) {
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+		return fd;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	return -1;
+}
+
+/* Reads until the reply is whole. */
+static bool
+reply_read(int fd, struct buf *out, int *status, struct err *e)
+{
+	struct http1_head *h = mem_alloc(sizeof(*h));
+	enum http1_result r = HTTP1_MORE;
+	size_t scanned = 0, used = 0;
+	struct http1_body body;
+	struct str in, piece;
+	struct buf raw;
+	char bytes[65536];
+	ssize_t n;
+
+	buf_init(&raw, REPLY_MAX);
+	while (r == HTTP1_MORE && (n = read(fd, bytes, sizeof(bytes))) > 0) {
+		buf_put(&raw, (struct str){ bytes, (size_t)n });
+		r = http1_response(buf_str(&raw), &scanned, false, h, &used, e);
+	}
+	if (r == HTTP1_DONE) {
+		*status = h->status;
+		http1_body_init(&body, h);
+		in = (struct str){ raw.p + used, raw.n - used };
+		do {
+			while ((r = http1_body_next(&body, &in, &piece, e)) == HTTP1_MORE &&
+			       (piece.n > 0 || in.n > 0))
+				buf_put(out, piece);
+			buf_put(out, piece);
+			if (r != HTTP1_MORE || (n = read(fd, bytes, sizeof(bytes))) <= 0)
+				break;
+			in = (struct str){ bytes, (size_t)n };
+		} while (true);
+	}
+	buf_fini(&raw);
+	free(h);
+	return (r == HTTP1_DONE && buf_ok(out)) ||
+	       err_set(e, ERR_UPSTREAM, "the gateway did not answer");
+}
+
+/* A refusal's own words. */
+static bool
+refusal(struct str body, int status, struct err *e)
+{
+	struct str error, message, text;
+	struct arena a;
+	struct err bad;
+
+	(void)err_set(e, ERR_INVALID, "the gateway answered %d", status);
+	arena_init(&a, body.n + 4096);
+	if (json_check(body, false, &bad) && json_get(body, STR("error"), &error) &&
+	    json_get(error, STR("message"), &message) && json_string(message, &a, &text))
+		(void)err_set(e, ERR_INVALID, STR_FMT, STR_ARG(text));
+	arena_free(&a);
+	return false;
+}
+
+static bool
+ask_gateway(
+    int fd, const char *method, struct str target, struct str body, struct buf *out, struct err *e)
+{
+	struct buf head;
+	int status = 0;
+	bool ok;
+
+	buf_init(&head, 0);
+	http1_put_request(&head, str_of(method), target);
+	buf_printf(
+	    &head, "host: local\r\ncontent-length: %zu\r\nconnection: close\r\n\r\n", body.n);
+	buf_put(&head, body);
+	ok = buf_ok(&head) && send(fd, head.p, head.n, MSG_NOSIGNAL) == (ssize_t)head.n;
+	buf_fini(&head);
+	if (!ok)
+		return err_set(e, ERR_INVALID, "the request could not be sent");
+	if (!reply_read(fd, out, &status, e))
+		return false;
+	return status == 200 || refusal(buf_str(out), status, e);
+}
+
+static bool
+ask_core(const struct settings *s, const char *method, struct str target, struct str body,
+    struct buf *out, struct err *e)
+{
+	struct core_settings cs;
+	struct admin_request r = { .method = str_of(method), .body = body };
+	struct loop *l = loop_new(e);
+	char actor[32];
+	bool ok;
+
+	if (l == NULL)
+		return false;
+	settings_core(s, &cs);
+	(void)snprintf(actor, sizeof(actor), "local:%d", (int)getuid());
+	r.actor = str_of(actor);
+	r.query = target;
+	r.path = str_cut(&r.query, '?');
+	r.core = core_open(l, &cs, e);
+	ok = r.core != NULL && admin_answer(&r, out, e);
+	core_close(&r.core);
+	loop_free(&l);
+	return ok;
+}
+
+bool
+cli_admin(const struct cli *cli, const char *method, struct str target, struct str body,
+    struct buf *out, struct err *e)
+{
+	struct buf warnings;
+	struct settings *s;
+	int fd;
+	bool ok;
+
+	buf_init(&warnings, 0);
+	s = settings_load(cli->config, &warnings, e);
+	buf_fini(&warnings);
+	if (s == NULL)
+		return false;
+	fd = control_connect(s->data);
+	if (fd >= 0) {
+		ok = ask_gateway(fd, method, target, body, out, e);
+		(void)close(fd);
+	} else {
+		ok = ask_core(s, method, target, body, out, e);
+	}
+	settings_free(&s);
+	return ok;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main - one table of commands, one table of options.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/cli.h"
+
+static const struct command {
+	const char *name, *arguments, *does, *example;
+	int (*run)(const struct cli *cli);
+} commands[] = {
+	{ "run", "", "start the gateway in the foreground", "tollgate run -c tollgate.yaml",
+	    cmd_run },
+	{ "check", "", "read config and policies, change nothing", "tollgate check", cmd_check },
+	{ "key", "create|list|show|disable|enable|revoke [KEY]",
+	    "virtual keys; --name N [--customer C] [--team T] [--user U] [--expires DATE]",
+	    "tollgate key create --name ana-laptop --user ana", cmd_key },
+	{ "tools", "[--key N]", "every tool; with a key: what it sees and why not the rest",
+	    "tollgate tools --key ana-laptop", cmd_tools },
+	{ "connect", "claude-code [--managed] [--scope project]", "print a client's configuration",
+	    "tollgate connect claude-code", cmd_connect },
+	{ "script", "run FILE --key N", "run a Code Mode script with a key's rights",
+	    "tollgate script run sum.lua --key ana-laptop", cmd_script },
+	{ "usage", "[--by customer|team|user|key|model|tool|server] [--since 7d]",
+	    "requests, calls, tokens, cost, bytes kept out of context", "tollgate usage --by user",
+	    cmd_usage },
+	{ "quota", "--key N", "a key's budgets: used, held, left",
+	    "tollgate quota --key ana-laptop", cmd_quota },
+	{ "audit", "tail [-n N] | show ID | verify", "the audit chain; works on a copy, offline",
+	    "tollgate audit verify", cmd_audit },
+};
+
+static void
+help(FILE *to)
+{
+	(void)fputs(
+	    "tollgate: the gate that coding agents pass on their way to models and tools\n\n", to);
+	for (size_t i = 0; i < COUNT(commands); i++)
+		(void)fprintf(to, "  tollgate %-8s %s\n", commands[i].name, commands[i].does);
+	(void)fputs(
+	    "\nEvery command: -c tollgate.yaml, --help, and --json where it prints data.\n", to);
+}
+
+static int
+command_help(const struct command *c)
+{
+	(void)printf(
+	    "tollgate %s %s\n  %s\n\nexample:\n  %s\n", c->name, c->arguments, c->does, c->example);
+	return 0;
+}
+
+struct option {
+	const char *name;
+	const char **value; /* takes one, or */
+	bool *flag;         /* is one */
+};
+
+/* Reads the words after the command; false: printed, exit 2. */
+static bool
+options_read(struct cli *cli, bool *wants_help, int argc, char **argv)
+{
+	const struct option options[] = { { "-c", &cli->config, NULL },
+		{ "--json", NULL, &cli->json }, { "--name", &cli->name, NULL },
+		{ "--customer", &cli->customer, NULL }, { "--team", &cli->team, NULL },
+		{ "--user", &cli->user, NULL }, { "--expires", &cli->expires, NULL },
+		{ "--key", &cli->key, NULL }, { "--by", &cli->by, NULL },
+		{ "--since", &cli->since, NULL }, { "--scope", &cli->scope, NULL },
+		{ "--managed", NULL, &cli->managed }, { "--clock", &cli->clock, NULL },
+		{ "-n", &cli->n, NULL }, { "--help", NULL, wants_help },
+		{ "-h", NULL, wants_help } };
+
+	for (int i = 0; i < argc; i++) {
+		const struct option *o = NULL;
+
+		for (size_t k = 0; k < COUNT(options); k++)
+			if (strcmp(argv[i], options[k].name) == 0)
+				o = &options[k];
+		if (o == NULL && argv[i][0] == '-' && argv[i][1] != '\0') {
+			(void)fprintf(
+			    stderr, "tollgate: unknown option %s (try --help)\n", argv[i]);
+			return false;
+		}
+		if (o == NULL && cli->words_n == CLI_WORDS_MAX)
+			return cli_usage("too many words") == 0;
+		if (o == NULL) {
+			cli->words[cli->words_n++] = argv[i];
+		} else if (o->flag != NULL) {
+			*o->flag = true;
+		} else if (i + 1 < argc) {
+			*o->value = argv[++i];
+		} else {
+			(void)fprintf(stderr, "tollgate: %s needs a value\n", argv[i]);
+			return false;
+		}
+	}
+	return true;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct cli cli = { .config = "tollgate.yaml" };
+	struct str names[COUNT(commands)], near;
+	bool wants_help = false;
+
+	if (argc < 2) {
+		help(stderr);
+		return 2;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		help(stdout);
+		return 0;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		(void)printf("tollgate %s\n", TOLLGATE_VERSION);
+		return 0;
+	}
+	for (size_t i = 0; i < COUNT(commands); i++) {
+		names[i] = str_of(commands[i].name);
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		if (!options_read(&cli, &wants_help, argc - 2, argv + 2))
+			return 2;
+		return wants_help ? command_help(&commands[i]) : commands[i].run(&cli);
+	}
+	near = str_nearest(str_of(argv[1]), names, COUNT(names));
+	(void)fprintf(stderr, "tollgate: unknown command \"%s\"%s" STR_FMT "%s\n", argv[1],
+	    near.n > 0 ? " (did you mean \"" : " (try --help)", STR_ARG(near),
+	    near.n > 0 ? "\"?)" : "");
+	return 2;
+}

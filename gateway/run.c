@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * run - `tollgate run`: builds the parts bottom-up, serves, drains, takes them down.
+ *
+ *   settings -> loop -> core -> http pool -> hub + sandbox + code mode -> listeners -> ready
+ *
+ * Ready means: every tool server has answered or failed once, and the sandbox has proved itself;
+ * then DATA/run.json is written atomically, which is what scripts wait for.  SIGTERM or SIGINT
+ * drains: no new connections, open replies get DRAIN_MS, then what is left is cancelled and
+ * settled.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "gateway/cli.h"
+#include "gateway/gateway.h"
+#include "gateway/settings.h"
+
+#define DRAIN_MS      10000
+#define SETTLE_MS     5    /* how often readiness is looked at */
+#define SETTLE_MAX_MS 6000 /* a server that hangs does not hold the start for ever */
+
+struct running {
+	struct gateway g;
+	struct settings *settings;
+	struct timer settle, drain;
+	struct deferred drained;
+	int64_t started_ms;
+	int port;
+	char first_key[KEY_SECRET_BYTES + 1];
+	bool ready;
+};
+
+/* ---- ready ---- */
+
+static const char *
+data_path(const struct running *r, const char *name, char out[4096])
+{
+	(void)snprintf(out, 4096, "%s/%s", r->settings->data, name);
+	return out;
+}
+
+static bool
+file_write(const char *path, struct str text)
+{
+	char tmp[4200];
+	int fd;
+	bool ok;
+
+	(void)snprintf(tmp, sizeof(tmp), "%s.tmp", path);
+	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	ok = fd >= 0 && write(fd, text.p, text.n) == (ssize_t)text.n;
+	if (fd >= 0)
+		(void)close(fd);
+	return ok && rename(tmp, path) == 0;
+}
+
+static void
+run_json(struct running *r)
+{
+	char path[4096], control[4096];
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_printf(
+	    &b, "{\"pid\":%d,\"listen\":[\"127.0.0.1:%d\"],\"control\":", (int)getpid(), r->port);
+	buf_json_str(&b, str_of(data_path(r, "control.sock", control)));
+	buf_puts(&b, "}\n");
+	if (!file_write(data_path(r, "run.json", path), buf_str(&b)))
+		log_error(NULL, "cannot write run.json", F_INT("errno", errno));
+	buf_fini(&b);
+}
+
+static void
+lines_put(const struct running *r, const char *key, struct buf *out)
+{
+	buf_printf(out,
+	    "Tollgate is ready on http://127.0.0.1:%d\n\n"
+	    "Paste one of these:\n"
+	    "  claude mcp add --transport http tollgate http://127.0.0.1:%d/mcp "
+	    "--header \"Authorization: Bearer %s\"\n"
+	    "  {\"env\":{\"ANTHROPIC_BASE_URL\":\"http://127.0.0.1:%d/anthropic\","
+	    "\"ANTHROPIC_AUTH_TOKEN\":\"%s\"}}   (in ~/.claude/settings.json)\n"
+	    "  curl -s http://127.0.0.1:%d/mcp -H 'Authorization: Bearer %s' "
+	    "-H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' "
+	    "-H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/list' "
+	    "-d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":{\"_meta\":{"
+	    "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
+	    "\"io.modelcontextprotocol/clientCapabilities\":{}}}}'\n\n",
+	    r->port, r->port, key, r->port, key, r->port, key);
+}
+
+/* The first key is shown once, on a terminal; otherwise it goes to a file that only we can read. */
+static void
+greet(struct running *r)
+{
+	char path[4096];
+	struct buf b;
+	bool first = r->first_key[0] != '\0';
+
+	buf_init(&b, 0);
+	if (first) {
+		lines_put(r, r->first_key, &b);
+		buf_puts(
+		    &b, "This is the only time the key is shown.  More: tollgate key create\n");
+	} else {
+		lines_put(r, "${TOLLGATE_KEY}", &b);
+		buf_puts(&b, "Keys: tollgate key create --name NAME --user USER\n");
+	}
+	if (first && isatty(STDOUT_FILENO) == 0) {
+		if (file_write(data_path(r, "first-run", path), buf_str(&b)))
+			(void)printf(
+			    "The first key is in %s (read it once, then delete it)\n", path);
+	} else {
+		(void)fputs(buf_cstr(&b), stdout);
+	}
+	(void)fflush(stdout);
+	buf_fini(&b);
+	memset(r->first_key, 0, sizeof(r->first_key));
+}
+
+static void
+settle(void *ctx)
+{
+	struct running *r = ctx;
+	int64_t waited = loop_mono_ms(r->g.loop) - r->started_ms;
+	bool sandbox = r->g.sandbox == NULL || sandbox_level(r->g.sandbox) != SANDBOX_STARTING;
+
+	if ((!hub_settled(r->g.hub) || !sandbox) && waited < SETTLE_MAX_MS) {
+		timer_set(r->g.loop, &r->settle, SETTLE_MS, settle, r);
+		return;
+	}
+	r->ready = true;
+	log_info(NULL, "ready", F_INT("port", r->port), F_INT("ms", waited),
+	    F_TEXT("sandbox", r->g.sandbox == NULL
+				  ? "unavailable"
+				  : sandbox_level_word(sandbox_level(r->g.sandbox))));
+	run_json(r);
+	greet(r);
+}
+
+/* ---- stop ---- */
+
+static void
+stop_now(void *ctx)
+{
+	struct running *r = ctx;
+
+	loop_stop(r->g.loop);
+}
+
+static void
+drained(void *ctx)
+{
+	struct running *r = ctx;
+
+	if (link_empty(&r->g.exchanges))
+		loop_stop(r->g.loop);
+	else
+		timer_set(r->g.loop, &r->settle, 20, drained, r);
+}
+
+static void
+on_signal(void *ctx, int signo)
+{
+	struct running *r = ctx;
+
+	if (r->g.draining) {
+		loop_stop(r->g.loop);
+		return;
+	}
+	log_info(NULL, "draining", F_INT("signal", signo));
+	r->g.draining = true;
+	listen_drain(r->g.listeners);
+	timer_set(r->g.loop, &r->drain, DRAIN_MS, stop_now, r);
+	drained(r);
+}
+
+/* ---- parts ---- */
+
+static bool
+providers_build(struct running *r, struct err *e)
+{
+	struct settings *s = r->settings;
+	struct models *m = &r->g.models;
+
+	m->providers = mem_zalloc((s->providers_n + 1) * sizeof(*m->providers));
+	m->rows = mem_zalloc((s->models_n + 1) * sizeof(*m->rows));
+	m->aliases = mem_zalloc((s->aliases_n + 1) * sizeof(*m->aliases));
+	for (; m->providers_n < s->providers_n; m->providers_n++) {
+		struct provider_entry *from = &s->providers[m->providers_n];
+		struct provider *p = &m->providers[m->providers_n];
+
+		*p = (struct provider){ from->name, NULL, from->key, from->missing };
+		if (from->missing.n > 0)
+			continue;
+		p->origin = origin_new(r->g.pool,
+		    &(struct origin_settings){
+			.url = from->url, .ca_file = from->ca_file, .proxy = from->proxy },
+		    e);
+		if (p->origin == NULL)
+			return false;
+	}
+	for (; m->rows_n < s->models_n; m->rows_n++)
+		m->rows[m->rows_n] = (struct model_row){ s->models[m->rows_n].pattern,
+			&m->providers[s->models[m->rows_n].provider] };
+	for (; m->aliases_n < s->aliases_n; m->aliases_n++)
+		m->aliases[m->aliases_n] =
+		    (struct alias){ s->aliases[m->aliases_n].name, s->aliases[m->aliases_n].model };
+	return true;
+}
+
+static bool
+listeners_build(struct running *r, struct err *e)
+{
+	char control[4096];
+	int port;
+
+	r->g.listeners = listen_new(
+	    r->g.loop, &(struct listen_limits){ .body_bytes = r->settings->body_bytes }, e);
+	if (r->g.listeners == NULL)
+		return false;
+	struct listen_handler h = exchange_handler;
+	h.ctx = &r->g;
+	for (size_t i = 0; i < r->settings->listen_n; i++) {
+		port = listen_tcp(r->g.listeners, r->settings->listen[i].address, &h,
+		    r->settings->listen[i].serves, e);
+		if (port < 0)
+			return false;
+		if (i == 0)
+			r->port = port;
+	}
+	return listen_unix(
+	    r->g.listeners, data_path(r, "control.sock", control), &h, SERVES_CONTROL, e);
+}
+
+static void
+sandbox_build(struct running *r)
+{
+	struct err e;
+
+	r->g.sandbox = sandbox_new(r->g.loop, &(struct sandbox_settings){ 0 }, &e);
+	if (r->g.sandbox == NULL) {
+		log_error(NULL, "code mode is off", F_TEXT("why", e.text));
+		return;
+	}
+	r->g.codemode = codemode_new(r->g.loop, r->g.hub, r->g.core, r->g.sandbox);
+}
+
+static bool
+first_key(struct running *r, struct err *e)
+{
+	struct key_spec spec = { .name = STR("first") };
+
+	if (key_next(r->g.core, NULL) != NULL)
+		return true;
+	core_first_owner(r->g.core, &spec);
+	return key_create(r->g.core, &spec, STR("first-run"), r->first_key, e) != NULL;
+}
+
+static bool
+parts_build(struct running *r, struct err *e)
+{
+	struct settings *s = r->settings;
+	struct core_settings core;
+
+	settings_core(s, &core);
+	r->g.core = core_open(r->g.loop, &core, e);
+	if (r->g.core == NULL || !first_key(r, e))
+		return false;
+	r->g.pool = http_pool_new(r->g.loop, e);
+	if (r->g.pool == NULL || !providers_build(r, e))
+		return false;
+	r->g.hub = hub_new(r->g.loop, r->g.core, r->g.pool,
+	    &(struct hub_settings){
+		.servers = s->servers, .servers_n = s->servers_n, .version = TOLLGATE_VERSION },
+	    e);
+	if (r->g.hub == NULL)
+		return false;
+	sandbox_build(r);
+	if (!listeners_build(r, e))
+		return false;
+	hub_start(r->g.hub);
+	return true;
+}
+
+static void
+parts_free(struct running *r)
+{
+	struct gateway *g = &r->g;
+	char path[4096];
+
+	while (!link_empty(&g->exchanges))
+		job_cancel(&CONTAINER(g->exchanges.next, struct exchange, link)->job);
+	timer_stop(&r->settle);
+	timer_stop(&r->drain);
+	jobs_reap();
+	listen_free(&g->listeners);
+	if (g->hub != NULL)
+		hub_free(&g->hub);
+	jobs_reap();
+	if (g->codemode != NULL)
+		codemode_free(&g->codemode);
+	if (g->sandbox != NULL)
+		sandbox_free(&g->sandbox);
+	jobs_reap();
+	for (size_t i = 0; i < g->models.providers_n; i++)
+		origin_free(&g->models.providers[i].origin);
+	http_pool_free(&g->pool);
+	free(g->models.providers);
+	free(g->models.rows);
+	free(g->models.aliases);
+	core_close(&g->core);
+	loop_free(&g->loop);
+	if (r->ready) /* ours: DATA/lock kept others away */
+		(void)unlink(data_path(r, "run.json", path));
+	settings_free(&r->settings);
+}
+
+static bool
+clock_use(struct running *r, const char *fd, struct err *e)
+{
+	char path[4096];
+	int64_t n;
+
+	if (!str_i64(str_of(fd), &n) || n < 0 || n > 1 << 20)
+		return err_set(e, ERR_INVALID, "--clock needs the number of a descriptor");
+	if (access(data_path(r, "rig", path), F_OK) != 0)
+		return err_set(
+		    e, ERR_INVALID, "--clock is for the project's own tests (no file %s)", path);
+	return loop_use_clock(r->g.loop, (int)n, e);
+}
+
+int
+cmd_run(const struct cli *cli)
+{
+	static const int signals[] = { SIGTERM, SIGINT };
+	struct running r = { 0 };
+	struct buf warnings;
+	struct err e;
+	bool ok;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	buf_init(&warnings, 0);
+	link_init(&r.g.exchanges);
+	r.settings = settings_load(cli->config, &warnings, &e);
+	(void)fputs(buf_cstr(&warnings), stderr);
+	buf_fini(&warnings);
+	if (r.settings == NULL)
+		return cli_fail(&e);
+	log_setup(r.settings->log_level, r.settings->log_json);
+	r.g.loop = loop_new(&e);
+	ok = r.g.loop != NULL && (cli->clock == NULL || clock_use(&r, cli->clock, &e)) &&
+	     loop_on_signals(r.g.loop, signals, COUNT(signals), on_signal, &r, &e);
+	if (ok) {
+		r.started_ms = loop_mono_ms(r.g.loop);
+		ok = parts_build(&r, &e);
+	}
+	if (ok) {
+		timer_set(r.g.loop, &r.settle, 1, settle, &r);
+		loop_run(r.g.loop);
+	}
+	parts_free(&r);
+	return ok ? 0 : cli_fail(&e);
+}
