@@ -49,7 +49,7 @@ all: $(B)/tollgate build/sandbox-worker $(B)/demo-server
 
 $(B)/all.a: $(LIB_OBJ)
 	@rm -f $@
-	@ar rcs $@ $^
+	@ar qcs $@ $^
 $(B)/tollgate: $(B)/obj/gateway/main.o $(B)/all.a
 	$(CC) $(BASE_LDFLAGS) -o $@ $^ $(LIBS)
 $(B)/demo-server: $(DEMO_SRC:%.c=$(B)/obj/%.o) $(B)/all.a

@@ -42,7 +42,7 @@ define_tools(void *ctx, struct key *k, struct buf *out)
 static bool
 call_lua(void *ctx, const struct builtin_call *c, struct err *e)
 {
-	return run_start(ctx, c, e);
+	return script_start(ctx, c, e);
 }
 
 /* Answers at once, but never before the call has started: at the end of the turn. */
@@ -97,7 +97,7 @@ call_tools(void *ctx, const struct builtin_call *c, struct err *e)
 	buf_init(&a->json, 0);
 	buf_init(&text, 0);
 	tools_answer(cm->hub, c->key, query, &text);
-	run_text_result(&a->json, buf_str(&text), false);
+	script_text_result(&a->json, buf_str(&text), false);
 	buf_fini(&text);
 	arena_free(&arena);
 	c->outcome->detail = STR("search");

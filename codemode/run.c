@@ -2,7 +2,7 @@
 /*
  * run - a script and its calls.
  *
- *   run_start() --worker--> on_call() --hub_call_tool()--> call_done() --sandbox_answer()--> ...
+ *   script_start() --worker--> on_call() --hub_call_tool()--> call_done() --sandbox_answer()--> ...
  *                     \--> on_done() --> builtin_done()
  *
  * A run is a job under the call of `lua`; its worker and its tool calls are its kids, so whatever
@@ -59,7 +59,7 @@ run_reap(struct job *j)
 static const struct job_type run_type = { "run", NULL, run_reap };
 
 void
-run_text_result(struct buf *out, struct str text, bool is_error)
+script_text_result(struct buf *out, struct str text, bool is_error)
 {
 	buf_puts(out, "{\"content\":[{\"type\":\"text\",\"text\":");
 	buf_json_str(out, text);
@@ -270,7 +270,7 @@ on_done(void *ctx, const struct sandbox_result *res)
 	buf_init(&text, 0);
 	buf_init(&json, 0);
 	text_put(&text, res);
-	run_text_result(&json, buf_str(&text), res->end != SANDBOX_DONE);
+	script_text_result(&json, buf_str(&text), res->end != SANDBOX_DONE);
 	if (r->report && buf_ok(&json)) {
 		json.n--; /* reopens the object */
 		report_put(&json, res);
@@ -364,7 +364,7 @@ worker_start(struct run *r, struct str source, struct err *e)
 }
 
 bool
-run_start(struct codemode *cm, const struct builtin_call *c, struct err *e)
+script_start(struct codemode *cm, const struct builtin_call *c, struct err *e)
 {
 	struct str raw, source;
 	struct run *r;

@@ -14,6 +14,6 @@ struct codemode {
 };
 
 /* The call function of the built-in `lua`: starts, and answers with builtin_done(). */
-bool run_start(struct codemode *cm, const struct builtin_call *c, struct err *e) MUST_CHECK;
+bool script_start(struct codemode *cm, const struct builtin_call *c, struct err *e) MUST_CHECK;
 /* One text block as a CallToolResult. */
-void run_text_result(struct buf *out, struct str text, bool is_error);
+void script_text_result(struct buf *out, struct str text, bool is_error);

@@ -497,6 +497,15 @@ hub_tools(struct hub *h, struct key *k, tool_f *fn, void *ctx)
 		fn(ctx, v->tools[i]);
 }
 
+void
+hub_all_tools(struct hub *h, tool_f *fn, void *ctx)
+{
+	IS(h, HUB_MAGIC);
+	for (size_t i = 0; i < h->servers_n; i++)
+		for (size_t j = 0; j < toolset_count(h->servers[i].tools); j++)
+			fn(ctx, toolset_at(h->servers[i].tools, j));
+}
+
 /* Names that two servers share belong to the first: "a__b" of a, and a_ of "_b". */
 static void
 names_rebuild(struct hub *h)

@@ -70,6 +70,8 @@ struct tool {                    /* immutable; valid until the next turn unless 
 /* Every tool this key may list, in a stable order (built-ins not included). */
 typedef void tool_f(void *ctx, const struct tool *t);
 void hub_tools(struct hub *h, struct key *k, tool_f *fn, void *ctx);
+/* Every tool there is, for an operator. */
+void hub_all_tools(struct hub *h, tool_f *fn, void *ctx);
 /* By "server/tool", "server.tool" or "server__tool", whatever the key may do; NULL = none. */
 const struct tool *hub_find_tool(struct hub *h, struct str name);
 uint64_t hub_generation(const struct hub *h); /* changes with the catalogue */
