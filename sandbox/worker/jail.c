@@ -5,6 +5,7 @@
  *
  * jail_enter   (once)  namespaces, empty read-only root; children are in the new pid namespace
  * jail_shut    (once)  uid 65534 when root, no capabilities, Landlock, nice 10
+ * lock_zygote  (once)  the zygote's own filter
  * lock_down    (each worker) one descriptor, rlimits, CPU timer, seccomp; order matters: what the
  *              filter forbids must be done before it
  *
@@ -247,6 +248,38 @@ filter(void)
 
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
 	       syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+}
+
+/*
+ * The zygote's own, wider lock, which every worker inherits below its own: enough to fork, to
+ * report, and to lock a child.  It may fork, but not make threads or namespaces.
+ */
+bool
+lock_zygote(void)
+{
+	static const unsigned allowed[] = { SYS_read, SYS_write, SYS_poll, SYS_recvmsg, SYS_sendmsg,
+		SYS_wait4, SYS_pidfd_open, SYS_close, SYS_close_range, SYS_dup2, SYS_prctl,
+		SYS_prlimit64, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn,
+		SYS_setitimer, SYS_seccomp, SYS_getpid, SYS_getppid, SYS_gettid,
+		SYS_set_robust_list, SYS_rseq, SYS_brk, SYS_mmap, SYS_munmap, SYS_exit_group };
+	enum { COUNT_ALLOWED = sizeof(allowed) / sizeof(*allowed), HEAD = 3, TAIL = 5 };
+	const unsigned fork_flags = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+	struct sock_filter code[HEAD + COUNT_ALLOWED + TAIL];
+	struct sock_fprog program = { sizeof(code) / sizeof(*code), code };
+	size_t n = 0;
+
+	code[n++] = (struct sock_filter)LOAD(arch);
+	code[n++] = (struct sock_filter)UNLESS(AUDIT_ARCH_X86_64, COUNT_ALLOWED + 4);
+	code[n++] = (struct sock_filter)LOAD(nr);
+	for (unsigned i = 0; i < COUNT_ALLOWED; i++) /* to the last instruction */
+		code[n++] =
+		    (struct sock_filter)IF(allowed[i], (unsigned char)(COUNT_ALLOWED + 3 - i));
+	code[n++] = (struct sock_filter)UNLESS(SYS_clone, 2);
+	code[n++] = (struct sock_filter)LOAD(args[0]);
+	code[n++] = (struct sock_filter)IF(fork_flags, 1);
+	code[n++] = (struct sock_filter)RETURN(SECCOMP_RET_KILL_PROCESS);
+	code[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
+	return n == program.len && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
 }
 
 bool

@@ -15,6 +15,7 @@ struct jail {
 };
 void jail_enter(struct jail *j); /* namespaces and the empty root; children are inside */
 bool jail_shut(struct jail *j);  /* uid, capabilities, Landlock; false: must not serve */
+bool lock_zygote(void);          /* after which it can fork, report and lock children */
 void heap_reserve(size_t limit_bytes);
 /* The lock: after true this process can read and write fd 0 and exit. */
 bool lock_down(int fd, int parent, size_t limit_bytes, int cpu_ms, void (*on_tick)(int));
