@@ -69,12 +69,14 @@ build/worker/%.o: %.c
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(BASE_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  cc     $<"
+	@$(CC) $(OPT) $(BASE_CFLAGS) -MMD -MP -c -o $@ $<
 
 # A unit test may include the .c under test: the archive's own member is then not pulled in.
 $(B)/unit/%: tests/unit/%.c $(B)/all.a
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -MMD -MP -o $@ $< $(B)/all.a $(LIBS)
+	@echo "  unit   $@"
+	@$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -MMD -MP -o $@ $< $(B)/all.a $(LIBS)
 # Tests of the hub start it as their upstream.
 $(UNIT): | $(B)/demo-server
 unit: $(UNIT)

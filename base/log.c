@@ -107,8 +107,8 @@ log_write(
 		field_put(&b, &(struct log_field)F_INT("job", (int64_t)j->id));
 		field_put(&b, &(struct log_field)F_INT("root", (int64_t)job_root(j)->id));
 	}
-	for (; fields->name != NULL; fields++)
-		field_put(&b, fields);
+	for (size_t i = 1; i < n; i++)
+		field_put(&b, &fields[i]);
 	buf_puts(&b, as_json ? "}\n" : "\n");
 	if (!buf_ok(&b)) /* cut, but still one line */
 		memory[b.n < sizeof(memory) ? b.n++ : sizeof(memory) - 1] = '\n';

@@ -16,7 +16,7 @@ struct job;
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
 struct log_field {
-	const char *name; /* NULL ends the list */
+	const char *name;
 	struct str s;
 	int64_t n;
 	bool is_int;
@@ -36,11 +36,15 @@ struct log_field {
 
 void log_setup(enum log_level level, bool json); /* once, at start */
 void log_clock(int64_t wall_ns);                 /* the loop tells the time, once a turn */
-void log_write(
-    enum log_level level, const struct job *j, const char *event, const struct log_field *fields);
+/* fields[0] is a placeholder, so that a line without fields is an array too. */
+void log_write(enum log_level level, const struct job *j, const char *event,
+    const struct log_field *fields, size_t n);
+// clang-format off
+#define LOG_FIELDS(...) (const struct log_field[]){ { .name = "" }, ##__VA_ARGS__ }
+// clang-format on
 #define LOG_AT(lv, j, ev, ...)                                                                     \
-	log_write(                                                                                 \
-	    lv, j, ev, (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .name = NULL } })
+	log_write(lv, j, ev, LOG_FIELDS(__VA_ARGS__),                                              \
+	    sizeof(LOG_FIELDS(__VA_ARGS__)) / sizeof(struct log_field))
 #define log_debug(j, ev, ...) LOG_AT(LOG_LEVEL_DEBUG, j, ev, __VA_ARGS__)
 #define log_info(j, ev, ...)  LOG_AT(LOG_LEVEL_INFO, j, ev, __VA_ARGS__)
 #define log_warn(j, ev, ...)  LOG_AT(LOG_LEVEL_WARN, j, ev, __VA_ARGS__)

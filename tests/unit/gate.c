@@ -49,28 +49,26 @@ bundle_make(void)
 	(void)snprintf(path, sizeof(path), "%s/root", bundle);
 	(void)mkdir(path, 0700);
 	(void)snprintf(path, sizeof(path), "%s/root/all.yaml", bundle);
-	file_put(path,
-	    "version: 1\n"
-	    "organisation:\n"
-	    "  customers:\n"
-	    "    acme:\n"
-	    "      budget: 100 USD/month\n"
-	    "      teams:\n"
-	    "        payments:\n"
-	    "          budget: [50 USD/month, 40 USD/day]\n"
-	    "          users:\n"
-	    "            ana: { budget: 10 USD/month }\n"
-	    "            bob: {}\n");
+	file_put(path, "version: 1\n"
+		       "organisation:\n"
+		       "  customers:\n"
+		       "    acme:\n"
+		       "      budget: 100 USD/month\n"
+		       "      teams:\n"
+		       "        payments:\n"
+		       "          budget: [50 USD/month, 40 USD/day]\n"
+		       "          users:\n"
+		       "            ana: { budget: 10 USD/month }\n"
+		       "            bob: {}\n");
 	(void)snprintf(path, sizeof(path), "%s/root/tools.yaml", bundle);
-	file_put(path,
-	    "version: 1\n"
-	    "policy: everybody\n"
-	    "applies_to: { customers: [acme] }\n"
-	    "rules:\n"
-	    "  - allow: \"notes/*\"\n"
-	    "  - deny: notes/delete_note\n"
-	    "    reason: Nobody deletes notes\n"
-	    "  - allow: \"model:*\"\n");
+	file_put(path, "version: 1\n"
+		       "policy: everybody\n"
+		       "applies_to: { customers: [acme] }\n"
+		       "rules:\n"
+		       "  - allow: \"notes/*\"\n"
+		       "  - deny: notes/delete_note\n"
+		       "    reason: Nobody deletes notes\n"
+		       "  - allow: \"model:*\"\n");
 }
 
 static int
@@ -228,19 +226,17 @@ child_work(int tell, unsigned seed)
 	if (c == NULL)
 		_exit(9);
 	(void)snprintf(name, sizeof(name), "k%u", seed);
-	k = key_create(c,
-	    &(struct key_spec){ .name = str_of(name), .user = STR("bob") }, STR("local:0"), secret,
-	    &e);
+	k = key_create(c, &(struct key_spec){ .name = str_of(name), .user = STR("bob") },
+	    STR("local:0"), secret, &e);
 	for (int n = 0; k != NULL; n++) {
-		int i = rand() % 16; // NOLINT
+		int i = rand() % 16;                       // NOLINT
 		struct ask ask = model_ask(rand() % 1000); // NOLINT
 
 		open[i].cut = cut;
 		if (pass_open(&open[i])) {
 			int64_t cost = rand() % 1000; // NOLINT
 
-			gate_leave(&open[i],
-			    &(struct outcome){ .end = END_OK, .cost_nusd = cost });
+			gate_leave(&open[i], &(struct outcome){ .end = END_OK, .cost_nusd = cost });
 			sums[0]++;
 			sums[1] += cost;
 		} else if (!gate_enter(c, &open[i], k, &ask, &e)) {
