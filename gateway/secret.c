@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define SECRET_BYTES 16384
+#define TEXT_BYTES   65536
 
 const char *
 path_below(struct arena *a, const char *folder, struct str path)
@@ -102,7 +103,7 @@ file_value(const struct secrets *s, struct str path, struct secret *out, struct 
 	full = path_below(s->arena, s->folder, path);
 	fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
-		out->missing = missing(s, path, strerror(errno));
+		out->missing = missing(s, path, "cannot be read");
 		return true;
 	}
 	bytes = arena_alloc(s->arena, SECRET_BYTES + 1);
@@ -125,7 +126,7 @@ text_value(const struct secrets *s, struct str text, struct secret *out, struct 
 	struct buf all;
 	bool ok = true;
 
-	buf_init(&all, 4 * SECRET_BYTES);
+	buf_init(&all, TEXT_BYTES);
 	while (ok && text.n > 0) {
 		struct str value = { text.p, 1 }, name;
 		size_t used = 1;
@@ -146,7 +147,7 @@ text_value(const struct secrets *s, struct str text, struct secret *out, struct 
 		text.n -= used;
 	}
 	if (ok && !buf_ok(&all))
-		ok = err_set(e, ERR_INVALID, "the value is longer than %d bytes", 4 * SECRET_BYTES);
+		ok = err_set(e, ERR_INVALID, "the value is longer than %d bytes", TEXT_BYTES);
 	if (ok)
 		out->value = arena_str(s->arena, buf_str(&all));
 	buf_fini(&all);

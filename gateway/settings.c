@@ -462,8 +462,8 @@ whole_file(const char *path, struct buf *out, struct err *e)
 		out->n += (size_t)n;
 	}
 	if (n < 0)
-		(void)err_set(e, ERR_INVALID, "%s: cannot be read: %s (-c names another file)",
-		    path, strerror(errno));
+		(void)err_set(
+		    e, ERR_INVALID, "%s: cannot be read: %m (-c names another file)", path);
 	if (fd >= 0)
 		(void)close(fd);
 	if (n >= 0 && out->n > FILE_BYTES)
@@ -564,11 +564,11 @@ settings_load(const char *file, struct buf *warnings, struct err *e)
 }
 
 void
-settings_free(struct settings **at)
+settings_free(struct settings **sp)
 {
-	struct settings *s = *at;
+	struct settings *s = *sp;
 
-	*at = NULL;
+	*sp = NULL;
 	if (s == NULL)
 		return;
 	arena_free(&s->arena);

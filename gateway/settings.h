@@ -54,6 +54,6 @@ struct settings {
  * `warnings`, one per line.
  */
 struct settings *settings_load(const char *file, struct buf *warnings, struct err *e) MUST_CHECK;
-void settings_free(struct settings **s);
+void settings_free(struct settings **sp);
 /* What the core needs of them; borrowed. */
 void settings_core(const struct settings *s, struct core_settings *out);

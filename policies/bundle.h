@@ -119,7 +119,7 @@ struct rule {
 struct names { /* one line of applies_to; values are ORed */
 	bool said, any;
 	const struct node **node; /* customers, teams, users */
-	const struct str *text;   /* groups, keys */
+	struct str *text;         /* groups, keys */
 	size_t n;
 };
 struct applies {

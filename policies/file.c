@@ -57,7 +57,8 @@ static void
 paths_free(struct paths *ps)
 {
 	for (size_t i = 0; i < ps->n; i++)
-		free((void *)(uintptr_t)ps->at[i].p);
+		free((void *)(uintptr_t)ps->at[i]
+			 .p); /* NOLINT(performance-no-int-to-ptr): made here */
 	MEM_FREE(&ps->at);
 }
 
@@ -78,8 +79,7 @@ entry_add(
 	buf_init(&full, 0);
 	buf_printf(&full, "%s/" STR_FMT, dir, STR_ARG(rel));
 	if (stat(buf_cstr(&full), &st) != 0) {
-		problem_at(
-		    &ld->problems, buf_cstr(&full), 0, 0, "cannot be read: %s", strerror(errno));
+		problem_at(&ld->problems, buf_cstr(&full), 0, 0, "cannot be read: %m");
 	} else if (S_ISDIR(st.st_mode)) {
 		path_add(folders, rel);
 	} else if (str_ends(rel, STR(".yml"))) {
@@ -106,8 +106,7 @@ folder_read(
 	buf_printf(&path, "%s/" STR_FMT, dir, STR_ARG(rel));
 	handle = opendir(buf_cstr(&path));
 	if (handle == NULL) {
-		problem_at(
-		    &ld->problems, buf_cstr(&path), 0, 0, "cannot be read: %s", strerror(errno));
+		problem_at(&ld->problems, buf_cstr(&path), 0, 0, "cannot be read: %m");
 		buf_fini(&path);
 		return;
 	}
@@ -173,7 +172,7 @@ file_read(const char *path, size_t max_bytes, struct buf *out, struct err *e)
 		out->n += (size_t)n;
 	}
 	if (n < 0)
-		(void)err_set(e, ERR_INVALID, "cannot be read: %s", strerror(errno));
+		(void)err_set(e, ERR_INVALID, "cannot be read: %m");
 	if (fd >= 0)
 		(void)close(fd);
 	if (n >= 0 && (!buf_ok(out) || out->n > max_bytes))
@@ -378,7 +377,7 @@ bundle_load(const struct bundle_source *src, struct buf *problems, struct err *e
 
 	err_clear(e);
 	if (stat(src->dir, &st) != 0)
-		problem_at(&ld.problems, src->dir, 0, 0, "cannot be read: %s", strerror(errno));
+		problem_at(&ld.problems, src->dir, 0, 0, "cannot be read: %m");
 	else if (!S_ISDIR(st.st_mode))
 		problem_at(&ld.problems, src->dir, 0, 0, "is not a folder");
 	else
@@ -402,11 +401,11 @@ bundle_ref(struct bundle *b)
 }
 
 void
-bundle_unref(struct bundle **at)
+bundle_unref(struct bundle **bp)
 {
-	struct bundle *b = *at;
+	struct bundle *b = *bp;
 
-	*at = NULL;
+	*bp = NULL;
 	if (b == NULL)
 		return;
 	IS(b, BUNDLE_MAGIC);

@@ -117,7 +117,7 @@ bool
 glob_parse(struct arena *a, struct str text, struct glob *out, struct err *e)
 {
 	struct str alts[GLOB_ALTS_MAX], next[GLOB_ALTS_MAX], *kept, rest = text;
-	struct piece piece;
+	struct piece piece = { .n = 0 };
 	size_t n = 1;
 
 	if (text.n == 0)

@@ -241,7 +241,9 @@ node_take(struct loading *ld, const struct policy_file *f, enum level_kind kind,
 	map_set(&b->by_id, id, n);
 	if (b->nodes_n == b->nodes_cap) {
 		b->nodes_cap = b->nodes_cap == 0 ? 64 : b->nodes_cap * 2;
-		b->nodes = mem_realloc(b->nodes, b->nodes_cap * sizeof(*b->nodes));
+		b->nodes = mem_realloc(
+		    b->nodes, b->nodes_cap * sizeof(*b->nodes)); /* NOLINT(bugprone-sizeof-expression):
+								    an array of pointers */
 	}
 	b->nodes[b->nodes_n++] = n;
 	return n;
@@ -265,6 +267,7 @@ path_allows(const struct policy_file *f, enum level_kind kind, const struct node
 static void level_kids(struct loading *ld, const struct policy_file *f, struct node *parent,
     enum level_kind kind, struct yaml *map);
 
+/* NOLINTNEXTLINE(misc-no-recursion): three levels, customer, team, user */
 static void
 level_read(
     struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y, bool inside)

@@ -61,7 +61,7 @@ struct bundle_source {
 struct bundle *
 bundle_load(const struct bundle_source *src, struct buf *problems, struct err *e) MUST_CHECK;
 struct bundle *bundle_ref(struct bundle *b);
-void bundle_unref(struct bundle **b);          /* clears the pointer; the last one frees */
+void bundle_unref(struct bundle **bp);         /* clears the pointer; the last one frees */
 struct str bundle_rev(const struct bundle *b); /* sha256 of the files in order of path, hex */
 
 /*

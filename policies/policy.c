@@ -80,7 +80,7 @@ value_add(struct loading *ld, const struct policy_file *f, const struct policy *
 	} else if (kind != 0) {
 		const struct node *n = NULL;
 
-		if (text_get(&ld->problems, y, "a name", 3 * BUNDLE_NAME_BYTES, &text))
+		if (text_get(&ld->problems, y, "a name", (size_t)3 * BUNDLE_NAME_BYTES, &text))
 			n = node_named(ld, f, kind, y);
 		if (n != NULL && !node_within(n, p->applies.within))
 			problem(&ld->problems, y,
@@ -89,7 +89,7 @@ value_add(struct loading *ld, const struct policy_file *f, const struct policy *
 		else if (n != NULL)
 			out->node[out->n++] = n;
 	} else if (name_get(&ld->problems, y, y->text, "a name")) {
-		((struct str *)(uintptr_t)out->text)[out->n++] = arena_str(&ld->b->arena, y->text);
+		out->text[out->n++] = arena_str(&ld->b->arena, y->text);
 	}
 }
 
@@ -362,7 +362,9 @@ policy_push(struct bundle *b, struct policy *p)
 {
 	if (b->policies_n == b->policies_cap) {
 		b->policies_cap = b->policies_cap == 0 ? 16 : b->policies_cap * 2;
-		b->policies = mem_realloc(b->policies, b->policies_cap * sizeof(*b->policies));
+		b->policies = mem_realloc(
+		    b->policies, b->policies_cap *
+				     sizeof(*b->policies)); /* NOLINT(bugprone-sizeof-expression) */
 	}
 	b->policies[b->policies_n++] = p;
 }

@@ -173,7 +173,7 @@ name_get(struct problems *p, const struct yaml *y, struct str name, const char *
 	bool ok = name.n > 0 && name.n <= BUNDLE_NAME_BYTES && letter_or_digit(name.p[0]);
 
 	for (size_t i = 0; ok && i < name.n; i++)
-		ok = letter_or_digit(name.p[i]) || memchr("._@+-", name.p[i], 5) != NULL;
+		ok = letter_or_digit(name.p[i]) || str_has(STR("._@+-"), name.p[i]);
 	if (!ok)
 		problem(p, y,
 		    "%s is 1 to %d letters, digits and . _ @ + -, and starts with a letter or "

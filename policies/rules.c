@@ -58,6 +58,7 @@ set_number(struct bundle *b, const uint8_t *bits)
 	return b->sets_n - 1;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): an owner has three names */
 bool
 subject_resolve(struct bundle *b, struct str customer, struct str team, struct str user,
     struct str key_name, struct subject *out, struct err *e)
