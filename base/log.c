@@ -90,8 +90,8 @@ field_put(struct buf *b, const struct log_field *f)
 }
 
 void
-log_write(
-    enum log_level level, const struct job *j, const char *event, const struct log_field *fields)
+log_write(enum log_level level, const struct job *j, const char *event,
+    const struct log_field *fields, size_t n)
 {
 	char memory[LINE_BYTES];
 	struct buf b = { .p = memory, .cap = sizeof(memory), .limit = sizeof(memory) };
