@@ -27,7 +27,7 @@
 #include "mcp/hub.h"
 
 #define TOOLS_MAX            2000
-#define DEFINITION_BYTES_MAX (64 * 1024)
+#define DEFINITION_BYTES_MAX ((size_t)64 << 10)
 #define SET_BYTES_MAX        ((size_t)64 << 20)
 #define NAME_BYTES_MAX       128
 #define LISTED_MAX           100
@@ -303,7 +303,7 @@ tool_take(struct toolset *s, struct str raw, struct tool *t, struct str *name)
 		return "not an object";
 	if (raw.n > DEFINITION_BYTES_MAX)
 		return "its definition is larger than 64 KiB";
-	if (arena_left(&s->arena) < (size_t)8 * DEFINITION_BYTES_MAX)
+	if (arena_left(&s->arena) < 8 * DEFINITION_BYTES_MAX)
 		return "the server's list is too large";
 	if (!json_check(raw, true, &e))
 		return "a key is there twice";
@@ -316,7 +316,7 @@ tool_take(struct toolset *s, struct str raw, struct tool *t, struct str *name)
 	*t = (struct tool){ .server = s->server, .destructive = true, .open_world = true };
 	if (!listed_name(s, *name, &t->listed_name))
 		return "its name cannot be told from another's";
-	buf_init(&b, (size_t)2 * DEFINITION_BYTES_MAX);
+	buf_init(&b, 2 * DEFINITION_BYTES_MAX);
 	why = definition_put(&b, raw, t);
 	buf_putc(&b, '}');
 	if (why == NULL && !buf_ok(&b))
@@ -444,6 +444,7 @@ view_fill(struct hub *h, struct view *v, struct key *k)
 	for (size_t i = 0; i < h->servers_n; i++)
 		n += toolset_count(h->servers[i].tools);
 	free(v->tools);
+	// NOLINTNEXTLINE(bugprone-sizeof-expression)
 	v->tools = mem_alloc((n + 1) * sizeof(*v->tools));
 	v->n = 0;
 	v->print = 1;

@@ -25,7 +25,7 @@
 #define CALL_MS           60000
 #define RESULT_BYTES      ((size_t)10 << 20)
 #define ARGS_BYTES_MAX    ((size_t)32 << 20)
-#define META_BYTES_MAX    (64 * 1024)
+#define META_BYTES_MAX    ((size_t)64 << 10)
 #define UPSTREAM_TEXT_MAX 2000
 #define SERVER_NAME_MAX   40
 
@@ -420,8 +420,8 @@ server_usable(const struct server *sv, struct err *e)
 	if (sv->state == SERVER_DISABLED)
 		return err_set(e, ERR_UNCONFIGURED, "server %s cannot be used: %.300s", sv->s->name,
 		    sv->s->disabled);
-	/* A server that has listed before may be getting a new session: the call waits there. */
-	if (sv->state == SERVER_LISTING && sv->tools != NULL)
+	/* It has listed before and is getting a new session: the call waits there. */
+	if (sv->again || (sv->state == SERVER_LISTING && sv->tools != NULL))
 		return true;
 	return err_set(e, ERR_UPSTREAM, "server %s is %s%s%.250s; try again in a moment",
 	    sv->s->name, server_state_word(sv), sv->failure[0] != '\0' ? ": " : "", sv->failure);

@@ -176,7 +176,7 @@ serve_tools_list(struct visit *v, const struct rpc *m)
 struct answer {
 	struct job job;
 	uint32_t magic;
-	struct visit v; /* v.r and v.sink live until the reply has ended */
+	struct visit v; /* without r; the sink lives until the reply has ended */
 	struct link of_session;
 	char id[RPC_ID_BYTES_MAX + 1];
 };
@@ -342,6 +342,7 @@ serve_tools_call(struct visit *v, const struct rpc *m)
 	an = mem_zalloc(sizeof(*an));
 	an->magic = ANSWER_MAGIC;
 	an->v = *v;
+	an->v.r = NULL; /* the caller's, and only until it returns */
 	link_init(&an->of_session);
 	(void)str_copy(an->id, sizeof(an->id), m->id);
 	job_init(&an->job, &answer_type, v->root, NULL, NULL);

@@ -157,6 +157,7 @@ batch_serve(struct visit *v, struct str body)
 	}
 	b = mem_zalloc(sizeof(*b));
 	b->v = *v;
+	b->v.r = NULL;
 	b->waiting = n + 1; /* ourselves, so that it ends after the loop */
 	buf_init(&b->out, BATCH_BYTES_MAX);
 	job_init(&b->job, &batch_type, v->root, NULL, NULL);

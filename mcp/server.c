@@ -145,6 +145,10 @@ upcall_send(void *ctx)
 	struct upcall *u = ctx;
 	struct err e;
 
+	if (u->sv->again && strcmp(u->method, "tools/call") == 0) {
+		link_push(&u->sv->waiting, &u->waiting);
+		return;
+	}
 	if (!u->sv->type->send(u, &e)) {
 		upcall_answer(u, NULL, &e);
 		return;
@@ -373,6 +377,7 @@ server_fail(struct server *sv, const struct err *e)
 	if (sv->state == SERVER_DOWN)
 		return;
 	sv->state = SERVER_DOWN;
+	sv->again = false;
 	toolset_free(&sv->listing);
 	sv->stale = false;
 	sv->legacy_verdict = probed; /* some servers exit on server/discover */
@@ -524,6 +529,7 @@ on_initialize(void *ctx, const struct reply *r, const struct err *e)
 		server_fail(sv, &why);
 		return;
 	}
+	sv->again = false;
 	waiting_send(sv);
 	list_start(sv);
 }
@@ -610,6 +616,7 @@ server_again(struct server *sv, struct upcall *u)
 	link_push(&sv->waiting, &u->waiting);
 	if (sv->state == SERVER_READY) {
 		sv->state = SERVER_PROBING;
+		sv->again = true;
 		toolset_free(&sv->listing);
 		timer_stop(&sv->timer);
 		initialize(sv);

@@ -72,6 +72,7 @@ struct server {
 	int pages;
 	bool stale;    /* list_changed came while listing */
 	bool checking; /* a health check is under way */
+	bool again;    /* the session was lost, a new one is being made: calls wait */
 	uint64_t last_id;
 	struct map pending; /* id text -> upcall */
 	struct link upcalls;

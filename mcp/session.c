@@ -146,7 +146,7 @@ session_end(struct session *s)
 void
 sessions_free(struct hub *h)
 {
-	while (!link_empty(&h->session_list))
-		session_end(CONTAINER(h->session_list.next, struct session, link));
+	LIST_EACH(it, &h->session_list)
+		session_end(CONTAINER(it, struct session, link));
 	map_fini(&h->sessions);
 }

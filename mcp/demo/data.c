@@ -47,7 +47,7 @@ orders_fill(struct data *d)
 		(void)snprintf(
 		    d->days[i], sizeof(d->days[i]), "2026-%02d-%02d", 1 + i / 28 % 12, 1 + i % 28);
 		d->orders[i] = (struct order){ .id = 1001 + i,
-			.customer = customers[i * 3 % COUNT(customers)],
+			.customer = customers[(size_t)i * 3 % COUNT(customers)],
 			.item = items[i % COUNT(items)],
 			.status = states[i % COUNT(states)],
 			.ordered_on = d->days[i],

@@ -162,7 +162,7 @@ answer_call(struct demo *d, const struct request *r, struct arena *a)
 		(void)json_string(raw, a, &name);
 	(void)json_get(r->params, STR("arguments"), &args);
 	if (d->faults.die_call)
-		exit(3);
+		_exit(3);
 	buf_init(&result, 0);
 	switch (tools_call(d, name, args, a, &result)) {
 	case TOOL_OK:
@@ -270,7 +270,7 @@ take_line(struct demo *d, struct str line)
 	if (f[2].raw.p != NULL)
 		r.params = f[2].raw;
 	if (d->faults.die_probe && str_eq(r.method, STR("server/discover")))
-		exit(3);
+		_exit(3);
 	if (d->faults.garbage)
 		say_garbage(d);
 	if (r.id.p != NULL)

@@ -338,6 +338,51 @@ a_legacy_server(const char *flag)
 	world_free(&w);
 }
 
+static void
+idle_sessions(void)
+{
+	static const char init[] = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\"}";
+	struct hub_settings s = { .session_idle_ms = 60, .version = "test" };
+	const char *h[] = { "mcp-session-id", "", NULL };
+	struct world w;
+	struct visitor v, g;
+	struct err e;
+	char id[1024];
+
+	world_init(&w);
+	w.hub = hub_new(w.loop, &w.core, w.pool, &s, &e);
+	TEST("an idle session ends, one with an open stream does not");
+	visit(&w, &v, &w.all, "POST", NULL, str_of(init));
+	(void)str_copy(id, sizeof(id), str_of(v.session));
+	h[1] = id;
+	visitor_fini(&v);
+	CHECK(strlen(id) > 40 && strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					    "0123456789-_") == strlen(id));
+	visit(&w, &g, &w.all, "GET", h, STR(""));
+	for (int64_t t = loop_mono_ms(w.loop) + 200; loop_mono_ms(w.loop) < t;)
+		loop_turn(w.loop);
+	CHECK(!g.ended);
+	visit(&w, &v, &w.all, "POST", h, STR("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}"));
+	CHECK_EQ_I(v.status, 200);
+	visitor_fini(&v);
+	visitor_fini(&g);
+	for (int64_t t = loop_mono_ms(w.loop) + 300; loop_mono_ms(w.loop) < t;)
+		loop_turn(w.loop);
+	visit(&w, &v, &w.all, "POST", h, STR("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}"));
+	CHECK_EQ_I(v.status, 404);
+	visitor_fini(&v);
+
+	TEST("a dead key's session is gone, its stream ended");
+	visit(&w, &v, &w.all, "POST", NULL, str_of(init));
+	(void)str_copy(id, sizeof(id), str_of(v.session));
+	visitor_fini(&v);
+	visit(&w, &g, &w.all, "GET", h, STR(""));
+	key_kill(&w.core, &w.all);
+	CHECK(g.ended && link_empty(&w.all.watches));
+	visitor_fini(&g);
+	world_free(&w);
+}
+
 /* Good servers between bad ones: each is listed and called while the others fail. */
 static void
 bad_company(void)
@@ -438,6 +483,7 @@ main(void)
 	one_good_server();
 	a_legacy_server("--legacy");
 	a_legacy_server("--die-probe");
+	idle_sessions();
 	bad_company();
 	return check_done();
 }
