@@ -39,6 +39,7 @@ conn_bury(void *ctx)
 	ASSERT(c->wsi == NULL && c->state != CONN_REPLY);
 	timer_stop(&c->timer);
 	deferred_drop(&c->next);
+	deferred_drop(&c->flush);
 	deferred_drop(&c->bury);
 	link_drop(&c->link);
 	c->ls->open--;

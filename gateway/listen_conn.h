@@ -66,7 +66,7 @@ struct conn {
 	const struct listen_handler *handler;
 	struct link link;
 	struct timer timer;
-	struct deferred next, bury;
+	struct deferred next, flush, bury;
 
 	struct buf in, carry, body; /* body: a decoded chunked one */
 	struct http1_head *head;

@@ -148,6 +148,13 @@ conn_of(struct sink *s)
 	return c;
 }
 
+/* At the end of the turn: what came together leaves together, but nothing waits for more. */
+static void
+flush_now(void *ctx)
+{
+	out_flush(ctx);
+}
+
 static void
 head_put(struct conn *c, struct buf *b, int64_t length_bytes, int status)
 {
@@ -181,6 +188,7 @@ sink_do_head(struct sink *s, int status, const struct header *h, size_t n, int64
 	for (size_t i = 0; i < n; i++)
 		http1_put_header(&b, h[i].name, h[i].value);
 	head_put(c, &b, length_bytes, status);
+	loop_defer(c->ls->loop, &c->flush, flush_now, c);
 	if (buf_ok(&b))
 		out_put(c, buf_str(&b));
 	else
@@ -239,6 +247,8 @@ sink_do_push(struct sink *s, struct str bytes)
 	}
 	if (c->promised <= 0 || queued(c) > JOIN_BYTES)
 		out_flush(c);
+	else
+		loop_defer(c->ls->loop, &c->flush, flush_now, c);
 	if (queued(c) > OUT_HARD_BYTES || !buf_ok(&c->out) || c->promised < -1) {
 		conn_cut(c);
 		return 0;

@@ -419,7 +419,7 @@ static void
 test_slow_reader(void)
 {
 	struct buf b;
-	int small = 32768, fd = dial(port);
+	int small = 32768, fd = dial(port), gone;
 	long before = atomic_load(&pushed);
 
 	TEST("a slow reader stops the producer, and gets everything");
@@ -435,6 +435,12 @@ test_slow_reader(void)
 	(void)say(fd, POST_5 "hello");
 	buf_reset(&b);
 	CHECK(hear(fd, &b, "hello"));
+	(void)close(fd);
+	TEST("a client that reads nothing at all is cut");
+	fd = dial(port);
+	gone = atomic_load(&gones);
+	(void)say(fd, "GET /big HTTP/1.1\r\n" HOST "\r\n");
+	CHECK(wait_for(&gones, gone + 1));
 	buf_fini(&b);
 	(void)close(fd);
 }
@@ -523,6 +529,18 @@ test_through(int server)
 	CHECK_EQ_I(count_of(&b, "world"), 0);
 	(void)say(u, "0\r\n\r\n");
 	CHECK(hear(fd, &b, "world"));
+
+	TEST("a head, and a small part of a body, do not wait for what follows");
+	buf_reset(&q);
+	buf_reset(&b);
+	(void)say(fd, "GET /up/1b HTTP/1.1\r\n" HOST "\r\n");
+	CHECK(hear(u, &q, "\r\n\r\n"));
+	(void)say(u, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+	CHECK(hear(fd, &b, "\r\n\r\n"));
+	(void)say(u, "part-");
+	CHECK(hear(fd, &b, "part-"));
+	(void)say(u, "rest");
+	CHECK(hear(fd, &b, "rest"));
 
 	TEST("a client that goes in mid-stream closes the upstream's connection");
 	before = atomic_load(&gones);
@@ -693,7 +711,7 @@ setup(int upstream_port, const char *path, bool timing)
 	struct listen_limits limits = { .body_bytes = 1 << 20,
 		.header_ms = timing ? 0 : 300,
 		.body_ms = timing ? 0 : 300,
-		.idle_ms = timing ? 0 : 700 };
+		.idle_ms = timing ? 0 : 1200 };
 	char url[64];
 	struct err e = { 0 };
 
