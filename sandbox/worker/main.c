@@ -53,6 +53,8 @@ main(int argc, char **argv)
 			int status = 0;
 
 			close(0); /* the gateway must see EOF when the zygote ends */
+			(void)jail_shut(&j);
+			prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 			while (waitpid(inner, &status, 0) < 0)
 				;
 			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
