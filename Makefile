@@ -118,6 +118,7 @@ run: deps
 test: deps
 	@sh tests/deps.sh $(TEST_DEPS)
 	@$(MAKE) --no-print-directory all unit $(B)/rig
+	@$(MAKE) --no-print-directory SAN= B=build build/unit/sandbox_lock
 	@B=$(B) sh tests/run.sh
 lint:
 	@sh tests/deps.sh $(LINT_DEPS)

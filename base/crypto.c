@@ -41,6 +41,15 @@ sha256_parts(struct sha256 *out, const struct str *parts, size_t n)
 }
 
 void
+crypto_thread_end(void)
+{
+	EVP_MD_CTX_free(digest_ctx);
+	EVP_MD_free(digest_md);
+	digest_ctx = NULL;
+	digest_md = NULL;
+}
+
+void
 sha256(struct sha256 *out, struct str data)
 {
 	sha256_parts(out, &data, 1);

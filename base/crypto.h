@@ -11,6 +11,8 @@ struct sha256 {
 };
 void sha256(struct sha256 *out, struct str data);
 void sha256_parts(struct sha256 *out, const struct str *parts, size_t n); /* concatenated */
+/* Gives back what this thread's digests keep; call before a thread that hashed ends. */
+void crypto_thread_end(void);
 void hmac_sha256(struct sha256 *out, struct str key, struct str data);
 bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
 void crypto_random(void *p, size_t n);                     /* aborts when the system has none */

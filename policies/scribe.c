@@ -146,6 +146,7 @@ scribe_main(void *arg)
 		failing_set(sc, false, NULL);
 		batch_free(sc, items);
 	}
+	crypto_thread_end();
 	return NULL;
 }
 
