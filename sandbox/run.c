@@ -153,7 +153,7 @@ on_impatience(void *ctx)
 	}
 	r->overdue = true;
 	worker_kill(r->worker);
-	timer_set(r->owner->loop, &r->timer, 4 * PATIENCE_MS, on_impatience, r);
+	timer_set(r->owner->loop, &r->timer, 20 * PATIENCE_MS, on_impatience, r);
 }
 
 /* Fixes how it ended; the done event waits for the reaping. */

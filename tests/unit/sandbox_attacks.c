@@ -173,7 +173,7 @@ start_more(void)
 		struct sandbox_script s = { .source = { a->text, a->text_n },
 			.tools = &tool,
 			.tools_n = 1,
-			.wall_ms = 8000 };
+			.wall_ms = 60000 };
 		struct err e = { .code = ERR_NONE };
 
 		if (CHECK(sandbox_run(sandbox, root, &s, &ev, a, &e) != NULL))

@@ -82,7 +82,7 @@ start_one(struct slot *s)
 	static const struct sandbox_tool tool = { STR("demo"), STR("echo") };
 	unsigned pick = roll(3) > 0 ? roll(2) : roll(COUNT(sources));
 	const struct sandbox_script script = {
-		.source = str_of(sources[pick]), .tools = &tool, .tools_n = 1, .wall_ms = 5000
+		.source = str_of(sources[pick]), .tools = &tool, .tools_n = 1, .wall_ms = 60000
 	};
 	struct err e = { .code = ERR_NONE };
 

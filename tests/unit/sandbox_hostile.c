@@ -263,9 +263,10 @@ expect(const char *what, enum sandbox_end want, const char *why)
 {
 	static const struct sandbox_events ev = { .call = on_call, .done = on_done };
 	static const struct sandbox_tool tool = { STR("demo"), STR("echo") };
-	const struct sandbox_script s = {
-		.source = str_of(what), .tools = &tool, .tools_n = 1, .wall_ms = 300
-	};
+	const struct sandbox_script s = { .source = str_of(what),
+		.tools = &tool,
+		.tools_n = 1,
+		.wall_ms = want == SANDBOX_WALL ? 300 : 60000 };
 	struct err e = { .code = ERR_NONE };
 
 	TEST(what);

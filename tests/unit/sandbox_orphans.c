@@ -103,12 +103,12 @@ test_as(const char *who, bool drop)
 	}
 	close(ready[1]);
 	CHECK_EQ_I(read(ready[0], &c, 1), 1);
-	for (int i = 0; i < 100 && workers_left() < SPINNING + 4; i++)
+	for (int i = 0; i < 1000 && workers_left() < SPINNING + 4; i++)
 		(void)poll(NULL, 0, 10); /* asked for, but not forked yet */
 	CHECK(workers_left() >= SPINNING + 4);
 	(void)kill(gateway, SIGKILL);
 	(void)waitpid(gateway, NULL, 0);
-	while (workers_left() > 0 && waited_ms < 1000) {
+	while (workers_left() > 0 && waited_ms < 5000) {
 		(void)poll(NULL, 0, 10);
 		waited_ms += 10;
 	}

@@ -138,7 +138,7 @@ expect(const char *source, enum sandbox_end end, const char *want)
 	struct err e = { .code = ERR_NONE };
 	const char *got;
 
-	if (!CHECK(begin(&o, str_of(source), 5000, &e)))
+	if (!CHECK(begin(&o, str_of(source), 60000, &e)))
 		return;
 	finish(&o);
 	TEST(source);
