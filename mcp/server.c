@@ -26,6 +26,7 @@
 #define PAGES_MAX        200
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_MAX_MS   60000
+#define REFRESH_SPACE_MS 1000
 #define REFRESH_AFTER_MS 100
 #define RELIST_MS        300000
 #define OUT_BYTES_MAX    ((size_t)48 << 20)
@@ -280,33 +281,21 @@ upcall_start(struct server *sv, struct job *parent, const struct server_ask *a, 
 /* ---- what comes up ---- */
 
 void
-server_message(struct server *sv, struct str text, int status)
+server_message(struct server *sv, const struct rpc *m, int status)
 {
-	struct reply r = { .status = status };
+	struct reply r = { .status = status, .result = m->result, .error = m->error };
 	struct upcall *u;
-	struct rpc m;
-	struct err e;
 	struct str code;
 	int64_t v;
 
-	if (!rpc_parse(text, false, &m, &e)) {
-		log_debug(NULL, "upstream message skipped", F_STR("server", sv->name),
-		    F_TEXT("why", e.text));
+	if (m->kind == RPC_IS_NOTIFICATION && rpc_is(m, "notifications/tools/list_changed"))
+		server_list_changed(sv);
+	if (m->kind == RPC_IS_NOTIFICATION || m->kind == RPC_IS_REQUEST || m->id.p == NULL)
 		return;
-	}
-	if (m.kind == RPC_IS_NOTIFICATION) {
-		if (rpc_is(&m, "notifications/tools/list_changed"))
-			server_list_changed(sv);
-		return;
-	}
-	if (m.kind == RPC_IS_REQUEST || m.id.p == NULL)
-		return; /* the wire answers requests, see there */
-	u = map_get(&sv->pending, m.id);
+	u = map_get(&sv->pending, m->id);
 	if (u == NULL)
 		return; /* late, or never asked */
-	r.result = m.result;
-	r.error = m.error;
-	if (m.error.p != NULL && json_get(m.error, STR("code"), &code) && json_i64(code, &v))
+	if (m->error.p != NULL && json_get(m->error, STR("code"), &code) && json_i64(code, &v))
 		r.code = v < -100000 || v > 100000 ? RPC_SERVER : (int)v;
 	upcall_answer(u, &r, NULL);
 }
@@ -317,13 +306,20 @@ refresh(void *ctx)
 	list_start(ctx);
 }
 
+/* At once when it is quiet, else once per REFRESH_SPACE_MS, however often it says so. */
 void
 server_list_changed(struct server *sv)
 {
-	if (sv->state == SERVER_LISTING || (sv->state == SERVER_READY && sv->listing != NULL))
+	int64_t now = loop_mono_ms(sv->loop), wait = sv->listed_ms + REFRESH_SPACE_MS - now;
+
+	if (sv->state == SERVER_LISTING || sv->listing != NULL) {
 		sv->stale = true;
-	else if (sv->state == SERVER_READY)
-		timer_set(sv->loop, &sv->timer, REFRESH_AFTER_MS, refresh, sv);
+		return;
+	}
+	if (wait < REFRESH_AFTER_MS)
+		wait = REFRESH_AFTER_MS;
+	if (sv->state == SERVER_READY && sv->timer.due_ms - now > wait)
+		timer_set(sv->loop, &sv->timer, wait, refresh, sv);
 }
 
 static void
@@ -454,6 +450,7 @@ on_page(void *ctx, const struct reply *r, const struct err *e)
 		return;
 	}
 	hub_take_tools(sv->hub, sv);
+	sv->listed_ms = loop_mono_ms(sv->loop);
 	sv->failures = 0;
 	sv->failure[0] = '\0';
 	if (sv->state == SERVER_LISTING) {
@@ -463,7 +460,7 @@ on_page(void *ctx, const struct reply *r, const struct err *e)
 		    F_TEXT("era", sv->era == ERA_MODERN ? "modern" : "legacy"));
 		sv->type->listen(sv);
 	}
-	timer_set(sv->loop, &sv->timer, sv->stale ? REFRESH_AFTER_MS : RELIST_MS, refresh, sv);
+	timer_set(sv->loop, &sv->timer, sv->stale ? REFRESH_SPACE_MS : RELIST_MS, refresh, sv);
 	sv->stale = false;
 }
 

@@ -70,9 +70,10 @@ struct server {
 	struct toolset *listing; /* being read */
 	char cursor[1024], last_cursor[1024];
 	int pages;
-	bool stale;    /* list_changed came while listing */
-	bool checking; /* a health check is under way */
-	bool again;    /* the session was lost, a new one is being made: calls wait */
+	int64_t listed_ms; /* when the last list was complete */
+	bool stale;        /* list_changed came while listing */
+	bool checking;     /* a health check is under way */
+	bool again;        /* the session was lost, a new one is being made: calls wait */
 	uint64_t last_id;
 	struct map pending; /* id text -> upcall */
 	struct link upcalls;
@@ -126,7 +127,8 @@ struct upcall *upcall_start(struct server *sv, struct job *parent, const struct 
 
 /* ---- for the wires ---- */
 void upcall_answer(struct upcall *u, const struct reply *r, const struct err *e);
-void server_message(struct server *sv, struct str text, int status); /* one JSON-RPC message */
+/* What a server sent, parsed once: an answer or a notification (requests are the wire's). */
+void server_message(struct server *sv, const struct rpc *m, int status);
 void server_list_changed(struct server *sv);
 void server_fail(struct server *sv, const struct err *e); /* the wire is gone */
 void server_again(struct server *sv, struct upcall *u);   /* the session is gone: a new one */

@@ -84,7 +84,7 @@ message_take(struct attempt *at, struct str text)
 		return false;
 	}
 	if (m.kind == RPC_IS_NOTIFICATION) {
-		server_message(u->sv, text, at->status);
+		server_message(u->sv, &m, at->status);
 		return false;
 	}
 	if (m.id.p != NULL ? !str_eq(m.id, str_of(u->id)) : m.kind != RPC_IS_ERROR)

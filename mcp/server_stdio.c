@@ -18,6 +18,8 @@
 
 /* Larger than any result we pass on: a result past the cap fails its call, not the child. */
 #define LINE_BYTES_MAX  ((size_t)64 << 20)
+#define LIST_BYTES_MAX  ((size_t)16 << 20)
+#define ENVELOPE_BYTES  65536
 #define WRITE_BYTES_MAX ((size_t)64 << 20)
 
 static bool
@@ -56,6 +58,22 @@ request_answer(struct server *sv, const struct rpc *m)
 	buf_fini(&b);
 }
 
+/* A line past every cap: only its id is looked for, so that it costs the others no time. */
+static void
+line_refuse(struct server *sv, struct str line)
+{
+	struct json_field f = { .name = STR("id") };
+	struct upcall *u;
+	struct err e;
+
+	if (!json_fields(line, &f, 1, &e) || f.raw.p == NULL)
+		return;
+	u = map_get(&sv->pending, f.raw);
+	(void)err_set(&e, ERR_UPSTREAM, "server %s: its reply is too large", sv->s->name);
+	if (u != NULL)
+		upcall_answer(u, NULL, &e);
+}
+
 static void
 on_line(void *ctx, struct str line)
 {
@@ -67,12 +85,14 @@ on_line(void *ctx, struct str line)
 		line.n--;
 	if (line.n == 0 || sv->wire == NULL)
 		return;
-	/* Only a request has both; the cheap look spares parsing large results twice. */
-	if (line.n < 65536 && rpc_parse(line, false, &m, &e) && m.kind == RPC_IS_REQUEST) {
+	if (line.n > sv->hub->result_bytes_max + ENVELOPE_BYTES && line.n > LIST_BYTES_MAX)
+		line_refuse(sv, line);
+	else if (!rpc_parse(line, false, &m, &e))
+		log_debug(NULL, "line skipped", F_STR("server", sv->name), F_TEXT("why", e.text));
+	else if (m.kind == RPC_IS_REQUEST)
 		request_answer(sv, &m);
-		return;
-	}
-	server_message(sv, line, 0);
+	else
+		server_message(sv, &m, 0);
 }
 
 static void
