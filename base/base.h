@@ -31,6 +31,18 @@ void *mem_zalloc(size_t n);
 void *mem_realloc(void *p, size_t n);
 char *mem_strdup(const char *s);
 
+/* For the interfaces that take a plain pointer and promise not to write through it. */
+static inline void *
+mem_unconst(const void *p)
+{
+	union {
+		const void *in;
+		void *out;
+	} u = { .in = p };
+
+	return u.out;
+}
+
 /* Frees *pp and clears the pointer, so that nobody keeps what is gone. */
 #define MEM_FREE(pp)                                                                               \
 	do {                                                                                       \

@@ -312,8 +312,7 @@ connection_send(struct connection *c, const struct iovec *iov, int n)
 	size_t sent = 0, all = 0;
 
 	if (!c->tls) {
-		struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov,
-			.msg_iovlen = (size_t)n };
+		struct msghdr m = { .msg_iov = mem_unconst(iov), .msg_iovlen = (size_t)n };
 		ssize_t k = sendmsg(c->fd, &m, MSG_NOSIGNAL);
 
 		return k < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : k;

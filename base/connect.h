@@ -25,11 +25,11 @@ bool connect_init(struct err *e) MUST_CHECK; /* once per process */
 /* NULL with *e, or started; done never runs before this has returned. */
 struct connecting *connect_start(struct loop *l, const struct connect_settings *s,
     connect_done_f *done, void *ctx, struct err *e) MUST_CHECK;
-void connect_cancel(struct connecting **c); /* silent */
+void connect_cancel(struct connecting **kp); /* silent */
 
 int connection_fd(const struct connection *c);
 /* Bytes moved; 0: would block; -1: broken.  recv also gives -1 at the end, with *eof;
  * over TLS a stream that was cut off looks the same, libcurl does not tell. */
 ssize_t connection_send(struct connection *c, const struct iovec *iov, int n);
 ssize_t connection_recv(struct connection *c, void *p, size_t n, bool *eof);
-void connection_free(struct connection **c);
+void connection_free(struct connection **cp);

@@ -25,7 +25,7 @@
 
 #define CALL_MAGIC     0x68747470u
 #define ORIGIN_MAGIC   0x6f726967u
-#define READ_BYTES     65536
+#define READ_BYTES     ((size_t)65536)
 #define READS          16    /* per turn and call */
 #define STALE_MS       2000  /* a kept connection that was closed shows it within this */
 #define IDLE_MS        55000 /* a kept connection; most servers close at 60 s or later */
@@ -392,7 +392,7 @@ unsent(const struct http_call *c, struct iovec iov[IOVS])
 			skip -= s.n;
 			continue;
 		}
-		iov[n].iov_base = (void *)(uintptr_t)(s.p + skip);
+		iov[n].iov_base = mem_unconst(s.p + skip);
 		iov[n++].iov_len = s.n - skip;
 		skip = 0;
 	}
@@ -717,9 +717,10 @@ http_start(struct job *parent, const struct http_request *r, const struct http_e
     void *ctx, struct err *e)
 {
 	struct http_call *c = mem_zalloc(sizeof(*c));
-	struct loop *l = r->origin->pool->loop;
+	struct loop *l;
 
 	IS(r->origin, ORIGIN_MAGIC);
+	l = r->origin->pool->loop;
 	c->magic = CALL_MAGIC;
 	c->origin = r->origin;
 	c->ev = *ev;

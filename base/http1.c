@@ -17,8 +17,8 @@
 #include <emmintrin.h>
 #include <string.h>
 
-#define CHUNK_LINE_MAX 256        /* size and extension of one chunk */
-#define TRAILER_MAX    (8 * 1024) /* all trailers together */
+#define CHUNK_LINE_MAX 256                /* size and extension of one chunk */
+#define TRAILER_MAX    ((size_t)8 * 1024) /* all trailers together */
 
 enum {
 	BODY_SIZE,

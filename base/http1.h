@@ -13,7 +13,7 @@
 #include "base/sink.h"
 #include "base/text.h"
 
-#define HTTP1_HEAD_BYTES_MAX (64 * 1024)
+#define HTTP1_HEAD_BYTES_MAX ((size_t)64 * 1024)
 #define HTTP1_HEADERS_MAX    100
 
 enum http1_framing { HTTP1_NONE, HTTP1_LENGTH, HTTP1_CHUNKED, HTTP1_UNTIL_CLOSE };

@@ -386,10 +386,12 @@ clock_answer(struct loop *l)
 void
 loop_turn(struct loop *l)
 {
-	bool busy = l->clock_asked || !link_empty(&l->deferred) ||
-		    (!link_empty(&l->after_journal) && !l->held);
+	bool busy;
 
 	IS(l, LOOP_MAGIC);
+	busy = l->clock_asked || !link_empty(&l->deferred) ||
+	       (!link_empty(&l->after_journal) && !l->held);
+
 	l->events = 0;
 	if (!busy && l->page == NULL) {
 		ev_timer_stop(l->ev, &l->tick);

@@ -91,7 +91,7 @@ proc_stopped(struct job *j)
 {
 	struct proc *p = CONTAINER(j, struct proc, job);
 
-	IS(p, PROC_MAGIC);
+	ASSERT(p->magic == PROC_MAGIC);
 	timer_stop(&p->grace);
 	timer_stop(&p->drain);
 	group_kill(p, SIGKILL);
@@ -343,7 +343,7 @@ child_run(const struct proc_settings *s, int in, int out, int err, int tell, pid
 	int why;
 
 	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)setpgid(0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -353,8 +353,7 @@ child_run(const struct proc_settings *s, int in, int out, int err, int tell, pid
 	    syscall(SYS_close_range, 4u, ~0u, 0u) == 0 && (s->cwd == NULL || chdir(s->cwd) == 0)) {
 		const char *const *env = s->env != NULL ? s->env : no_env;
 
-		(void)execvpe(
-		    s->argv[0], (char *const *)(uintptr_t)s->argv, (char *const *)(uintptr_t)env);
+		(void)execvpe(s->argv[0], mem_unconst(s->argv), mem_unconst(env));
 	}
 	why = errno;
 	if (write(3, &why, sizeof(why)) != (ssize_t)sizeof(why))

@@ -134,7 +134,7 @@ raw_cb(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, 
 	struct pss *pss = user;
 	struct conn *c = pss == NULL ? NULL : pss->c;
 
-	if (reason == LWS_CALLBACK_RAW_ADOPT) {
+	if (reason == LWS_CALLBACK_RAW_ADOPT && pss != NULL) {
 		pss->c = lws_get_opaque_user_data(wsi);
 		pss->c->wsi = wsi;
 		return 0;
@@ -225,7 +225,7 @@ conn_adopt(struct acceptor *a, int fd, const struct sockaddr_storage *sa, sockle
 		.fd = { .sockfd = fd },
 		.vh_prot_name = "http1",
 		.opaque = c };
-	int one = 1, lowat = OUT_SOFT_BYTES, sndbuf = SNDBUF_BYTES;
+	int one = 1, lowat = (int)OUT_SOFT_BYTES, sndbuf = SNDBUF_BYTES;
 
 	if (!local) {
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));

@@ -25,12 +25,12 @@
 #include "gateway/listen.h"
 
 #define CONN_MAGIC      0x636f6e6eu
-#define READ_BYTES      65536             /* lws' one receive buffer */
-#define TX_BYTES        (1024 * 1024)     /* most that one send() may take */
-#define OUT_SOFT_BYTES  (64 * 1024)       /* room that a producer sees */
-#define OUT_HARD_BYTES  (4 * 1024 * 1024) /* a producer that ignores it is cut */
+#define READ_BYTES      ((size_t)65536)           /* lws' one receive buffer */
+#define TX_BYTES        ((size_t)1024 * 1024)     /* most that one send() may take */
+#define OUT_SOFT_BYTES  ((size_t)64 * 1024)       /* room that a producer sees */
+#define OUT_HARD_BYTES  ((size_t)4 * 1024 * 1024) /* a producer that ignores it is cut */
 #define OUT_SPARE_BYTES 16 /* before what waits: lws wants to own some bytes there (LWS_PRE) */
-#define CARRY_BYTES_MAX (64 * 1024) /* pipelined input; then the socket is not read */
+#define CARRY_BYTES_MAX ((size_t)64 * 1024) /* pipelined input; then the socket is not read */
 
 struct lws;
 struct lws_context;

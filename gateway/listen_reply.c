@@ -15,7 +15,7 @@
 
 #include "gateway/listen_conn.h"
 
-#define JOIN_BYTES (16 * 1024) /* pieces up to this leave in one send with the head */
+#define JOIN_BYTES ((size_t)16 * 1024) /* pieces up to this leave in one send with the head */
 #define LINGER_MS  1000
 
 /* ---- the end of a connection ---- */
@@ -204,7 +204,7 @@ piece_put(struct conn *c, struct str bytes)
 	if (bytes.n > JOIN_BYTES && !conn_blocked(c)) {
 		out_flush(c);
 		if (!c->cutting && !conn_blocked(c)) {
-			conn_write(c, (char *)(uintptr_t)bytes.p, bytes.n);
+			conn_write(c, mem_unconst(bytes.p), bytes.n);
 			return;
 		}
 	}
