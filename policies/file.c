@@ -57,8 +57,8 @@ static void
 paths_free(struct paths *ps)
 {
 	for (size_t i = 0; i < ps->n; i++)
-		free((void *)(uintptr_t)ps->at[i]
-			 .p); /* NOLINT(performance-no-int-to-ptr): made here */
+		/* NOLINTNEXTLINE(performance-no-int-to-ptr): these were allocated here */
+		free((void *)(uintptr_t)ps->at[i].p);
 	MEM_FREE(&ps->at);
 }
 
@@ -110,6 +110,7 @@ folder_read(
 		buf_fini(&path);
 		return;
 	}
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's readdir is safe on its own handle */
 	while ((d = readdir(handle)) != NULL && files->n <= BUNDLE_FILES_MAX) {
 		if (d->d_name[0] == '.')
 			continue;

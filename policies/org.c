@@ -241,9 +241,8 @@ node_take(struct loading *ld, const struct policy_file *f, enum level_kind kind,
 	map_set(&b->by_id, id, n);
 	if (b->nodes_n == b->nodes_cap) {
 		b->nodes_cap = b->nodes_cap == 0 ? 64 : b->nodes_cap * 2;
-		b->nodes = mem_realloc(
-		    b->nodes, b->nodes_cap * sizeof(*b->nodes)); /* NOLINT(bugprone-sizeof-expression):
-								    an array of pointers */
+		/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+		b->nodes = mem_realloc(b->nodes, b->nodes_cap * sizeof(*b->nodes));
 	}
 	b->nodes[b->nodes_n++] = n;
 	return n;
@@ -267,8 +266,8 @@ path_allows(const struct policy_file *f, enum level_kind kind, const struct node
 static void level_kids(struct loading *ld, const struct policy_file *f, struct node *parent,
     enum level_kind kind, struct yaml *map);
 
-/* NOLINTNEXTLINE(misc-no-recursion): three levels, customer, team, user */
 static void
+/* NOLINTNEXTLINE(misc-no-recursion): three levels, customer, team, user */
 level_read(
     struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y, bool inside)
 {
@@ -304,8 +303,8 @@ level_read(
 	}
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): three levels, customer, team, user */
 static void
+/* NOLINTNEXTLINE(misc-no-recursion): three levels, customer, team, user */
 level_kids(struct loading *ld, const struct policy_file *f, struct node *parent,
     enum level_kind kind, struct yaml *map)
 {

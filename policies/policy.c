@@ -362,9 +362,8 @@ policy_push(struct bundle *b, struct policy *p)
 {
 	if (b->policies_n == b->policies_cap) {
 		b->policies_cap = b->policies_cap == 0 ? 16 : b->policies_cap * 2;
-		b->policies = mem_realloc(
-		    b->policies, b->policies_cap *
-				     sizeof(*b->policies)); /* NOLINT(bugprone-sizeof-expression) */
+		/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+		b->policies = mem_realloc(b->policies, b->policies_cap * sizeof(*b->policies));
 	}
 	b->policies[b->policies_n++] = p;
 }

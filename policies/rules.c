@@ -54,12 +54,13 @@ set_number(struct bundle *b, const uint8_t *bits)
 	kept = mem_alloc(key.n);
 	memcpy(kept, bits, key.n);
 	b->set_bits[b->sets_n++] = kept;
+	/* NOLINTNEXTLINE(performance-no-int-to-ptr): a map of numbers */
 	map_set(&b->sets, (struct str){ (const char *)kept, key.n }, (void *)(uintptr_t)b->sets_n);
 	return b->sets_n - 1;
 }
 
-/* NOLINTNEXTLINE(readability-function-size): an owner has three names */
 bool
+/* NOLINTNEXTLINE(readability-function-size): an owner has three names */
 subject_resolve(struct bundle *b, struct str customer, struct str team, struct str user,
     struct str key_name, struct subject *out, struct err *e)
 {
