@@ -433,8 +433,13 @@ buf_cstr(struct buf *b)
 
 	if (b->n == 0 && b->cap == 0)
 		return "";
+	if (b->n < b->cap) {
+		b->p[b->n] = '\0';
+		return b->p;
+	}
 	p = buf_room(b, 1);
 	if (p == NULL) { /* full to the limit: the last byte gives way */
+		ASSERT(b->p != NULL && b->n > 0);
 		b->p[b->n - 1] = '\0';
 		return b->p;
 	}

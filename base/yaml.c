@@ -83,6 +83,7 @@ node_add(struct reader *r, enum yaml_kind kind, const yaml_event_t *ev)
 		y->key_column = r->key_column;
 		r->want_key = true;
 	}
+	ASSERT(r->at[r->depth - 1].node != NULL);
 	*r->at[r->depth - 1].tail = y;
 	r->at[r->depth - 1].tail = &y->next;
 	r->at[r->depth - 1].node->n++;

@@ -164,8 +164,10 @@ refusal_body(enum dialect d, const struct err *e, struct buf *out)
 }
 
 /* content-type, retry-after, x-should-retry; returns how many. */
+
 static size_t
-refusal_headers(const struct err *e, struct header h[4], char seconds[16])
+refusal_headers(const struct err *e, struct header h[4],
+    char seconds[16]) // NOLINT(readability-non-const-parameter)
 {
 	struct buf b = { .p = seconds, .cap = 16, .limit = 16 };
 	size_t n = 0;

@@ -300,9 +300,9 @@ audit_read(
 	ok = store_snapshot(s, e) && store_head(s, &last, &hash, &applied, e);
 	if (ok && q->id.n > 0) {
 		arena_init(&rd.a, (size_t)16 << 20);
-		ok = store_audit_each(s, 0, on_family, &rd, e) &&
-		     store_audit_each(s, 0, on_family, &rd, e) &&
-		     store_audit_each(s, 0, on_member, &rd, e);
+		for (int pass = 0; ok && pass < 2; pass++)
+			ok = store_audit_each(s, 0, on_family, &rd, e);
+		ok = ok && store_audit_each(s, 0, on_member, &rd, e);
 		map_fini(&rd.family);
 		arena_free(&rd.a);
 	} else if (ok) {

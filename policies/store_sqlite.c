@@ -100,7 +100,7 @@ scalar(struct store *s, const char *sql, int64_t *out, struct err *e)
 static bool
 migrate(struct store *s, struct err *e)
 {
-	int64_t version;
+	int64_t version = 0;
 
 	if (!scalar(s, "PRAGMA user_version", &version, e))
 		return false;
@@ -151,7 +151,7 @@ struct store *
 store_open_reader(const char *data_dir, struct err *e)
 {
 	struct store *s = db_open(data_dir, SQLITE_OPEN_READONLY, e);
-	int64_t version;
+	int64_t version = 0;
 
 	if (s != NULL &&
 	    (!scalar(s, "PRAGMA user_version", &version, e) || version != STORE_VERSION)) {
