@@ -10,6 +10,7 @@
 #include "gateway/listen.h"
 
 #include <libwebsockets.h>
+#include <malloc.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@
 #include "base/log.h"
 #include "gateway/listen_conn.h"
 
+#define KEEP_BYTES   (32 << 20) /* free memory that is not given back to the system at once */
+#define MAP_BYTES    (4 << 20)  /* larger pieces are mapped on their own */
 #define SNDBUF_BYTES (256 * 1024)
 
 _Static_assert(OUT_SPARE_BYTES >= LWS_PRE, "lws_write() needs LWS_PRE bytes before the text");
@@ -265,6 +268,10 @@ listen_new(struct loop *l, const struct listen_limits *limits, struct err *e)
 		.foreign_loops = foreign,
 		.pt_serv_buf_size = READ_BYTES };
 
+	/* A body's buffer lives for one request.  Giving its pages back each time doubles the cost
+	 * of a 100 KB request. */
+	(void)mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+	(void)mallopt(M_MMAP_THRESHOLD, MAP_BYTES);
 	ls->loop = l;
 	if (limits != NULL)
 		ls->limits = *limits;

@@ -625,9 +625,27 @@ test_drain(void)
 
 #define LANES 32
 
+/* Reads; true when a whole request has come. */
+static bool
+mock_ate(int fd, char in[65536], long *left)
+{
+	ssize_t n = recv(fd, in, 65535, 0);
+	const char *head, *length;
+
+	if (n <= 0)
+		return false;
+	in[n] = '\0';
+	if (*left == 0 && (head = strstr(in, "\r\n\r\n")) != NULL &&
+	    (length = strstr(in, "content-length: ")) != NULL)
+		*left = head + 4 - in + strtol(length + 16, NULL, 10);
+	*left -= n;
+	return *left == 0;
+}
+
 static void *
 mock(void *arg)
 {
+	long left[LANES + 1] = { 0 };
 	static const char reply[] = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 				    "content-length: 1024\r\n\r\n";
 	char out[sizeof(reply) - 1 + 1024], in[65536];
@@ -642,7 +660,7 @@ mock(void *arg)
 			p[n++].fd = take_conn(p[0].fd);
 		}
 		for (int i = 1; i < n; i++)
-			if ((p[i].revents & POLLIN) && recv(p[i].fd, in, sizeof(in), 0) > 0)
+			if ((p[i].revents & POLLIN) && mock_ate(p[i].fd, in, &left[i]))
 				(void)put(p[i].fd, (struct str){ out, sizeof(out) });
 	}
 	for (int i = 1; i < n; i++)
@@ -651,7 +669,7 @@ mock(void *arg)
 }
 
 static void
-lanes_run(const char *name, const char *target, int rounds)
+lanes_run(const char *name, const char *target, int rounds, int bytes)
 {
 	struct buf b, q;
 	struct timespec t0, t1;
@@ -663,9 +681,9 @@ lanes_run(const char *name, const char *target, int rounds)
 	buf_printf(&q,
 	    "POST %s HTTP/1.1\r\n" HOST "user-agent: claude-cli/2.0\r\n"
 	    "accept: application/json\r\nauthorization: Bearer 0123456789abcdef\r\n"
-	    "anthropic-version: 2023-06-01\r\ncontent-length: 1024\r\n\r\n",
-	    target);
-	for (int i = 0; i < 1024; i++)
+	    "anthropic-version: 2023-06-01\r\ncontent-length: %d\r\n\r\n",
+	    target, bytes);
+	for (int i = 0; i < bytes; i++)
 		buf_putc(&q, 'y');
 	for (int i = 0; i < LANES; i++)
 		fd[i] = dial(port);
@@ -679,7 +697,8 @@ lanes_run(const char *name, const char *target, int rounds)
 			buf_reset(&b);
 			if (!hear(fd[i], &b, "\r\n\r\n") ||
 			    !hear_n(fd[i], &b,
-				1024 + 4 + (size_t)(strstr(buf_cstr(&b), "\r\n\r\n") - b.p)))
+				(size_t)(strcmp(target, "/up") == 0 ? 1024 : bytes) + 4 +
+				    (size_t)(strstr(buf_cstr(&b), "\r\n\r\n") - b.p)))
 				abort();
 		}
 	}
@@ -693,6 +712,41 @@ lanes_run(const char *name, const char *target, int rounds)
 	buf_fini(&q);
 }
 
+static long
+resident_kib(void)
+{
+	char line[128], *end = line;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f == NULL || fgets(line, sizeof(line), f) == NULL)
+		abort();
+	(void)fclose(f);
+	(void)strtol(line, &end, 10);
+	return strtol(end, NULL, 10) * 4;
+}
+
+static void
+idle_run(void)
+{
+	static int fd[4000];
+	struct buf b;
+	long before = resident_kib();
+
+	buf_init(&b, 0);
+	for (size_t i = 0; i < COUNT(fd); i++) {
+		fd[i] = dial(port);
+		buf_reset(&b);
+		(void)say(fd[i], POST_5 "hello");
+		if (!hear(fd[i], &b, "hello"))
+			abort();
+	}
+	printf("idle connection: %ld bytes\n", (resident_kib() - before) * 1024 / (long)COUNT(fd));
+	lanes_run("listener beside 4,000 idle connections", "/echo", 1500, 1024);
+	for (size_t i = 0; i < COUNT(fd); i++)
+		(void)close(fd[i]);
+	buf_fini(&b);
+}
+
 static void
 cpu(int server)
 {
@@ -700,8 +754,10 @@ cpu(int server)
 
 	if (pthread_create(&thread, NULL, mock, &server) != 0)
 		abort();
-	lanes_run("listener alone, 1 KB in and out", "/echo", 1500);
-	lanes_run("proxy, 1 KB in and out", "/up", 1500);
+	lanes_run("listener alone, 1 KB in and out", "/echo", 1500, 1024);
+	lanes_run("proxy, 1 KB in and out", "/up", 1500, 1024);
+	lanes_run("proxy, 100 KB in, 1 KB out", "/up", 200, 100 * 1024);
+	idle_run();
 	(void)pthread_join(thread, NULL);
 }
 
