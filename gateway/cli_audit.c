@@ -130,7 +130,7 @@ cmd_usage(const struct cli *cli)
 /* ---- audit ---- */
 
 struct row {
-	struct str id, parent, event;
+	struct str id, parent, tool_use, tool_uses, event;
 	bool shown;
 };
 struct rows {
@@ -165,6 +165,8 @@ keep_row(void *ctx, int64_t seq, struct str event)
 	r->event = arena_str(&all->a, event);
 	r->id = text_of(r->event, "id", &all->a);
 	r->parent = text_of(r->event, "parent", &all->a);
+	r->tool_use = text_of(r->event, "tool_use", &all->a);
+	r->tool_uses = text_of(r->event, "tool_uses", &all->a);
 	r->shown = false;
 	return true;
 }
@@ -193,6 +195,22 @@ row_print(struct row *r, int depth, struct arena *a)
 	r->shown = true;
 }
 
+/* A run's calls name it; a call that a model asked for carries one of its tool-use ids. */
+static bool
+is_kid(const struct row *kid, const struct row *of)
+{
+	struct str uses = of->tool_uses;
+
+	if (kid == of)
+		return false;
+	if (kid->parent.n > 0)
+		return str_eq(kid->parent, of->id);
+	while (kid->tool_use.n > 0 && uses.p != NULL)
+		if (str_eq(str_cut(&uses, ' '), kid->tool_use))
+			return true;
+	return false;
+}
+
 /* Bounded by DEPTH_MAX: a run's calls are one level below it. */
 // NOLINTNEXTLINE(misc-no-recursion)
 static void
@@ -202,7 +220,7 @@ tree_print(struct rows *all, size_t at, int depth)
 	if (depth == DEPTH_MAX)
 		return;
 	for (size_t i = 0; i < all->n; i++)
-		if (!all->row[i].shown && str_eq(all->row[i].parent, all->row[at].id))
+		if (!all->row[i].shown && is_kid(&all->row[i], &all->row[at]))
 			tree_print(all, i, depth + 1);
 }
 

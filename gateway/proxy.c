@@ -59,6 +59,7 @@ proxy_leave(struct proxy *p, enum pass_end end)
 		tap_usage(&p->tap, &o.usage, &guessed);
 		o.cost_nusd = price_cost_nusd(p->x->g->core, p->model, &o.usage, &o.estimated);
 		o.estimated |= guessed;
+		o.tool_uses = buf_str(&p->tap.uses);
 		/* A whole reply without usage is not free: the provider billed something. */
 		if (!o.usage.seen && end == END_OK)
 			o.cost_nusd = p->pass.hold_nusd;

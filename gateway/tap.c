@@ -16,6 +16,8 @@
 #define EVENT_BYTES_MAX ((size_t)4 << 20)
 #define DELTA_OVERHEAD  90 /* bytes of a content_block_delta around its text */
 #define TOKENS_MAX      1000000000
+#define USES_BYTES      1024
+#define ID_BYTES        100
 
 void
 tap_init(struct tap *t, bool stream)
@@ -24,6 +26,7 @@ tap_init(struct tap *t, bool stream)
 	if (stream)
 		sse_init(&t->sse, EVENT_BYTES_MAX);
 	buf_init(&t->json, JSON_BYTES_MAX);
+	buf_init(&t->uses, USES_BYTES);
 }
 
 void
@@ -32,6 +35,7 @@ tap_fini(struct tap *t)
 	if (t->stream)
 		sse_fini(&t->sse);
 	buf_fini(&t->json);
+	buf_fini(&t->uses);
 }
 
 static void
@@ -58,6 +62,21 @@ usage_read(struct tap *t, struct str usage)
 	tokens_read(usage, "cache_read_input_tokens", &t->usage.cache_read);
 }
 
+/* A content block: remembers the id of a tool_use, which the tool's own call will name. */
+static void
+use_note(struct tap *t, struct str block)
+{
+	struct str type, id;
+
+	if (!json_get(block, STR("type"), &type) || !json_string_is(type, STR("tool_use")) ||
+	    !json_get(block, STR("id"), &id) || json_kind(id) != JSON_STRING || id.n < 3 ||
+	    id.n > ID_BYTES || str_has(id, '\\') || str_has(id, ' '))
+		return;
+	if (t->uses.n > 0)
+		buf_putc(&t->uses, ' ');
+	buf_put(&t->uses, (struct str){ id.p + 1, id.n - 2 });
+}
+
 static bool
 on_event(void *ctx, const struct sse_event *ev)
 {
@@ -69,6 +88,12 @@ on_event(void *ctx, const struct sse_event *ev)
 		int64_t text = (int64_t)ev->data.n - DELTA_OVERHEAD;
 
 		t->delivered += text < 4 ? 1 : text / 4;
+	} else if (str_eq(ev->event, STR("content_block_start"))) {
+		struct json_field block = { .name = STR("content_block") };
+
+		if (json_fields(ev->data, &block, 1, &e) && block.raw.p != NULL &&
+		    json_check(block.raw, false, &e))
+			use_note(t, block.raw);
 	} else if (str_eq(ev->event, STR("message_start"))) {
 		if (json_fields(ev->data, &message, 1, &e) && message.raw.p != NULL &&
 		    json_fields(message.raw, &usage, 1, &e))
@@ -96,14 +121,21 @@ tap_feed(struct tap *t, struct str bytes)
 void
 tap_usage(struct tap *t, struct usage *out, bool *estimated)
 {
-	struct json_field usage = { .name = STR("usage") };
+	struct json_field f[] = { { .name = STR("usage") }, { .name = STR("content") } };
+	struct json_iter it;
+	struct str key, block;
 	struct err e;
 
 	*estimated = false;
 	if (!t->stream) {
 		if (t->json.n > 0 && buf_ok(&t->json) &&
-		    json_fields(buf_str(&t->json), &usage, 1, &e))
-			usage_read(t, usage.raw);
+		    json_fields(buf_str(&t->json), f, COUNT(f), &e)) {
+			usage_read(t, f[0].raw);
+			if (f[1].raw.p != NULL && json_check(f[1].raw, false, &e) &&
+			    json_open(f[1].raw, &it))
+				while (json_next(&it, &key, &block))
+					use_note(t, block);
+		}
 	} else if (!t->final && t->delivered > t->usage.output) {
 		t->usage.output = t->delivered;
 		*estimated = true;

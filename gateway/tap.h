@@ -13,7 +13,7 @@ struct tap {
 	struct usage usage;
 	int64_t delivered; /* tokens of deltas so far, estimated */
 	struct sse sse;
-	struct buf json;
+	struct buf json, uses; /* uses: ids of tool_use blocks, separated by spaces */
 };
 void tap_init(struct tap *t, bool stream);
 void tap_fini(struct tap *t);

@@ -225,8 +225,9 @@ struct reading {
 	void *ctx;
 	int64_t given;
 	struct map family; /* ids of the tree that is asked for */
+	struct map uses;   /* tool-use ids that the models of its session asked for */
 	struct arena a;
-	struct str session, tool_use;
+	struct str session, wanted_use;
 	bool stopped;
 };
 
@@ -245,27 +246,60 @@ on_any(void *ctx, const struct audit_row *r)
 	return give(ctx, r);
 }
 
-/* First pass over the rows: what belongs to the asked one?  Its parent and its kids come in any
- * order, since a row is written when its pass leaves. */
+static void
+remember(struct reading *rd, struct map *m, struct str s)
+{
+	if (s.n > 0 && map_get(m, s) == NULL)
+		map_set(m, arena_str(&rd->a, s), rd);
+}
+
+static bool
+has_word(struct str words, struct str word)
+{
+	while (words.p != NULL)
+		if (str_eq(str_cut(&words, ' '), word))
+			return true;
+	return false;
+}
+
+/* What a model row of the session says: its tools' calls belong to the tree. */
+static void
+session_note(struct reading *rd, struct str session, struct str uses)
+{
+	if (rd->session.n == 0 && rd->wanted_use.n > 0 && has_word(uses, rd->wanted_use))
+		rd->session = arena_str(&rd->a, session);
+	if (rd->session.n == 0 || !str_eq(session, rd->session))
+		return;
+	while (uses.p != NULL)
+		remember(rd, &rd->uses, str_cut(&uses, ' '));
+}
+
+/* What belongs to the asked row?  Parents and kids come in any order, since a row is written when
+ * its pass leaves; the session and the tool-use ids join what different requests did. */
 static bool
 on_family(void *ctx, const struct audit_row *r)
 {
 	struct reading *rd = ctx;
+	struct arena a;
+	struct str session, use;
 
-	if (arena_left(&rd->a) < 4096)
+	if (arena_left(&rd->a) < 65536)
 		return false;
-	if (str_eq(r->id, rd->q->id) || map_get(&rd->family, r->id) != NULL) {
-		struct str id = arena_str(&rd->a, r->id);
-
-		map_set(&rd->family, id, rd);
-		if (r->parent.n > 0)
-			map_set(&rd->family, arena_str(&rd->a, r->parent), rd);
-		if (rd->session.n == 0) {
-			rd->session = arena_str(&rd->a, text_of(r->event, "session", &rd->a));
-		}
+	arena_init(&a, r->event.n + 65536);
+	session = text_of(r->event, "session", &a);
+	use = text_of(r->event, "tool_use", &a);
+	if (str_eq(r->id, rd->q->id) || (use.n > 0 && map_get(&rd->uses, use) != NULL) ||
+	    (r->parent.n > 0 && map_get(&rd->family, r->parent) != NULL))
+		remember(rd, &rd->family, r->id);
+	if (map_get(&rd->family, r->id) != NULL) {
+		remember(rd, &rd->family, r->parent);
+		if (rd->session.n == 0)
+			rd->session = arena_str(&rd->a, session);
+		if (rd->wanted_use.n == 0)
+			rd->wanted_use = arena_str(&rd->a, use);
 	}
-	if (r->parent.n > 0 && map_get(&rd->family, r->parent) != NULL)
-		map_set(&rd->family, arena_str(&rd->a, r->id), rd);
+	session_note(rd, session, text_of(r->event, "tool_uses", &a));
+	arena_free(&a);
 	return true;
 }
 
@@ -300,10 +334,11 @@ audit_read(
 	ok = store_snapshot(s, e) && store_head(s, &last, &hash, &applied, e);
 	if (ok && q->id.n > 0) {
 		arena_init(&rd.a, (size_t)16 << 20);
-		for (int pass = 0; ok && pass < 2; pass++)
+		for (int pass = 0; ok && pass < 3; pass++)
 			ok = store_audit_each(s, 0, on_family, &rd, e);
 		ok = ok && store_audit_each(s, 0, on_member, &rd, e);
 		map_fini(&rd.family);
+		map_fini(&rd.uses);
 		arena_free(&rd.a);
 	} else if (ok) {
 		if (q->newest && q->limit > 0 && last - q->limit > after)

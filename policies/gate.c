@@ -15,6 +15,7 @@
 #include "policies/core.h"
 
 #define CLIP_BYTES  200
+#define USES_BYTES  1024
 #define ARENA_BYTES 4096
 #define QUARTER_S   900
 
@@ -117,6 +118,12 @@ event_head(struct buf *b, const struct pass *p, int64_t ts_ns, const char *verdi
 	member_i64(b, "entered_ns", p->entered_ns);
 }
 
+static struct str
+clipped(struct str s, size_t max)
+{
+	return (struct str){ s.p, s.n < max ? s.n : max };
+}
+
 static void
 event_outcome(struct buf *b, const struct pass *p, const struct outcome *o)
 {
@@ -136,6 +143,7 @@ event_outcome(struct buf *b, const struct pass *p, const struct outcome *o)
 	member_count(b, "cpu_us", o->cpu_us);
 	member_count(b, "status", o->status);
 	member_opt(b, "detail", o->detail);
+	member_opt(b, "tool_uses", clipped(o->tool_uses, USES_BYTES));
 }
 
 /* ---- records ---- */

@@ -160,9 +160,10 @@ struct outcome {
 	struct usage usage;
 	int64_t bytes_in, bytes_out;       /* request, reply */
 	int64_t kept_bytes, calls, cpu_us; /* a run: bytes kept out of the context, calls, CPU */
-	int status;        /* HTTP status or JSON-RPC code of the upstream; 0 none */
-	struct str detail; /* a word of ours (end class of a run); never upstream text */
-	bool estimated;    /* the price was */
+	int status;           /* HTTP status or JSON-RPC code of the upstream; 0 none */
+	struct str detail;    /* a word of ours (end class of a run); never upstream text */
+	struct str tool_uses; /* a model: ids of the tools it asked for, separated by spaces */
+	bool estimated;       /* the price was */
 };
 
 struct pass {           /* embedded in the exchange, call or script that it governs */
