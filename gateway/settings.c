@@ -205,7 +205,7 @@ word_read(struct reading *r, struct yaml *y, const struct word *words, int *out)
 	char near[NEAREST_TEXT];
 	size_t n = 0;
 
-	for (; words[n].text != NULL && n < COUNT(names); n++) {
+	for (; n < COUNT(names) && words[n].text != NULL; n++) {
 		names[n] = str_of(words[n].text);
 		if (y->kind == YAML_SCALAR && str_eq(y->text, names[n])) {
 			if (words[n].value < 0)
