@@ -217,6 +217,8 @@ lua_call_named(lua_State *L)
 		lua_pushvalue(L, 1);
 		lua_call(L, 1, 1); /* finds another spelling, or raises */
 	}
+	if (lua_tocfunction(L, -1) != tool_closure)
+		return luaL_error(L, "call: '%s' is not a tool", lua_tostring(L, 1));
 	lua_replace(L, 1);
 	lua_getupvalue(L, 1, 2);
 	lua_getupvalue(L, 1, 3);

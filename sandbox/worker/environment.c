@@ -36,7 +36,14 @@ safe_tostring(lua_State *L, int idx, size_t *n)
 		if (luaL_callmeta(L, idx, "__tostring")) {
 			if (!lua_isstring(L, -1))
 				luaL_error(L, "'__tostring' must return a string");
-		} else if (luaL_getmetafield(L, idx, "__name") != LUA_TSTRING) {
+		} else {
+			int kind = luaL_getmetafield(L, idx, "__name");
+
+			if (kind == LUA_TSTRING)
+				break;
+			if (kind !=
+			    LUA_TNIL) /* exactly one value is pushed, whatever is set there */
+				lua_pop(L, 1);
 			lua_pushstring(L, luaL_typename(L, idx));
 		}
 	}

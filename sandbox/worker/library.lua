@@ -340,7 +340,11 @@ local function add_tool(server, tool, fn)
 				return f or unknown(server, k)
 			end,
 			__newindex = function() error("server tables are read-only", 2) end,
-			__pairs = function() return next, t, nil end,
+			__pairs = function() -- over a copy: the table itself stays ours
+				local copy = {}
+				for k, v in next, t do copy[k] = v end
+				return next, copy, nil
+			end,
 			__tostring = function() return "server " .. server end,
 			__metatable = false,
 		})

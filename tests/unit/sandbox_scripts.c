@@ -297,6 +297,14 @@ test_library(void)
 	       "os.time{year=2024, month=2, day=29, hour=0}, os.date('*t', 951782400).yday",
 	    SANDBOX_DONE,
 	    "[1700000000,\"2023-11-14 22:13:20\",\"1970-01-01 00:00:00\",1709164800,60]");
+	expect("local o = setmetatable({}, {__name=1}) local t = {} for i = 1, 200 do t[i] = o end "
+	       "return #string.format(string.rep('%s', 200), table.unpack(t))",
+	    SANDBOX_DONE, "1000");
+	expect(
+	    "local _, t = pairs(demo) t.ec_ho = print t['Fail'] = 1 return call('demo.fai_l', {})",
+	    SANDBOX_RUNTIME, "demo.fail: denied");
+	expect("local _, t = pairs(demo) t.foo = print return call('demo.FOO', {})",
+	    SANDBOX_RUNTIME, "unknown_tool");
 	expect("return os.getenv('HOME')", SANDBOX_RUNTIME, "undefined global 'os.getenv'");
 	expect("local x = os.date('%Q')", SANDBOX_RUNTIME, "script:1: os.date: unknown conversion");
 	expect("map(nil, print)", SANDBOX_RUNTIME,
