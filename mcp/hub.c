@@ -310,6 +310,8 @@ upstream_start(struct call *c, const struct tool *t, const struct call_ask *a, s
 {
 	struct server_ask ask = { .method = "tools/call",
 		.name = t->name,
+		.schema = t->input_schema,
+		.args = a->args,
 		.deadline_ms = c->server->s->call_ms > 0 ? c->server->s->call_ms : CALL_MS,
 		.reply_bytes_max = c->hub->result_bytes_max };
 	struct buf params, meta;

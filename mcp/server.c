@@ -21,6 +21,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "mcp/hub.h"
+#include "mcp/param.h"
 
 #define UPCALLS_MAX      1000
 #define PAGES_MAX        200
@@ -113,6 +114,7 @@ upcall_reap(struct job *j)
 	u->sv->type->reap(u);
 	buf_fini(&u->out);
 	buf_fini(&u->name);
+	buf_fini(&u->params);
 	free(u);
 }
 
@@ -255,14 +257,18 @@ upcall_start(struct server *sv, struct job *parent, const struct server_ask *a, 
 	u->reply_bytes_max = a->reply_bytes_max;
 	buf_init(&u->name, 65536);
 	buf_init(&u->out, OUT_BYTES_MAX);
+	buf_init(&u->params, 65536);
 	buf_put(&u->name, a->name);
+	if (a->schema.n > 0 && sv->era == ERA_MODERN && sv->type == &server_http)
+		param_lines(&u->params, a->schema, a->args);
 	if (!a->notification)
 		(void)snprintf(u->id, sizeof(u->id), "%llu", (unsigned long long)++sv->last_id);
 	message_put(sv, u, a);
-	if (!buf_ok(&u->out) || !buf_ok(&u->name)) {
+	if (!buf_ok(&u->out) || !buf_ok(&u->name) || !buf_ok(&u->params)) {
 		(void)err_set(e, ERR_TOO_LARGE, "the request is larger than 48 MiB");
 		buf_fini(&u->out);
 		buf_fini(&u->name);
+		buf_fini(&u->params);
 		free(u);
 		return NULL;
 	}

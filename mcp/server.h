@@ -85,11 +85,12 @@ struct server {
 
 struct server_ask {
 	const char *method;
-	struct str name;   /* Mcp-Name: tools/call; else "" */
-	struct str params; /* a JSON object without its braces, without _meta; may be "" */
-	struct str meta;   /* members of _meta that pass through, without braces; may be "" */
-	int deadline_ms;   /* 0: none (listen) */
-	bool notification; /* no id, no answer awaited; fn is called when it has been sent */
+	struct str name;         /* Mcp-Name: tools/call; else "" */
+	struct str params;       /* a JSON object without its braces, without _meta; may be "" */
+	struct str meta;         /* members of _meta that pass through, without braces; may be "" */
+	struct str schema, args; /* of a call, for Mcp-Param-*; or "" */
+	int deadline_ms;         /* 0: none (listen) */
+	bool notification;       /* no id, no answer awaited; fn is called when it has been sent */
 	size_t reply_bytes_max;
 	struct str raw; /* instead of all that: one whole message, as a notification */
 	bool get;       /* HTTP: a GET for a stream of notifications, no message */
@@ -108,7 +109,7 @@ struct upcall {
 	const char *method;
 	bool sent, replayed, notification, get;
 	int deadline_ms;
-	struct buf name, out;
+	struct buf name, out, params; /* params: see param.h */
 	size_t reply_bytes_max;
 	void *wire; /* the type's own */
 };

@@ -191,6 +191,7 @@ headers_put(struct attempt *at)
 {
 	const struct server_settings *s = at->u->sv->s;
 	bool modern = at->u->sv->era == ERA_MODERN || strcmp(at->u->method, "server/discover") == 0;
+	struct str params;
 	size_t n = 0;
 
 	header_add(at, &n, STR("accept"),
@@ -204,6 +205,12 @@ headers_put(struct attempt *at)
 	if (modern) {
 		header_add(at, &n, STR("mcp-method"), str_of(at->u->method));
 		header_add(at, &n, STR("mcp-name"), buf_str(&at->name));
+		params = buf_str(&at->u->params);
+		while (params.n > 0) {
+			struct str name = str_cut(&params, '\n');
+
+			header_add(at, &n, name, str_cut(&params, '\n'));
+		}
 	} else if (strcmp(at->u->method, "initialize") != 0) {
 		header_add(at, &n, STR("mcp-session-id"), str_of(at->session));
 	}

@@ -22,7 +22,8 @@
 enum mode { MODERN_JSON, MODERN_SSE, LEGACY, UNAUTHORIZED, OUTAGE, HTML, HUGE_REPLY, SILENT };
 
 struct shared {
-	_Atomic int mode, initialized, sessions, lost, calls, cancelled, secret_seen, name_seen;
+	_Atomic int mode, initialized, sessions, lost, calls, cancelled, secret_seen, name_seen,
+	    params_seen;
 };
 struct upstream {
 	struct shared *s;
@@ -58,6 +59,14 @@ reply(int fd, int status, const char *type, const char *more, const struct buf *
 	buf_put(&b, buf_str(body));
 	say(fd, b.p, b.n, dribble);
 	_exit(0);
+}
+
+static bool
+header_has(const struct http1_head *h, struct str name, const char *value)
+{
+	const struct header *found = http1_find(h, name);
+
+	return found != NULL && str_eq(found->value, str_of(value));
 }
 
 /* In the child of the child: one request, one reply. */
@@ -118,12 +127,17 @@ answer(int fd, struct shared *s, const struct http1_head *h, struct str text)
 		    "{}},\"resultType\":\"complete\"}");
 	else if (rpc_is(&m, "tools/list"))
 		buf_puts(&result,
-		    "{\"tools\":[{\"name\":\"echo \xc3\xbc\",\"inputSchema\":{\"type\":"
-		    "\"object\"}}]}");
+		    "{\"tools\":[{\"name\":\"echo "
+		    "\xc3\xbc\",\"inputSchema\":{\"type\":\"object\",\"properties\":{"
+		    "\"a\":{\"x-mcp-header\":\"Big\"},\"b\":{\"x-mcp-header\":\"No\"},\"c\":{"
+		    "\"x-mcp-header\":\"Nul\"},\"d\":{\"x-mcp-header\":\"bad name\"}}}}]}");
 	else if (rpc_is(&m, "tools/call")) {
 		const struct header *name = http1_find(h, STR("mcp-name"));
 
 		s->calls++;
+		s->params_seen += header_has(h, STR("mcp-param-big"), "9007199254740993") &&
+				  header_has(h, STR("mcp-param-nul"), "=?base64?AA==?=") &&
+				  http1_find(h, STR("mcp-param-no")) == NULL;
 		s->name_seen += name != NULL && era_header_is(name->value, STR("echo \xc3\xbc"));
 		(void)json_get(m.params, STR("arguments"), &args);
 		if (s->mode == SILENT)
@@ -268,6 +282,7 @@ works(enum mode mode)
 	CHECK_EQ_I(u.s->calls, 3);
 	CHECK(u.s->secret_seen >= 5);
 	CHECK_EQ_I(u.s->name_seen, mode == LEGACY ? 0 : 3);
+	CHECK_EQ_I(u.s->params_seen, mode == LEGACY ? 0 : 3);
 	if (mode == LEGACY) {
 		TEST("a lost session is made anew once, and the call is sent again");
 		u.s->lost = 1;

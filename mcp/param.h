@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* param - arguments that a tool wants mirrored as Mcp-Param-* headers (x-mcp-header). */
+#pragma once
+
+#include "base/text.h"
+
+#define PARAMS_MAX 16
+
+/*
+ * Appends one line "mcp-param-NAME\nVALUE\n" per top-level property of `schema` that has a usable
+ * x-mcp-header and a string, integer or boolean in `args` (both checked objects).  Values are as
+ * the modern wire sends them, without line breaks.
+ */
+void param_lines(struct buf *out, struct str schema, struct str args);
