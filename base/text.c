@@ -192,6 +192,31 @@ str_utf8(struct str s)
 	return true;
 }
 
+bool
+str_star(struct str pattern, struct str name)
+{
+	size_t p = 0, i = 0, star = SIZE_MAX, resume = 0;
+
+	/* On a mismatch the last `*` takes one character more: O(pattern × name), no recursion. */
+	while (i < name.n) {
+		if (p < pattern.n && pattern.p[p] == '*') {
+			star = p++;
+			resume = i;
+		} else if (p < pattern.n && pattern.p[p] == name.p[i]) {
+			p++;
+			i++;
+		} else if (star != SIZE_MAX) {
+			p = star + 1;
+			i = ++resume;
+		} else {
+			return false;
+		}
+	}
+	while (p < pattern.n && pattern.p[p] == '*')
+		p++;
+	return p == pattern.n;
+}
+
 /* Levenshtein distance of two short names. */
 static size_t
 distance(struct str a, struct str b)

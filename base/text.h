@@ -34,6 +34,7 @@ bool str_has(struct str s, char c);
 bool str_i64(struct str s, int64_t *out);           /* whole string, decimal, no overflow */
 char *str_dup(struct str s);                        /* malloc'd, NUL-terminated; caller frees */
 bool str_copy(char *dst, size_t cap, struct str s); /* NUL-terminated; false if it did not fit */
+bool str_star(struct str pattern, struct str name); /* `*` matches any characters */
 bool str_utf8(struct str s);                        /* valid UTF-8, no surrogates */
 
 /* The nearest of `n` names within edit distance 2 (3 when longer than 8), or STR_NONE: the

@@ -8,32 +8,6 @@
 
 #define NAMES_MAX 128
 
-/* `*` matches any run of characters; greedy with one backtrack point, so linear in practice and
- * never worse than pattern * name. */
-static bool
-pattern_matches(struct str p, struct str s)
-{
-	size_t i = 0, k = 0, star = SIZE_MAX, mark = 0;
-
-	while (k < s.n) {
-		if (i < p.n && p.p[i] == '*') {
-			star = i++;
-			mark = k;
-		} else if (i < p.n && p.p[i] == s.p[k]) {
-			i++;
-			k++;
-		} else if (star != SIZE_MAX) {
-			i = star + 1;
-			k = ++mark;
-		} else {
-			return false;
-		}
-	}
-	while (i < p.n && p.p[i] == '*')
-		i++;
-	return i == p.n;
-}
-
 static const struct model_row *
 row_find(const struct models *m, struct str id)
 {
@@ -44,7 +18,7 @@ row_find(const struct models *m, struct str id)
 
 		if (str_eq(r->pattern, id))
 			return r;
-		if (str_has(r->pattern, '*') && pattern_matches(r->pattern, id) &&
+		if (str_has(r->pattern, '*') && str_star(r->pattern, id) &&
 		    (best == NULL || r->pattern.n > best->pattern.n))
 			best = r;
 	}

@@ -177,36 +177,11 @@ models_read(struct reading *r, struct yaml *y)
 	}
 }
 
-/* `*` matches any run of characters, as in pick.c, which the request will meet. */
-static bool
-covers(struct str p, struct str id)
-{
-	size_t i = 0, k = 0, star = SIZE_MAX, mark = 0;
-
-	while (k < id.n) {
-		if (i < p.n && p.p[i] == '*') {
-			star = i++;
-			mark = k;
-		} else if (i < p.n && p.p[i] == id.p[k]) {
-			i++;
-			k++;
-		} else if (star != SIZE_MAX) {
-			i = star + 1;
-			k = ++mark;
-		} else {
-			return false;
-		}
-	}
-	while (i < p.n && p.p[i] == '*')
-		i++;
-	return i == p.n;
-}
-
 static bool
 model_served(const struct settings *s, struct str id)
 {
 	for (size_t i = 0; i < s->models_n; i++)
-		if (covers(s->models[i].pattern, id))
+		if (str_star(s->models[i].pattern, id))
 			return true;
 	return false;
 }

@@ -73,7 +73,6 @@ struct glob { /* braces expanded: any of these; `*` matches any characters */
 #define PATTERN_BYTES_MAX 256
 bool glob_parse(struct arena *a, struct str text, struct glob *out, struct err *e) MUST_CHECK;
 bool glob_match(const struct glob *g, struct str name);
-bool star_match(struct str pattern, struct str name); /* `*` only */
 
 struct pattern {
 	enum ask_kind kind;

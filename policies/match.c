@@ -12,35 +12,10 @@
 #include "policies/bundle.h"
 
 bool
-star_match(struct str pattern, struct str name)
-{
-	size_t p = 0, i = 0, star = SIZE_MAX, resume = 0;
-
-	/* On a mismatch the last `*` takes one character more: O(pattern × name), no recursion. */
-	while (i < name.n) {
-		if (p < pattern.n && pattern.p[p] == '*') {
-			star = p++;
-			resume = i;
-		} else if (p < pattern.n && pattern.p[p] == name.p[i]) {
-			p++;
-			i++;
-		} else if (star != SIZE_MAX) {
-			p = star + 1;
-			i = ++resume;
-		} else {
-			return false;
-		}
-	}
-	while (p < pattern.n && pattern.p[p] == '*')
-		p++;
-	return p == pattern.n;
-}
-
-bool
 glob_match(const struct glob *g, struct str name)
 {
 	for (size_t i = 0; i < g->n; i++)
-		if (star_match(g->alt[i], name))
+		if (str_star(g->alt[i], name))
 			return true;
 	return false;
 }

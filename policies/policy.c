@@ -214,7 +214,7 @@ model_known(const struct bundle_source *src, struct str name)
 	if (src->models_n == 0)
 		return true;
 	for (size_t i = 0; i < src->models_n; i++)
-		if (star_match(src->models[i], name))
+		if (str_star(src->models[i], name))
 			return true;
 	return false;
 }
@@ -224,7 +224,7 @@ static bool
 name_known(struct str wanted, const struct str *names, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (star_match(wanted, names[i]) || star_match(names[i], wanted) ||
+		if (str_star(wanted, names[i]) || str_star(names[i], wanted) ||
 		    (str_has(wanted, '*') && str_has(names[i], '*')))
 			return true;
 	return false;
