@@ -172,6 +172,10 @@ on_signal(void *ctx, int signo)
 {
 	struct running *r = ctx;
 
+	if (signo == SIGHUP) {
+		log_warn(NULL, "nothing is reloaded yet: restart the gateway");
+		return;
+	}
 	if (r->g.draining) {
 		loop_stop(r->g.loop);
 		return;
@@ -341,7 +345,7 @@ clock_use(struct running *r, const char *fd, struct err *e)
 int
 cmd_run(const struct cli *cli)
 {
-	static const int signals[] = { SIGTERM, SIGINT };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 	struct running r = { 0 };
 	struct buf warnings;
 	struct err e;
