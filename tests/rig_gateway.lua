@@ -258,6 +258,14 @@ function Gateway:advance(text)
 	if not rig.wait_fd(done, "r", now() + 5000) then rig.fail("no answer to the moved clock: " .. self.process.err) end
 end
 
+function Gateway:binary() return BINARY end
+
+-- The audit's rows, oldest first.
+function Gateway:audit()
+	local rows = self:ok { "audit", "tail", "--json" }.json or json.array()
+	return rows[1] == nil and next(rows) ~= nil and json.array { rows } or rows
+end
+
 function Gateway:cli(argv)
 	local list = { BINARY }
 	for _, a in ipairs(argv) do list[#list + 1] = a end
