@@ -46,6 +46,13 @@ DEMO_SRC := $(wildcard mcp/demo/*.c)
 UNIT     := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
 
 all: $(B)/tollgate build/sandbox-worker $(B)/demo-server
+ifneq ($(B),build)
+# The gateway looks for its worker beside itself.
+all: $(B)/sandbox-worker
+$(B)/sandbox-worker: build/sandbox-worker
+	@mkdir -p $(@D)
+	@cp $< $@
+endif
 
 $(B)/all.a: $(LIB_OBJ)
 	@rm -f $@

@@ -32,6 +32,7 @@ expect(refused):error(-32602)
 expect(unknown):error(-32602)
 expect(refused.error.message:gsub("delete_repo", "nothing")):is(unknown.error.message)
 expect(up.calls):same {}
+gw:stop() -- applies everything
 expect(gw:audit()):has { kind = "tool", name = "github/delete_repo", verdict = "not_permitted" }
 
 test "an allowed call reaches the server with its arguments untouched, and is audited"
@@ -45,6 +46,7 @@ expect(r.content[1].text):is("get_issue done")
 expect(up.calls[1].name):is("get_issue")
 expect(up.calls[1].raw):has('"number":9007199254740993')
 expect(up.calls[1].headers.authorization):is(nil)
+gw:stop()
 expect(gw:audit()):has { kind = "tool", name = "github/get_issue" }
 
 test "a result comes back byte for byte"

@@ -79,10 +79,8 @@ local up = price_server()
 local gw, key = hub(up, "allow: shop/price", "allow: code:run")
 gw:wait_tools(key, 3)
 gw:mcp(key):call("lua", { code = "shop.price{id=1} shop.price{id=2} return 1" })
-local run, kids
-wait_for("the rows", function()
-	run, kids = nil, 0
-	for _, row in ipairs(gw:audit()) do if row.kind == "run" then run = row end end
-	for _, row in ipairs(gw:audit()) do if run and row.parent == run.id then kids = kids + 1 end end
-	return kids == 2
-end)
+gw:stop() -- applies everything
+local run, kids = nil, 0
+for _, row in ipairs(gw:audit()) do if row.kind == "run" then run = row end end
+for _, row in ipairs(gw:audit()) do if run and row.parent == run.id then kids = kids + 1 end end
+expect(kids):is(2)
