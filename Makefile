@@ -7,7 +7,6 @@
 #   make SAN=address,undefined test      the same tests under sanitizers (SAN=thread for the scribe)
 #   make fuzz T=json SEC=60              one fuzz target (tests/fuzz/T.c)
 #   make bench           Tollgate beside nginx, at most five minutes
-#   make e2e             the real Claude Code, installed on demand
 #   make install PREFIX=/usr/local
 #
 # NO_DEPS=1 never touches apt.  Objects live in build/, or build/SAN/ for sanitizer builds.
@@ -135,8 +134,6 @@ bench: deps
 	@sh tests/deps.sh $(BENCH_DEPS)
 	@$(MAKE) --no-print-directory all $(bench_bin)
 	@sh bench/run.sh
-e2e: all
-	@sh tests/e2e.sh
 install: all
 	install -D -m 755 build/tollgate $(DESTDIR)$(PREFIX)/bin/tollgate
 	install -D -m 755 build/sandbox-worker $(DESTDIR)$(PREFIX)/libexec/tollgate/sandbox-worker
@@ -144,4 +141,4 @@ install: all
 	strip $(DESTDIR)$(PREFIX)/bin/tollgate
 clean:
 	rm -rf build
-.PHONY: all unit fuzz clean deps run test lint bench e2e install
+.PHONY: all unit fuzz clean deps run test lint bench install
