@@ -132,22 +132,36 @@ replay_record(void *ctx, const struct journal_record *r)
 		replay_apply(rp, r->payload);
 }
 
-/* What had entered when the last process ended: charged at what it held. */
-static void
-replay_crashed(struct replay *rp)
+/*
+ * What had entered when the last process ended is charged at what it held.  These rows go through
+ * the journal like any others: a process that dies between here and journal_prune() finds them
+ * there, under a seq that is applied or not, and nothing is settled twice.  Reading back what was
+ * written takes each pass out of `open`.
+ */
+static bool
+replay_crashed(struct core *c, struct replay *rp, struct err *e)
 {
-	struct str key;
-	void *value;
-	int64_t n = 0;
+	int64_t n = (int64_t)rp->open.n;
 
-	for (size_t it = 0; map_next(&rp->open, &it, &key, &value); n++) {
-		struct open_pass *o = value;
+	while (rp->open.n > 0) {
+		size_t before = rp->open.n, it = 0;
+		struct str key;
+		void *value;
 
-		replay_apply(rp, (struct str){ o->payload, o->n });
+		for (int i = 0; i < APPLY_BATCH && map_next(&rp->open, &it, &key, &value); i++) {
+			struct open_pass *o = value;
+
+			(void)journal_put(
+			    c->journal, RECORD_DONE, (struct str){ o->payload, o->n });
+		}
+		if (!journal_write(c->journal, replay_record, rp, e))
+			return false;
+		ASSERT(rp->open.n < before);
 	}
 	if (n > 0)
 		log_warn(NULL, "passes were open when the gateway last ended",
 		    F_INT("settled_at_hold", n));
+	return true;
 }
 
 static bool
@@ -159,9 +173,8 @@ replay_all(struct core *c, struct replay *rp, struct err *e)
 	if (!ok)
 		return false;
 	c->journal = journal_open(c->data_dir, rp->applied + 1, replay_record, rp, e);
-	if (c->journal == NULL)
+	if (c->journal == NULL || !replay_crashed(c, rp, e))
 		return false;
-	replay_crashed(rp);
 	if (rp->in_batch == 0 && !rp->failed && rp->last > rp->applied) {
 		rp->failed = !store_begin(rp->store, &rp->e);
 		rp->in_batch = 1;
@@ -298,7 +311,7 @@ retry(void *ctx)
 }
 
 /* A large file: what is still open is written again into a new one, the rest can go. */
-static void
+static bool
 rotate(struct core *c)
 {
 	struct str key;
@@ -306,7 +319,7 @@ rotate(struct core *c)
 	void *value;
 
 	if (c->pruning || !journal_wants_rotate(c->journal) || !journal_rotate(c->journal, &e))
-		return;
+		return false;
 	for (size_t it = 0; map_next(&c->open, &it, &key, &value);) {
 		struct open_pass *o = value;
 
@@ -314,16 +327,19 @@ rotate(struct core *c)
 	}
 	c->pruning = true;
 	c->prune_seq = journal_last(c->journal);
+	return true;
 }
 
 static bool
 core_turn(void *ctx)
 {
 	struct core *c = ctx;
-	bool ok;
+	bool ok = journal_write(c->journal, on_written, c, &c->journal_err);
 
-	rotate(c);
-	ok = journal_write(c->journal, on_written, c, &c->journal_err);
+	/* Only now does `open` hold what is open: a pass that left in this turn must not be carried
+	 * into the new file, behind its own end. */
+	if (ok && rotate(c))
+		ok = journal_write(c->journal, on_written, c, &c->journal_err);
 	if (ok != c->journal_ok) {
 		if (ok)
 			log_info(NULL, "the journal can be written again");

@@ -98,7 +98,7 @@ uint64_t scribe_applied(struct scribe *sc);
 size_t scribe_backlog_bytes(struct scribe *sc);
 bool scribe_failing(struct scribe *sc, struct err *e); /* the last attempt failed: *e */
 int scribe_event_fd(const struct scribe *sc);          /* readable after each commit */
-void scribe_stop(struct scribe **sc);                  /* after applying everything */
+void scribe_stop(struct scribe **sc); /* after applying everything; a locked database: 2 s */
 
 /* ---- budget.c ---- */
 

@@ -43,7 +43,8 @@ struct core_settings {
  * loop's turn.
  */
 struct core *core_open(struct loop *l, const struct core_settings *s, struct err *e) MUST_CHECK;
-/* Waits until the scribe has applied everything, then closes.  No pass may be open. */
+/* Waits until the scribe has applied everything, then closes.  No pass may be open.  While the
+ * database cannot be written it waits two seconds; the next start then applies the journal. */
 void core_close(struct core **c);
 /* ERR_STORE with the reason while the journal or the database cannot be written: governed work is
  * refused, /readyz says so. */

@@ -22,8 +22,9 @@
 #include "base/log.h"
 #include "policies/core.h"
 
-#define BATCH    256
-#define AGAIN_MS 50
+#define BATCH      256
+#define AGAIN_MS   50
+#define STOP_TRIES 8 /* a stop insists this often, two seconds with the store's own wait */
 
 struct item {
 	struct item *next;
@@ -127,6 +128,37 @@ batch_take(struct scribe *sc)
 	return items;
 }
 
+static bool
+stopping(struct scribe *sc)
+{
+	bool stop;
+
+	(void)pthread_mutex_lock(&sc->mutex);
+	stop = sc->stop;
+	(void)pthread_mutex_unlock(&sc->mutex);
+	return stop;
+}
+
+/* Until it works; false: told to stop, and it did not work in time. */
+static bool
+batch_insist(struct scribe *sc, struct item *items)
+{
+	struct err e;
+	int tries = 0;
+
+	while (!batch_apply(sc, items, &e)) {
+		struct timespec pause = { 0, AGAIN_MS * 1000000L };
+
+		store_rollback(sc->store);
+		failing_set(sc, true, &e);
+		if (stopping(sc) && ++tries >= STOP_TRIES)
+			return false;
+		(void)nanosleep(&pause, NULL);
+	}
+	failing_set(sc, false, NULL);
+	return true;
+}
+
 static void *
 scribe_main(void *arg)
 {
@@ -134,17 +166,17 @@ scribe_main(void *arg)
 	struct item *items;
 
 	while ((items = batch_take(sc)) != NULL) {
-		struct err e;
+		bool ok = batch_insist(sc, items);
 
-		while (!batch_apply(sc, items, &e)) {
-			struct timespec pause = { 0, AGAIN_MS * 1000000L };
-
-			store_rollback(sc->store);
-			failing_set(sc, true, &e);
-			(void)nanosleep(&pause, NULL);
-		}
-		failing_set(sc, false, NULL);
 		batch_free(sc, items);
+		if (!ok) {
+			/* The rest stays in the journal, which nobody prunes before it is applied.
+			 */
+			log_warn(NULL, "stopped with records that the next start applies");
+			while ((items = batch_take(sc)) != NULL)
+				batch_free(sc, items);
+			break;
+		}
 	}
 	crypto_thread_end();
 	return NULL;

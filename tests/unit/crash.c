@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crash - the moments at which a pass could be settled twice, or a stop could last for ever.
+ *
+ * Each was seen to go wrong once: a process that dies after a recovery was committed and before
+ * the journal was pruned; a journal that is rotated in the turn in which passes leave; a stop while
+ * somebody else has the database locked.  unlink() stands here so that a child can be killed at
+ * the first file that pruning would take away.
+ */
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "policies/core.h"
+#include "tests/unit/check.h"
+
+#define USD 1000000000ll
+
+static char dir[64], data[96], bundle[96];
+
+static void
+file_put(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0)
+		abort();
+}
+
+static void
+bundle_make(void)
+{
+	char path[160];
+
+	(void)snprintf(dir, sizeof(dir), "/tmp/tollgate-crash-XXXXXX");
+	if (mkdtemp(dir) == NULL)
+		abort();
+	(void)snprintf(data, sizeof(data), "%s/data", dir);
+	(void)snprintf(bundle, sizeof(bundle), "%s/policies", dir);
+	(void)mkdir(bundle, 0700);
+	(void)snprintf(path, sizeof(path), "%s/root", bundle);
+	(void)mkdir(path, 0700);
+	(void)snprintf(path, sizeof(path), "%s/root/all.yaml", bundle);
+	file_put(path, "version: 1\n"
+		       "organisation:\n"
+		       "  customers:\n"
+		       "    acme:\n"
+		       "      budget: 100 USD/month\n"
+		       "      teams:\n"
+		       "        payments:\n"
+		       "          budget: [50 USD/month, 40 USD/day]\n"
+		       "          users:\n"
+		       "            ana: { budget: 10 USD/month }\n"
+		       "            bob: {}\n");
+	(void)snprintf(path, sizeof(path), "%s/root/tools.yaml", bundle);
+	file_put(path, "version: 1\n"
+		       "policy: everybody\n"
+		       "applies_to: { customers: [acme] }\n"
+		       "rules:\n"
+		       "  - allow: \"notes/*\"\n"
+		       "  - deny: notes/delete_note\n"
+		       "    reason: Nobody deletes notes\n"
+		       "  - allow: \"model:*\"\n");
+}
+
+static int
+unlink_cb(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static void
+bundle_drop(void)
+{
+	(void)nftw(dir, unlink_cb, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static struct core *
+open_core(struct loop **l, struct err *e)
+{
+	struct core *c;
+
+	*l = loop_new(e);
+	if (*l == NULL)
+		return NULL;
+	c = core_open(*l, &(struct core_settings){ .data_dir = data, .policies_dir = bundle }, e);
+	if (c == NULL)
+		loop_free(l);
+	return c;
+}
+
+static void
+cut(struct pass *p, const struct err *why)
+{
+	(void)why;
+	gate_leave(p, &(struct outcome){ .end = END_CUT });
+}
+
+static struct ask
+model_ask(int64_t hold)
+{
+	return (struct ask){ .kind = ASK_MODEL, .name = STR("claude-x"), .hold_nusd = hold };
+}
+
+static int64_t
+used(struct core *c, const char *id)
+{
+	return account_get(c, str_of(id))->used_nusd[PERIOD_MONTH - 1];
+}
+
+static bool
+verified(void)
+{
+	struct buf out;
+	struct err e;
+	bool ok;
+
+	buf_init(&out, 0);
+	ok = audit_verify(data, &out, &e);
+	if (!ok)
+		(void)printf("  verify: %s (%s)\n", e.text, buf_cstr(&out));
+	buf_fini(&out);
+	return ok;
+}
+
+#define PASSES 64
+
+static bool unlink_kills;
+
+int
+unlink(const char *path)
+{
+	if (unlink_kills)
+		(void)kill(getpid(), SIGKILL);
+	return unlinkat(AT_FDCWD, path, 0);
+}
+
+static bool
+on_row(void *ctx, int64_t seq, struct str event)
+{
+	int64_t *n = ctx;
+	struct str word = STR("\"end\":\"crashed\"");
+
+	(void)seq;
+	if (memmem(event.p, event.n, word.p, word.n) != NULL)
+		(*n)++;
+	return true;
+}
+
+static int64_t
+crashed_rows(void)
+{
+	struct audit_query q = { .id = STR("") };
+	int64_t n = 0;
+	struct err e;
+
+	return audit_read(data, &q, on_row, &n, &e) ? n : -1;
+}
+
+static struct key *
+key_new(struct core *c, const char *name)
+{
+	char secret[KEY_SECRET_BYTES + 1];
+	struct err e;
+
+	return key_create(c, &(struct key_spec){ .name = str_of(name), .user = STR("bob") },
+	    STR("local:0"), secret, &e);
+}
+
+static _Noreturn void
+child_enters(void)
+{
+	static struct pass p[3];
+	struct ask ask = model_ask(USD);
+	struct loop *l;
+	struct err e;
+	struct core *c = open_core(&l, &e);
+	struct key *k = c == NULL ? NULL : key_new(c, "k");
+
+	for (size_t i = 0; k != NULL && i < COUNT(p); i++) {
+		p[i].cut = cut;
+		if (!gate_enter(c, &p[i], k, &ask, &e))
+			_exit(2);
+	}
+	loop_turn(l);
+	(void)kill(getpid(), SIGKILL);
+	_exit(3);
+}
+
+static _Noreturn void
+child_recovers(void)
+{
+	struct loop *l;
+	struct err e;
+	struct core *c;
+
+	unlink_kills = true;
+	c = open_core(&l, &e);
+	(void)c;
+	_exit(4); /* pruning should have ended this */
+}
+
+static bool
+child_killed(void (*fn)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		fn();
+	return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+	       WTERMSIG(status) == SIGKILL;
+}
+
+static void
+test_recovery_is_killed(void)
+{
+	struct loop *l;
+	struct err e;
+	struct core *c;
+
+	TEST("open holds are settled once, however often the recovery itself is killed");
+	CHECK(child_killed(child_enters));
+	for (int i = 0; i < 3; i++) {
+		CHECK(child_killed(child_recovers));
+		CHECK_EQ_I(crashed_rows(), 3);
+	}
+	c = open_core(&l, &e);
+	CHECK(c != NULL);
+	if (c == NULL)
+		return;
+	CHECK_EQ_I(crashed_rows(), 3);
+	CHECK_EQ_I(used(c, "acme"), 3 * USD);
+	core_close(&c);
+	loop_free(&l);
+	CHECK(verified());
+}
+
+/* Every turn the passes of the last one leave and others enter, past two rotations. */
+static void
+test_rotation(void)
+{
+	static struct pass p[PASSES];
+	const struct outcome done = { .end = END_OK, .cost_nusd = 1000 };
+	struct ask ask = model_ask(1000);
+	struct loop *l;
+	struct err e;
+	struct core *c = open_core(&l, &e);
+	struct key *k = c == NULL ? NULL : key_new(c, "rotating");
+	int64_t before, entered = 0, crashed = crashed_rows();
+
+	TEST("a journal rotated while passes leave carries only what is open");
+	CHECK(k != NULL);
+	if (k == NULL)
+		return;
+	before = used(c, "acme");
+	for (int turn = 0; turn <= 600; turn++) {
+		for (size_t i = 0; i < PASSES; i++) {
+			if (pass_open(&p[i]))
+				gate_leave(&p[i], &done);
+			p[i].cut = cut;
+			if (turn < 600)
+				entered += gate_enter(c, &p[i], k, &ask, &e);
+		}
+		loop_turn(l);
+	}
+	CHECK_EQ_I(entered, 600 * PASSES);
+	CHECK_EQ_I(c->open.n, 0);
+	core_close(&c);
+	loop_free(&l);
+	c = open_core(&l, &e);
+	CHECK(c != NULL);
+	if (c == NULL)
+		return;
+	CHECK_EQ_I(crashed_rows(), crashed);
+	CHECK_EQ_I(used(c, "acme") - before, entered * 1000);
+	core_close(&c);
+	loop_free(&l);
+	CHECK(verified());
+}
+
+static void
+test_stop_while_locked(void)
+{
+	struct pass p = { .cut = cut };
+	struct ask ask = model_ask(5);
+	char path[128];
+	struct loop *l;
+	struct err e;
+	struct core *c = open_core(&l, &e);
+	sqlite3 *other = NULL;
+	int64_t before;
+
+	TEST("a stop does not wait for a locked database, and loses nothing");
+	(void)snprintf(path, sizeof(path), "%s/tollgate.db", data);
+	CHECK(c != NULL && sqlite3_open(path, &other) == SQLITE_OK);
+	CHECK(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK);
+	before = used(c, "acme");
+	CHECK(gate_enter(c, &p, key_named(c, STR("k")), &ask, &e));
+	gate_leave(&p, &(struct outcome){ .end = END_OK, .cost_nusd = 5 });
+	loop_turn(l);
+	(void)alarm(20); /* it used to wait for ever */
+	core_close(&c);
+	(void)alarm(0);
+	loop_free(&l);
+	CHECK(sqlite3_close(other) == SQLITE_OK); /* rolls back */
+	c = open_core(&l, &e);
+	CHECK(c != NULL);
+	if (c == NULL)
+		return;
+	CHECK_EQ_I(used(c, "acme") - before, 5);
+	core_close(&c);
+	loop_free(&l);
+	CHECK(verified());
+}
+
+int
+main(void)
+{
+	log_setup(LOG_LEVEL_ERROR, false);
+	bundle_make();
+	test_recovery_is_killed();
+	test_rotation();
+	test_stop_while_locked();
+	bundle_drop();
+	return check_done();
+}
