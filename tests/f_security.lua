@@ -41,6 +41,13 @@ expect(gw:client(key):get("/v1/quota").status):is(401)
 gw:ok { "key", "enable", "dev" }
 expect(gw:client(key):get("/v1/quota").status):is(200)
 
+test "a revoked key stays revoked, also after a restart"
+local gw, up, key = edge()
+gw:ok { "key", "revoke", "dev" }
+expect(gw:cli({ "key", "enable", "dev" }).code):is(1)
+gw:restart()
+expect(gw:client(key):message().status):is(401)
+
 test "revoking one key leaves another's stream alone"
 local gw, up, key = edge { chunks = 4, hold_after = 4 }
 gw:key { name = "other", customer = "acme", team = "payments", user = "ana" }

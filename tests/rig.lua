@@ -91,7 +91,7 @@ local function turn()
 	local soonest = deadline
 	for co, w in pairs(waits) do
 		if w.when and w.when() then
-			ready[#ready + 1] = { co, true }
+			ready[#ready + 1] = { co, true, w }
 		else
 			if w.fd then
 				fds[#fds + 1], events[#events + 1], who[#who + 1] = w.fd, w.events, co
@@ -103,14 +103,13 @@ local function turn()
 	local hit = sys.poll(fds, events, timeout)
 	local t = now()
 	for i, co in ipairs(who) do
-		if hit[i] then ready[#ready + 1] = { co, true } end
+		if hit[i] then ready[#ready + 1] = { co, true, waits[co] } end
 	end
 	for co, w in pairs(waits) do
-		if t >= w.until_ms then ready[#ready + 1] = { co, false } end
+		if t >= w.until_ms then ready[#ready + 1] = { co, false, w } end
 	end
 	for _, r in ipairs(ready) do
-		local w = waits[r[1]]
-		if w then
+		if waits[r[1]] == r[3] then -- not one that it began meanwhile
 			waits[r[1]] = nil
 			resume(r[1], r[2])
 		end

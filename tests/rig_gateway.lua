@@ -216,6 +216,7 @@ function Gateway:start()
 	local p = self:launch()
 	local until_ms = now() + 10000
 	while true do
+		sys.read(watch) -- before the look: what happens after it rings again
 		local run = json.try(read_file(self.data .. "/run.json") or "")
 		if run and run.pid == p.pid then
 			self.run = run
@@ -228,7 +229,6 @@ function Gateway:start()
 			rig.fail("the gateway ended with " .. p.code .. " before it was ready: " .. p.err .. p.out)
 		end
 		if now() >= until_ms then rig.fail("the gateway is not ready after 10 s: " .. p.err) end
-		sys.read(watch)
 		rig.wait_either(watch, function() return not p:running() or now() >= until_ms end)
 	end
 	rig.close(watch)
