@@ -435,6 +435,31 @@ port_of(const char *address)
 	return colon == NULL ? 0 : (int)strtol(colon + 1, NULL, 10);
 }
 
+/* Port 0 in the configuration: the running gateway wrote down which one it got. */
+static int
+port_running(const char *data)
+{
+	char path[4096], text[4096], address[256];
+	struct str raw, list, key, first;
+	struct json_iter it;
+	struct err e;
+	FILE *f;
+	int port = 0;
+
+	(void)snprintf(path, sizeof(path), "%s/run.json", data);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	raw = (struct str){ text, fread(text, 1, sizeof(text), f) };
+	(void)fclose(f);
+	if (json_check(raw, true, &e) && json_get(raw, STR("listen"), &list) &&
+	    json_open(list, &it) && json_next(&it, &key, &first) &&
+	    json_kind(first) == JSON_STRING &&
+	    str_copy(address, sizeof(address), (struct str){ first.p + 1, first.n - 2 }))
+		port = port_of(address);
+	return port;
+}
+
 int
 cmd_connect(const struct cli *cli)
 {
@@ -451,7 +476,15 @@ cmd_connect(const struct cli *cli)
 	if (s == NULL)
 		return cli_fail(&e);
 	port = port_of(s->listen[0].address);
+	if (port == 0)
+		port = port_running(s->data);
 	settings_free(&s);
+	if (port == 0) {
+		(void)err_set(&e, ERR_INVALID,
+		    "the gateway's port is not known before it runs (tollgate run, or give "
+		    "listen: a port)");
+		return cli_fail(&e);
+	}
 	if (cli->managed)
 		(void)printf("{\n  \"allowManagedMcpServersOnly\": true,\n"
 			     "  \"allowedMcpServers\": [{ \"serverUrl\": "

@@ -258,6 +258,14 @@ exchange_identify(struct exchange *x)
 
 /* ---- the start ---- */
 
+static void
+id_new(char id[20])
+{
+	id[0] = 'r';
+	id[1] = '_';
+	base62_random(id + 2, 16);
+}
+
 static struct exchange *
 exchange_new(struct gateway *g, struct conn *c, const struct http1_head *head, struct str body)
 {
@@ -270,9 +278,7 @@ exchange_new(struct gateway *g, struct conn *c, const struct http1_head *head, s
 	x->body = body;
 	x->started_ms = loop_mono_ms(g->loop);
 	x->sink.type = &exchange_sink;
-	x->id[0] = 'r';
-	x->id[1] = '_';
-	base62_random(x->id + 2, 16);
+	id_new(x->id);
 	arena_init(&x->arena, ARENA_BYTES);
 	job_init(&x->job, &exchange_type, NULL, NULL, NULL);
 	link_init(&x->link);
@@ -300,11 +306,13 @@ static void
 bad(void *ctx, struct conn *c, const struct err *e, struct str target)
 {
 	struct gateway *g = ctx;
-	struct header h[4];
-	char seconds[16];
+	struct header h[5];
+	char seconds[16], id[20] = "";
 	struct buf b;
 	size_t n = refusal_headers(e, h, seconds);
 
+	id_new(id);
+	h[n++] = (struct header){ STR("x-tollgate-request-id"), str_of(id) };
 	g->requests++;
 	g->replies[err_http(e->code) / 100]++;
 	buf_init(&b, 0);

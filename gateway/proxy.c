@@ -120,19 +120,27 @@ on_drained(void *ctx)
 		http_resume(p->call);
 }
 
-/* Headers of the reply that describe the hop, our shared account, or somebody else's site. */
+/* Headers of the reply that describe the hop, our shared account, or somebody else's site; and
+ * ours, which no provider may speak. */
 static bool
 is_dropped(struct str name)
 {
-	static const char names[][20] = { "connection", "keep-alive", "proxy-authenticate",
+	static const char *const names[] = { "connection", "keep-alive", "proxy-authenticate",
 		"trailer", "transfer-encoding", "upgrade", "content-length", "set-cookie", "server",
-		"date", "alt-svc", "via", "strict-transport", "nel", "report-to", "x-robots-tag" };
+		"date", "alt-svc", "via", "strict-transport-security", "nel", "report-to",
+		"x-robots-tag" };
+	static const char *const prefixes[] = { "anthropic-ratelimit-", "cf-", "x-tollgate-" };
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (str_ieq(name, str_of(names[i])))
 			return true;
-	return (name.n > 20 && str_ieq((struct str){ name.p, 20 }, STR("anthropic-ratelimit-"))) ||
-	       (name.n > 3 && str_ieq((struct str){ name.p, 3 }, STR("cf-")));
+	for (size_t i = 0; i < COUNT(prefixes); i++) {
+		struct str prefix = str_of(prefixes[i]);
+
+		if (name.n > prefix.n && str_ieq((struct str){ name.p, prefix.n }, prefix))
+			return true;
+	}
+	return false;
 }
 
 static void

@@ -33,7 +33,7 @@ struct running {
 	struct timer settle, drain;
 	struct deferred look;
 	int64_t started_ms;
-	int port;
+	int port, ports[SETTINGS_LISTEN_MAX]; /* port: of the first address */
 	char first_key[KEY_SECRET_BYTES + 1];
 	bool ready;
 };
@@ -69,8 +69,15 @@ run_json(struct running *r)
 	struct buf b;
 
 	buf_init(&b, 0);
-	buf_printf(
-	    &b, "{\"pid\":%d,\"listen\":[\"127.0.0.1:%d\"],\"control\":", (int)getpid(), r->port);
+	buf_printf(&b, "{\"pid\":%d,\"listen\":[", (int)getpid());
+	for (size_t i = 0; i < r->settings->listen_n; i++) {
+		const char *address = r->settings->listen[i].address;
+		const char *colon = strrchr(address, ':');
+		int host = colon == NULL ? 0 : (int)(colon - address);
+
+		buf_printf(&b, "%s\"%.*s:%d\"", i > 0 ? "," : "", host, address, r->ports[i]);
+	}
+	buf_puts(&b, "],\"control\":");
 	buf_json_str(&b, str_of(data_path(r, "control.sock", control)));
 	buf_puts(&b, "}\n");
 	if (!file_write(data_path(r, "run.json", path), buf_str(&b)))
@@ -88,7 +95,7 @@ lines_put(const struct running *r, const char *key, struct buf *out)
 	    "--header \"Authorization: Bearer %s\"\n"
 	    "  {\"env\":{\"ANTHROPIC_BASE_URL\":\"http://127.0.0.1:%d/anthropic\","
 	    "\"ANTHROPIC_AUTH_TOKEN\":\"%s\"}}   (in ~/.claude/settings.json)\n"
-	    "  curl -s http://127.0.0.1:%d/mcp -H 'Authorization: Bearer %s' "
+	    "  curl -s http://127.0.0.1:%d/mcp -H \"Authorization: Bearer %s\" "
 	    "-H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' "
 	    "-H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/list' "
 	    "-d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":{\"_meta\":{"
@@ -251,9 +258,9 @@ listeners_build(struct running *r, struct err *e)
 		    r->settings->listen[i].serves, e);
 		if (port < 0)
 			return false;
-		if (i == 0)
-			r->port = port;
+		r->ports[i] = port;
 	}
+	r->port = r->ports[0];
 	return listen_unix(
 	    r->g.listeners, data_path(r, "control.sock", control), &h, SERVES_CONTROL, e);
 }
