@@ -23,6 +23,11 @@
 static _Thread_local EVP_MD_CTX *digest_ctx;
 static _Thread_local EVP_MD *digest_md;
 
+/* Random bytes drawn ahead for base62_random(): every pass has an id, and one draw costs as much as
+ * a thousand bytes.  A byte is cleared when it is used; the program never forks without exec. */
+static _Thread_local uint8_t pool[1024];
+static _Thread_local size_t pool_left;
+
 void
 sha256_parts(struct sha256 *out, const struct str *parts, size_t n)
 {
@@ -47,6 +52,8 @@ crypto_thread_end(void)
 	EVP_MD_free(digest_md);
 	digest_ctx = NULL;
 	digest_md = NULL;
+	crypto_wipe(pool, sizeof(pool));
+	pool_left = 0;
 }
 
 void
@@ -172,21 +179,18 @@ static const char base64u[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 void
 base62_random(char *out, size_t n)
 {
-	uint8_t pool[64];
-	size_t used = sizeof(pool);
-
 	for (size_t i = 0; i < n;) {
 		uint8_t r;
 
-		if (used == sizeof(pool)) {
+		if (pool_left == 0) {
 			crypto_random(pool, sizeof(pool));
-			used = 0;
+			pool_left = sizeof(pool);
 		}
-		r = pool[used++];
+		r = pool[--pool_left];
+		pool[pool_left] = 0;
 		if (r < 248) /* 4 * 62: the rest would favour the first letters */
 			out[i++] = base62[r % 62];
 	}
-	crypto_wipe(pool, sizeof(pool));
 }
 
 static void

@@ -36,9 +36,9 @@ lower(char c)
 bool
 str_ieq(struct str a, struct str b)
 {
-	if (a.n != b.n)
+	if (a.n != b.n || (a.n > 0 && lower(a.p[0]) != lower(b.p[0])))
 		return false;
-	for (size_t i = 0; i < a.n; i++)
+	for (size_t i = 1; i < a.n; i++)
 		if (lower(a.p[i]) != lower(b.p[i]))
 			return false;
 	return true;
@@ -317,7 +317,7 @@ buf_put(struct buf *b, struct str s)
 
 	if (s.n == 0)
 		return;
-	p = buf_room(b, s.n);
+	p = !b->failed && s.n <= b->cap - b->n ? b->p + b->n : buf_room(b, s.n);
 	if (p == NULL)
 		return;
 	memcpy(p, s.p, s.n);
@@ -327,7 +327,12 @@ buf_put(struct buf *b, struct str s)
 void
 buf_putc(struct buf *b, char c)
 {
-	buf_put(b, (struct str){ &c, 1 });
+	char *p = !b->failed && b->n < b->cap ? b->p + b->n : buf_room(b, 1);
+
+	if (p == NULL)
+		return;
+	*p = c;
+	b->n++;
 }
 
 void

@@ -40,3 +40,5 @@ int cmd_audit(const struct cli *cli);
  * opened here for the purpose.  The reply's body goes to `out`; false with *e for any refusal. */
 bool cli_admin(const struct cli *cli, const char *method, struct str target, struct str body,
     struct buf *out, struct err *e);
+/* Waits, a few seconds at most, until what the running gateway has recorded is in its database. */
+void cli_sync(const struct settings *s);

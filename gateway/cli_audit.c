@@ -25,6 +25,7 @@ data_of(const struct cli *cli, char out[4096], struct err *e)
 	buf_fini(&warnings);
 	if (s == NULL)
 		return false;
+	cli_sync(s);
 	(void)str_copy(out, 4096, str_of(s->data));
 	settings_free(&s);
 	return true;

@@ -19,13 +19,14 @@
 #include "gateway/cli.h"
 
 #define LIMIT_S   120
+#define SYNC_S    3
 #define REPLY_MAX ((size_t)64 << 20)
 
 static int
-control_connect(const char *data)
+control_connect(const char *data, int limit_s)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	struct timeval limit = { .tv_sec = LIMIT_S };
+	struct timeval limit = { .tv_sec = limit_s };
 	char path[4096];
 	int fd;
 
@@ -143,6 +144,22 @@ ask_core(const struct settings *s, const char *method, struct str target, struct
 	return ok;
 }
 
+void
+cli_sync(const struct settings *s)
+{
+	int fd = control_connect(s->data, SYNC_S);
+	struct buf out;
+	struct err e;
+
+	if (fd < 0)
+		return;
+	buf_init(&out, 0);
+	/* A database that cannot be written now is read as it is. */
+	(void)ask_gateway(fd, "POST", STR("/admin/api/sync"), STR(""), &out, &e);
+	buf_fini(&out);
+	(void)close(fd);
+}
+
 bool
 cli_admin(const struct cli *cli, const char *method, struct str target, struct str body,
     struct buf *out, struct err *e)
@@ -157,7 +174,7 @@ cli_admin(const struct cli *cli, const char *method, struct str target, struct s
 	buf_fini(&warnings);
 	if (s == NULL)
 		return false;
-	fd = control_connect(s->data);
+	fd = control_connect(s->data, LIMIT_S);
 	if (fd >= 0) {
 		ok = ask_gateway(fd, method, target, body, out, e);
 		(void)close(fd);

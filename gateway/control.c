@@ -12,6 +12,60 @@
 #include "base/json.h"
 #include "gateway/admin.h"
 
+#define SYNC_PATH "/admin/api/sync"
+
+/* A reply that waits: of a change until it is in the journal, of a sync until everything recorded
+ * so far is in the database, where other processes read it. */
+struct answer {
+	struct job job;
+	struct exchange *x;
+	struct deferred durable;
+	struct buf body;
+};
+
+static void
+answer_stop(struct job *j)
+{
+	deferred_drop(&CONTAINER(j, struct answer, job)->durable);
+}
+
+static void
+answer_reap(struct job *j)
+{
+	struct answer *a = CONTAINER(j, struct answer, job);
+
+	buf_fini(&a->body);
+	free(a);
+}
+
+static const struct job_type answer_type = { "answer", answer_stop, answer_reap };
+
+static void
+answer_send(void *ctx)
+{
+	struct answer *a = ctx;
+
+	exchange_reply(a->x, 200, STR("application/json"), buf_str(&a->body));
+}
+
+static void
+answer(struct exchange *x, const struct admin_request *r)
+{
+	struct answer *a = mem_zalloc(sizeof(*a));
+	bool sync = str_eq(r->path, STR(SYNC_PATH));
+	struct err e;
+
+	a->x = x;
+	buf_init(&a->body, 0);
+	job_init(&a->job, &answer_type, &x->job, NULL, NULL);
+	if (sync)
+		core_when_committed(r->core, &a->durable, answer_send, a);
+	else if (!admin_answer(r, &a->body, &e))
+		exchange_refuse(x, &e);
+	else
+		core_when_durable(r->core, &a->durable, answer_send, a);
+}
+
 struct script {
 	struct job job;
 	struct exchange *x;
@@ -97,7 +151,6 @@ control_request(struct exchange *x)
 		.query = x->query,
 		.body = x->body,
 		.actor = conn_peer(x->conn) };
-	struct buf out;
 	struct err e;
 
 	if (conn_uid(x->conn) != 0 && conn_uid(x->conn) != getuid()) {
@@ -109,10 +162,5 @@ control_request(struct exchange *x)
 		script_run(x);
 		return;
 	}
-	buf_init(&out, 0);
-	if (admin_answer(&r, &out, &e))
-		exchange_reply(x, 200, STR("application/json"), buf_str(&out));
-	else
-		exchange_refuse(x, &e);
-	buf_fini(&out);
+	answer(x, &r);
 }

@@ -83,10 +83,11 @@ account_roll(struct account *a, int64_t now_s)
 	for (int i = 0; i < PERIODS; i++) {
 		int64_t start, end;
 
-		period_bounds((enum period)(i + 1), now_s, &start, &end);
-		if (start <= a->start_s[i]) /* a clock that went back does not reopen a period */
+		if (now_s < a->end_s[i]) /* also: a clock that went back reopens no period */
 			continue;
+		period_bounds((enum period)(i + 1), now_s, &start, &end);
 		a->start_s[i] = start;
+		a->end_s[i] = end;
 		a->used_nusd[i] = a->held_nusd[i] = 0;
 	}
 }
@@ -159,6 +160,7 @@ budget_reserve(
 		const struct level *l = chain->level[i];
 		struct account *a = account_get(c, l->id);
 
+		p->at[i].account = a;
 		account_roll(a, now_s);
 		for (size_t k = 0; k < l->budgets_n; k++) {
 			const struct budget *b = &l->budgets[k];
@@ -171,9 +173,8 @@ budget_reserve(
 		}
 	}
 	for (size_t i = 0; i < chain->n; i++) {
-		struct account *a = account_get(c, chain->level[i]->id);
+		struct account *a = p->at[i].account;
 
-		p->at[i].account = a;
 		for (int k = 0; k < PERIODS; k++) {
 			p->at[i].start_s[k] = a->start_s[k];
 			a->held_nusd[k] += nusd;

@@ -86,8 +86,9 @@ open_free(struct map *open)
 struct replay {
 	struct store *store;
 	struct chain_head head;
+	struct usage_sum sum;
 	uint64_t applied, last;
-	struct map open;
+	struct map open; /* struct open_pass, by id */
 	int in_batch;
 	bool failed;
 	struct err e;
@@ -115,7 +116,9 @@ replay_apply(struct replay *rp, struct str payload)
 		return;
 	}
 	rp->in_batch++;
-	rp->failed = !record_apply(rp->store, &r, &rp->head, &rp->e);
+	/* Flushed at once: the payload is gone when this returns. */
+	rp->failed = !record_apply(rp->store, &r, &rp->head, &rp->sum, &rp->e) ||
+		     !usage_sum_flush(&rp->sum, rp->store, &rp->e);
 	if (rp->in_batch >= APPLY_BATCH)
 		(void)batch_end(rp);
 }
@@ -145,17 +148,24 @@ replay_crashed(struct core *c, struct replay *rp, struct err *e)
 
 	while (rp->open.n > 0) {
 		size_t before = rp->open.n, it = 0;
-		struct str key;
+		struct journal_record r;
+		struct buf written;
+		struct str key, in;
 		void *value;
 
 		for (int i = 0; i < APPLY_BATCH && map_next(&rp->open, &it, &key, &value); i++) {
 			struct open_pass *o = value;
 
-			(void)journal_put(
-			    c->journal, RECORD_DONE, (struct str){ o->payload, o->n });
+			buf_put(journal_begin(c->journal), (struct str){ o->payload, o->n });
+			(void)journal_end(c->journal, RECORD_DONE);
 		}
-		if (!journal_write(c->journal, replay_record, rp, e))
+		buf_init(&written, 0);
+		if (!journal_write(c->journal, &written, e))
 			return false;
+		in = buf_str(&written);
+		while (journal_next(&in, &r))
+			replay_record(rp, &r);
+		buf_fini(&written);
 		ASSERT(rp->open.n < before);
 	}
 	if (n > 0)
@@ -282,26 +292,30 @@ nudge(void *ctx)
 	(void)ctx;
 }
 
-void
-core_record(struct core *c, enum record_type t, const struct record *r)
+struct buf *
+core_record_begin(struct core *c)
 {
-	struct buf b;
+	return journal_begin(c->journal);
+}
 
-	buf_init(&b, JOURNAL_RECORD_MAX);
-	record_put(&b, r);
-	ASSERT(buf_ok(&b)); /* every text in it was clipped */
-	(void)journal_put(c->journal, (uint8_t)t, buf_str(&b));
-	buf_fini(&b);
+void
+core_record_end(struct core *c, enum record_type t)
+{
+	(void)journal_end(c->journal, (uint8_t)t);
 	loop_defer(c->loop, &c->nudge, nudge, c);
 }
 
-static void
-on_written(void *ctx, const struct journal_record *r)
+/* What is queued goes to the disk, and from there to the scribe. */
+static bool
+records_write(struct core *c, struct err *e)
 {
-	struct core *c = ctx;
+	struct buf written;
 
-	open_note(&c->open, r);
-	scribe_give(c->scribe, r);
+	buf_init(&written, 0);
+	if (!journal_write(c->journal, &written, e))
+		return false;
+	scribe_give(c->scribe, &written);
+	return true;
 }
 
 static void
@@ -314,17 +328,11 @@ retry(void *ctx)
 static bool
 rotate(struct core *c)
 {
-	struct str key;
 	struct err e;
-	void *value;
 
 	if (c->pruning || !journal_wants_rotate(c->journal) || !journal_rotate(c->journal, &e))
 		return false;
-	for (size_t it = 0; map_next(&c->open, &it, &key, &value);) {
-		struct open_pass *o = value;
-
-		(void)journal_put(c->journal, RECORD_OPEN, (struct str){ o->payload, o->n });
-	}
+	gate_carry(c);
 	c->pruning = true;
 	c->prune_seq = journal_last(c->journal);
 	return true;
@@ -334,12 +342,10 @@ static bool
 core_turn(void *ctx)
 {
 	struct core *c = ctx;
-	bool ok = journal_write(c->journal, on_written, c, &c->journal_err);
+	bool ok = records_write(c, &c->journal_err);
 
-	/* Only now does `open` hold what is open: a pass that left in this turn must not be carried
-	 * into the new file, behind its own end. */
 	if (ok && rotate(c))
-		ok = journal_write(c->journal, on_written, c, &c->journal_err);
+		ok = records_write(c, &c->journal_err);
 	if (ok != c->journal_ok) {
 		if (ok)
 			log_info(NULL, "the journal can be written again");
@@ -419,10 +425,15 @@ on_commit(void *ctx, int events)
 void
 core_when_durable(struct core *c, struct deferred *d, deferred_f *fn, void *ctx)
 {
-	if (!c->strict) { /* the journal's write of this turn is enough */
+	if (c->strict)
+		core_when_committed(c, d, fn, ctx);
+	else /* the journal's write of this turn is enough */
 		loop_after_journal(c->loop, d, fn, ctx);
-		return;
-	}
+}
+
+void
+core_when_committed(struct core *c, struct deferred *d, deferred_f *fn, void *ctx)
+{
 	if (d->link.next == NULL)
 		link_init(&d->link);
 	ASSERT(link_empty(&d->link));
@@ -473,7 +484,7 @@ core_start(struct core *c, const struct core_settings *s, struct err *e)
 		store_close(&rp.store);
 		return false;
 	}
-	c->scribe = scribe_start(&rp.store, rp.head, rp.last, e);
+	c->scribe = scribe_start(&rp.store, rp.head, rp.last, !c->strict, e);
 	if (c->scribe == NULL)
 		return false;
 	c->durable_seq = rp.last;
@@ -529,7 +540,7 @@ core_close(struct core **cp)
 	*cp = NULL;
 	if (c->scribe != NULL) {
 		loop_on_journal(c->loop, NULL, NULL);
-		if (!journal_write(c->journal, on_written, c, &e))
+		if (!records_write(c, &e))
 			log_error(
 			    NULL, "the last records could not be written", F_TEXT("why", e.text));
 		timer_stop(&c->retry);
@@ -538,7 +549,6 @@ core_close(struct core **cp)
 		scribe_stop(&c->scribe);
 	}
 	journal_close(&c->journal);
-	open_free(&c->open);
 	keys_free(c);
 	accounts_free(c);
 	if (c->bundle != NULL)

@@ -32,6 +32,7 @@ struct key {
 	enum key_state state;
 	int64_t created_ns, expires_ns;
 	struct subject subject;
+	struct buf event; /* ,"key":… as every row of its work has it; rendered once */
 	bool resolved;
 	struct err owner_err; /* why it is not */
 };
@@ -54,7 +55,6 @@ struct core {
 	struct link keys; /* in order of creation */
 	struct map by_digest, by_id, by_name;
 	struct map accounts; /* by level id */
-	struct map open;     /* passes entered and not left, by id: struct open_pass */
 	struct watch *scribe_watch;
 	struct link durable, durable_next; /* struct deferred */
 	uint64_t cur_seq;                  /* what those in `durable` wait for */
@@ -77,23 +77,35 @@ struct record {
 	struct usage_row usage;
 	struct key_row key;
 };
-void record_put(struct buf *out, const struct record *r);
+/* A record is written in place: begin (returns where the event starts), the event's text, end. */
+size_t record_begin(struct buf *out, struct str id, struct str parent, int64_t ts_ns);
+void record_end(struct buf *out, size_t event_at, const struct usage_row *usage, /* or NULL */
+    const struct key_row *key);                                                  /* or NULL */
 bool record_get(struct str payload, struct record *out); /* spans into payload */
-/* Applies one DONE record inside the writer's transaction and moves the chain's head. */
 struct chain_head {
 	int64_t seq;
 	struct sha256 hash;
 };
 void chain_hash(struct sha256 *out, const struct sha256 *prev, int64_t seq, struct str event);
-bool record_apply(
-    struct store *s, const struct record *r, struct chain_head *head, struct err *e) MUST_CHECK;
+/* Usage of one transaction, added up by cell, so that a busy key costs one row per commit.  The
+ * texts are spans into the payloads, which must live until the flush. */
+struct usage_sum {
+	size_t n;
+	struct usage_row row[32];
+};
+bool usage_sum_flush(struct usage_sum *sum, struct store *s, struct err *e) MUST_CHECK;
+/* Applies one DONE record inside the writer's transaction and moves the chain's head.  The caller
+ * flushes the sum before it commits. */
+bool record_apply(struct store *s, const struct record *r, struct chain_head *head,
+    struct usage_sum *sum, struct err *e) MUST_CHECK;
 
 /* ---- scribe.c ---- */
 
-/* Takes over *s. */
-struct scribe *
-scribe_start(struct store **s, struct chain_head head, uint64_t applied, struct err *e) MUST_CHECK;
-void scribe_give(struct scribe *sc, const struct journal_record *r); /* copies */
+/* Takes over *s.  paced: commits gather what comes within some milliseconds. */
+struct scribe *scribe_start(struct store **s, struct chain_head head, uint64_t applied, bool paced,
+    struct err *e) MUST_CHECK;
+/* Takes over *written, what one journal_write() gave. */
+void scribe_give(struct scribe *sc, struct buf *written);
 uint64_t scribe_applied(struct scribe *sc);
 size_t scribe_backlog_bytes(struct scribe *sc);
 bool scribe_failing(struct scribe *sc, struct err *e); /* the last attempt failed: *e */
@@ -104,7 +116,7 @@ void scribe_stop(struct scribe **sc); /* after applying everything; a locked dat
 
 struct account {
 	char *id;
-	int64_t used_nusd[4], held_nusd[4], start_s[4]; /* by enum period - 1 */
+	int64_t used_nusd[4], held_nusd[4], start_s[4], end_s[4]; /* by enum period - 1 */
 };
 /* [start, end) of the calendar period that holds this second; UTC. */
 void period_bounds(enum period p, int64_t s, int64_t *start_s, int64_t *end_s);
@@ -120,8 +132,12 @@ void usd_put(struct buf *out, int64_t nusd); /* "12.50", "0.000123" */
 
 /* ---- core.c, gate.c ---- */
 
-/* Queues a record; the journal's write follows this turn. */
-void core_record(struct core *c, enum record_type t, const struct record *r);
+/* Queues a record, written between the two with record_begin() and record_end(); the journal's
+ * write follows this turn. */
+struct buf *core_record_begin(struct core *c);
+void core_record_end(struct core *c, enum record_type t);
+/* Writes the OPEN record of every open pass again: what a new journal file starts with. */
+void gate_carry(struct core *c);
 /* An admin write: one audit row with verdict ok. */
 void gate_admin(struct core *c, struct str actor, const char *name, const struct key *k);
 const char *kind_word(enum ask_kind k);
@@ -132,3 +148,5 @@ struct key *key_add(struct core *c, const struct key_row *r); /* from the store 
 void keys_resolve(struct core *c);                            /* after a bundle was loaded */
 void keys_free(struct core *c);
 void key_row_of(const struct key *k, struct key_row *out);
+/* Customer, team, user, as rows name them: from the chain where it is known, else from the key. */
+void key_owner(const struct key *k, struct str out[3]);

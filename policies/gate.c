@@ -14,10 +14,11 @@
 #include "base/log.h"
 #include "policies/core.h"
 
-#define CLIP_BYTES  200
-#define USES_BYTES  1024
-#define ARENA_BYTES 4096
-#define QUARTER_S   900
+#define CLIP_BYTES   200
+#define COMMON_BYTES 16384 /* six clipped texts, each byte escaped to six, and the key */
+#define USES_BYTES   1024
+#define ARENA_BYTES  32768 /* of one pass */
+#define QUARTER_S    900
 
 const char *
 kind_word(enum ask_kind k)
@@ -38,84 +39,34 @@ end_word(enum pass_end e)
 
 /* ---- the event's text ---- */
 
+#define MEMBER(name) STR(",\"" name "\":")
+
 static void
-member_str(struct buf *b, const char *name, struct str v)
+member_str(struct buf *b, struct str member, struct str v)
 {
-	buf_puts(b, ",\"");
-	buf_puts(b, name);
-	buf_puts(b, "\":");
+	buf_put(b, member);
 	buf_json_str(b, v);
 }
 
 static void
-member_opt(struct buf *b, const char *name, struct str v)
+member_opt(struct buf *b, struct str member, struct str v)
 {
 	if (v.n > 0)
-		member_str(b, name, v);
+		member_str(b, member, v);
 }
 
 static void
-member_i64(struct buf *b, const char *name, int64_t v)
+member_i64(struct buf *b, struct str member, int64_t v)
 {
-	buf_puts(b, ",\"");
-	buf_puts(b, name);
-	buf_puts(b, "\":");
+	buf_put(b, member);
 	buf_i64(b, v);
 }
 
 static void
-member_count(struct buf *b, const char *name, int64_t v)
+member_count(struct buf *b, struct str member, int64_t v)
 {
 	if (v != 0)
-		member_i64(b, name, v);
-}
-
-/* Who, as the row says it: from the chain where it is known, else from the key. */
-static void
-owner_of(const struct key *k, struct str out[3])
-{
-	out[0] = str_of(k->customer);
-	out[1] = str_of(k->team);
-	out[2] = str_of(k->user);
-	for (size_t i = 0; k->resolved && i < k->subject.chain.n; i++) {
-		const struct level *l = k->subject.chain.level[i];
-
-		out[l->kind - LEVEL_CUSTOMER] = l->name;
-	}
-}
-
-static void
-event_head(struct buf *b, const struct pass *p, int64_t ts_ns, const char *verdict)
-{
-	struct str owner[3];
-
-	buf_puts(b, "{\"ts_ns\":");
-	buf_i64(b, ts_ns);
-	member_str(b, "id", str_of(p->id));
-	member_opt(b, "parent", str_of(p->parent));
-	member_str(b, "kind", str_of(kind_word(p->kind)));
-	member_str(b, "name", p->name);
-	member_opt(b, "requested", p->requested);
-	member_str(b, "verdict", str_of(verdict));
-	if (p->key != NULL) {
-		owner_of(p->key, owner);
-		member_str(b, "key", str_of(p->key->id));
-		member_str(b, "key_name", str_of(p->key->name));
-		member_opt(b, "customer", owner[0]);
-		member_opt(b, "team", owner[1]);
-		member_opt(b, "user", owner[2]);
-	}
-	member_opt(b, "session", p->session);
-	member_opt(b, "tool_use", p->tool_use);
-	member_opt(b, "client", p->client);
-	member_opt(b, "rule", p->why);
-	if (p->has_args) {
-		buf_puts(b, ",\"args_sha256\":\"");
-		buf_hex(b, p->args_sha256, SHA256_BYTES);
-		buf_putc(b, '"');
-	}
-	member_str(b, "rev", bundle_rev(p->core->bundle));
-	member_i64(b, "entered_ns", p->entered_ns);
+		member_i64(b, member, v);
 }
 
 static struct str
@@ -125,25 +76,61 @@ clipped(struct str s, size_t max)
 }
 
 static void
+event_begin(struct buf *b, int64_t ts_ns, const char *verdict)
+{
+	buf_put(b, STR("{\"ts_ns\":"));
+	buf_i64(b, ts_ns);
+	member_str(b, MEMBER("verdict"), str_of(verdict));
+}
+
+/* What is the same in every row of a pass. */
+static void
+event_common(struct buf *b, const struct pass *p, const struct ask *a)
+{
+	member_str(b, MEMBER("id"), str_of(p->id));
+	member_opt(b, MEMBER("parent"), str_of(p->parent));
+	member_str(b, MEMBER("kind"), str_of(kind_word(p->kind)));
+	member_str(b, MEMBER("name"), p->name);
+	if (!str_eq(a->requested, a->name))
+		member_opt(b, MEMBER("requested"), clipped(a->requested, CLIP_BYTES));
+	if (p->key != NULL)
+		buf_put(b, buf_str(&p->key->event));
+	member_opt(b, MEMBER("session"), p->session);
+	member_opt(b, MEMBER("tool_use"), p->tool_use);
+	member_opt(b, MEMBER("client"), p->client);
+	member_opt(b, MEMBER("rule"), p->why);
+	if (a->args.n > 0) {
+		struct sha256 h;
+
+		sha256(&h, a->args);
+		buf_put(b, STR(",\"args_sha256\":\""));
+		buf_hex(b, h.b, SHA256_BYTES);
+		buf_putc(b, '"');
+	}
+	member_str(b, MEMBER("rev"), bundle_rev(p->core->bundle));
+	member_i64(b, MEMBER("entered_ns"), p->entered_ns);
+}
+
+static void
 event_outcome(struct buf *b, const struct pass *p, const struct outcome *o)
 {
-	member_str(b, "end", str_of(end_word(o->end)));
-	member_i64(b, "hold_nusd", p->hold_nusd);
-	member_i64(b, "cost_nusd", o->cost_nusd);
+	member_str(b, MEMBER("end"), str_of(end_word(o->end)));
+	member_i64(b, MEMBER("hold_nusd"), p->hold_nusd);
+	member_i64(b, MEMBER("cost_nusd"), o->cost_nusd);
 	if (o->estimated)
 		buf_puts(b, ",\"estimated\":true");
-	member_count(b, "input_tokens", o->usage.input);
-	member_count(b, "output_tokens", o->usage.output);
-	member_count(b, "cache_write_tokens", o->usage.cache_write);
-	member_count(b, "cache_read_tokens", o->usage.cache_read);
-	member_count(b, "bytes_in", o->bytes_in);
-	member_count(b, "bytes_out", o->bytes_out);
-	member_count(b, "kept_bytes", o->kept_bytes);
-	member_count(b, "calls", o->calls);
-	member_count(b, "cpu_us", o->cpu_us);
-	member_count(b, "status", o->status);
-	member_opt(b, "detail", o->detail);
-	member_opt(b, "tool_uses", clipped(o->tool_uses, USES_BYTES));
+	member_count(b, MEMBER("input_tokens"), o->usage.input);
+	member_count(b, MEMBER("output_tokens"), o->usage.output);
+	member_count(b, MEMBER("cache_write_tokens"), o->usage.cache_write);
+	member_count(b, MEMBER("cache_read_tokens"), o->usage.cache_read);
+	member_count(b, MEMBER("bytes_in"), o->bytes_in);
+	member_count(b, MEMBER("bytes_out"), o->bytes_out);
+	member_count(b, MEMBER("kept_bytes"), o->kept_bytes);
+	member_count(b, MEMBER("calls"), o->calls);
+	member_count(b, MEMBER("cpu_us"), o->cpu_us);
+	member_count(b, MEMBER("status"), o->status);
+	member_opt(b, MEMBER("detail"), o->detail);
+	member_opt(b, MEMBER("tool_uses"), clipped(o->tool_uses, USES_BYTES));
 }
 
 /* ---- records ---- */
@@ -154,7 +141,7 @@ usage_of(const struct pass *p, const struct outcome *o)
 	struct str owner[3];
 	int64_t s = p->entered_ns / 1000000000;
 
-	owner_of(p->key, owner);
+	key_owner(p->key, owner);
 	return (struct usage_row){ .quarter_s = s - s % QUARTER_S,
 		.kind = (int)p->kind,
 		.key = str_of(p->key->id),
@@ -172,46 +159,61 @@ usage_of(const struct pass *p, const struct outcome *o)
 		.kept_bytes = o == NULL ? 0 : o->kept_bytes };
 }
 
-static void
-record_write(
-    struct pass *p, enum record_type t, struct buf *event, int64_t ts_ns, const struct outcome *o)
+/* Between the two the event is written: its members, without the last bracket. */
+static struct buf *
+row_begin(const struct pass *p, int64_t ts_ns, const char *verdict, size_t *event_at)
 {
-	struct record r = { .id = str_of(p->id),
-		.parent = str_of(p->parent),
-		.ts_ns = ts_ns,
-		.has_usage = true,
-		.usage = usage_of(p, o) };
+	struct buf *b = core_record_begin(p->core);
 
-	buf_putc(event, '}');
-	ASSERT(buf_ok(event));
-	r.event = buf_str(event);
-	core_record(p->core, t, &r);
+	*event_at = record_begin(b, str_of(p->id), str_of(p->parent), ts_ns);
+	event_begin(b, ts_ns, verdict);
+	return b;
 }
 
 static void
-opened(struct pass *p)
+row_end(const struct pass *p, enum record_type t, struct buf *b, size_t event_at,
+    const struct outcome *o)
+{
+	struct usage_row usage = usage_of(p, o);
+
+	buf_putc(b, '}');
+	record_end(b, event_at, &usage, NULL);
+	core_record_end(p->core, t);
+}
+
+/* What a crash would leave. */
+static void
+open_write(const struct pass *p)
 {
 	const struct outcome crashed = { .end = END_CRASHED, .cost_nusd = p->hold_nusd };
-	struct buf b;
+	size_t at;
+	struct buf *b = row_begin(p, p->entered_ns, "ok", &at);
 
-	buf_init(&b, 0);
-	event_head(&b, p, p->entered_ns, "ok");
-	event_outcome(&b, p, &crashed);
-	record_write(p, RECORD_OPEN, &b, p->entered_ns, &crashed);
-	buf_fini(&b);
+	buf_put(b, p->common);
+	event_outcome(b, p, &crashed);
+	row_end(p, RECORD_OPEN, b, at, &crashed);
 }
 
 static void
-refused(struct pass *p, const struct err *e)
+refused(struct pass *p, const struct ask *a, const struct err *e)
 {
-	struct buf b;
+	size_t at;
+	struct buf *b = row_begin(p, p->entered_ns, err_word(e->code), &at);
 
 	p->core->refused++;
-	buf_init(&b, 0);
-	event_head(&b, p, p->entered_ns, err_word(e->code));
-	member_str(&b, "why", str_of(e->text));
-	record_write(p, RECORD_DONE, &b, p->entered_ns, NULL);
-	buf_fini(&b);
+	event_common(b, p, a);
+	member_str(b, MEMBER("why"), str_of(e->text));
+	row_end(p, RECORD_DONE, b, at, NULL);
+}
+
+void
+gate_carry(struct core *c)
+{
+	LIST_EACH(k, &c->keys) {
+		LIST_EACH(p, &CONTAINER(k, struct key, all)->passes) {
+			open_write(CONTAINER(p, struct pass, of_key));
+		}
+	}
 }
 
 /* ---- enter ---- */
@@ -219,9 +221,7 @@ refused(struct pass *p, const struct err *e)
 static struct str
 clip(struct arena *a, struct str s)
 {
-	if (s.n > CLIP_BYTES)
-		s.n = CLIP_BYTES;
-	return arena_str(a, s);
+	return arena_str(a, clipped(s, CLIP_BYTES));
 }
 
 static void
@@ -242,18 +242,10 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 	p->entered_ns = loop_wall_ns(c->loop);
 	arena_init(&p->arena, ARENA_BYTES);
 	p->name = clip(&p->arena, a->name);
-	p->requested = str_eq(a->requested, a->name) ? STR("") : clip(&p->arena, a->requested);
 	p->session = clip(&p->arena, a->session);
 	p->tool_use = clip(&p->arena, a->tool_use);
 	p->client = clip(&p->arena, a->client);
 	p->why = STR("");
-	p->has_args = a->args.n > 0;
-	if (p->has_args) {
-		struct sha256 h;
-
-		sha256(&h, a->args);
-		memcpy(p->args_sha256, h.b, SHA256_BYTES);
-	}
 }
 
 static bool
@@ -264,6 +256,17 @@ permitted(struct pass *p, const struct ask *a, struct err *e)
 	rules_decide(p->core->bundle, &p->key->subject, a->kind, a->name, a->requested, &v);
 	p->why = clip(&p->arena, v.rule);
 	return v.allowed || verdict_err(&v, a->name, e);
+}
+
+static void
+common_keep(struct pass *p, const struct ask *a)
+{
+	char bytes[COMMON_BYTES];
+	struct buf b = { .p = bytes, .cap = sizeof(bytes), .limit = sizeof(bytes) };
+
+	event_common(&b, p, a);
+	ASSERT(buf_ok(&b)); /* every text in it was clipped */
+	p->common = arena_str(&p->arena, buf_str(&b));
 }
 
 bool
@@ -279,14 +282,15 @@ gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, s
 	pass_fill(p, c, k, a);
 	if (!key_usable(k, p->entered_ns, e) || !permitted(p, a, e) ||
 	    !budget_reserve(c, p, &k->subject.chain, a->hold_nusd, e)) {
-		refused(p, e);
+		refused(p, a, e);
 		arena_free(&p->arena);
 		return false;
 	}
 	p->magic = PASS_MAGIC;
 	link_push(&k->passes, &p->of_key);
 	c->entered++;
-	opened(p);
+	common_keep(p, a);
+	open_write(p);
 	return true;
 }
 
@@ -296,16 +300,16 @@ void
 gate_leave(struct pass *p, const struct outcome *o)
 {
 	int64_t now_ns;
-	struct buf b;
+	struct buf *b;
+	size_t at;
 
 	IS(p, PASS_MAGIC);
 	ASSERT(o->cost_nusd >= 0 && o->end != 0);
 	now_ns = loop_wall_ns(p->core->loop);
-	buf_init(&b, 0);
-	event_head(&b, p, now_ns, "ok");
-	event_outcome(&b, p, o);
-	record_write(p, RECORD_DONE, &b, now_ns, o);
-	buf_fini(&b);
+	b = row_begin(p, now_ns, "ok", &at);
+	buf_put(b, p->common);
+	event_outcome(b, p, o);
+	row_end(p, RECORD_DONE, b, at, o);
 	budget_settle(p, now_ns / 1000000000, o->cost_nusd);
 	link_drop(&p->of_key);
 	p->core->left++;
@@ -319,25 +323,22 @@ void
 gate_admin(struct core *c, struct str actor, const char *name, const struct key *k)
 {
 	struct pass p = { .core = c, .kind = ASK_ADMIN, .entered_ns = loop_wall_ns(c->loop) };
-	struct record r = { .has_key = true };
-	struct buf b;
+	struct ask none = { .name = str_of(name), .requested = str_of(name) };
+	struct key_row row;
+	struct buf *b;
+	size_t at;
 
 	memcpy(p.id, "p_", 2);
 	base62_random(p.id + 2, 16);
 	p.name = str_of(name);
-	p.requested = p.session = p.tool_use = p.client = p.why = STR("");
-	buf_init(&b, 0);
-	event_head(&b, &p, p.entered_ns, "ok");
-	member_str(&b, "actor", actor);
-	member_str(&b, "target", str_of(k->id));
-	member_str(&b, "target_name", str_of(k->name));
-	member_str(&b, "end", STR("ok"));
-	buf_putc(&b, '}');
-	r.id = str_of(p.id);
-	r.parent = STR("");
-	r.ts_ns = p.entered_ns;
-	r.event = buf_str(&b);
-	key_row_of(k, &r.key);
-	core_record(c, RECORD_DONE, &r);
-	buf_fini(&b);
+	b = row_begin(&p, p.entered_ns, "ok", &at);
+	event_common(b, &p, &none);
+	member_str(b, MEMBER("actor"), actor);
+	member_str(b, MEMBER("target"), str_of(k->id));
+	member_str(b, MEMBER("target_name"), str_of(k->name));
+	member_str(b, MEMBER("end"), STR("ok"));
+	buf_putc(b, '}');
+	key_row_of(k, &row);
+	record_end(b, at, NULL, &row);
+	core_record_end(c, RECORD_DONE);
 }

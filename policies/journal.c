@@ -36,6 +36,7 @@ struct journal {
 	uint64_t number; /* of the file */
 	int64_t good;    /* its length */
 	uint64_t seq;
+	size_t record_at; /* in the queue: of the record that is being written */
 	struct buf queue;
 };
 
@@ -63,9 +64,8 @@ get_le(const unsigned char *p, int n)
 	return v;
 }
 
-/* Cuts one record off *in; false at the end or where the bytes are no record. */
-static bool
-record_cut(struct str *in, struct journal_record *r)
+bool
+journal_next(struct str *in, struct journal_record *r)
 {
 	const unsigned char *p = (const unsigned char *)in->p;
 	size_t n;
@@ -112,7 +112,7 @@ file_replay(struct journal *j, uint64_t number, journal_f *fn, void *ctx, struct
 	ok = read(fd, bytes, (size_t)st.st_size) == (ssize_t)st.st_size;
 	(void)close(fd);
 	in = (struct str){ bytes, (size_t)st.st_size };
-	while (ok && record_cut(&in, &r)) {
+	while (ok && journal_next(&in, &r)) {
 		fn(ctx, &r);
 		if (r.seq >= j->seq)
 			j->seq = r.seq;
@@ -205,50 +205,58 @@ journal_close(struct journal **jp)
 	free(j);
 }
 
-uint64_t
-journal_put(struct journal *j, uint8_t type, struct str payload)
+struct buf *
+journal_begin(struct journal *j)
 {
-	unsigned char head[HEAD_BYTES] = { 0 };
-	struct str parts[2] = { { (char *)head, HEAD_BYTES }, payload };
-	uint32_t crc;
+	static const char head[HEAD_BYTES] = { 0 };
 
-	ASSERT(payload.n <= JOURNAL_RECORD_MAX);
-	put_u32(head, (uint32_t)payload.n);
+	j->record_at = j->queue.n;
+	buf_put(&j->queue, (struct str){ head, HEAD_BYTES });
+	return &j->queue;
+}
+
+uint64_t
+journal_end(struct journal *j, uint8_t type)
+{
+	unsigned char *head;
+	size_t n;
+
+	ASSERT(buf_ok(&j->queue)); /* admission stops long before: core.c looks at the queue */
+	head = (unsigned char *)j->queue.p + j->record_at;
+	n = j->queue.n - j->record_at - HEAD_BYTES;
+	ASSERT(n <= JOURNAL_RECORD_MAX);
+	put_u32(head, (uint32_t)n);
 	put_u64(head + 8, ++j->seq);
 	head[16] = type;
-	crc = crc32c(crc32c(0, (struct str){ (char *)head + 8, HEAD_BYTES - 8 }), payload);
-	put_u32(head + 4, crc);
-	buf_put(&j->queue, parts[0]);
-	buf_put(&j->queue, parts[1]);
-	ASSERT(buf_ok(&j->queue)); /* admission stops long before: core.c looks at the queue */
+	put_u32(head + 4, crc32c(0, (struct str){ (char *)head + 8, HEAD_BYTES - 8 + n }));
 	return j->seq;
 }
 
 bool
-journal_write(struct journal *j, journal_f *fn, void *ctx, struct err *e)
+journal_write(struct journal *j, struct buf *written, struct err *e)
 {
-	struct str all = buf_str(&j->queue), in = all;
-	struct journal_record r;
+	struct str all = buf_str(&j->queue);
 	ssize_t n;
 
+	ASSERT(written->n == 0);
 	if (all.n == 0)
 		return true;
-	while ((n = write(j->fd, all.p, all.n)) < 0 && errno == EINTR)
+	/* At the file's good end, whatever a failed attempt left behind it. */
+	while ((n = pwrite(j->fd, all.p, all.n, j->good)) < 0 && errno == EINTR)
 		;
 	if (n != (ssize_t)all.n) {
 		int why = n < 0 ? errno : ENOSPC;
 
-		if (n > 0 &&
-		    (ftruncate(j->fd, j->good) != 0 || lseek(j->fd, j->good, SEEK_SET) < 0))
+		if (n > 0 && ftruncate(j->fd, j->good) != 0)
 			return err_set(e, ERR_STORE, "the journal cannot be cut back (%s)",
 			    strerrorname_np(errno));
 		return err_set(
 		    e, ERR_STORE, "the journal cannot be written (%s)", strerrorname_np(why));
 	}
 	j->good += n;
-	while (record_cut(&in, &r))
-		fn(ctx, &r);
-	buf_reset(&j->queue);
+	buf_fini(written);
+	*written = j->queue;
+	buf_init(&j->queue, QUEUE_BYTES);
 	return true;
 }
 

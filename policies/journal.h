@@ -26,13 +26,21 @@ struct journal;
 struct journal *journal_open(
     const char *data_dir, uint64_t first_seq, journal_f *fn, void *ctx, struct err *e) MUST_CHECK;
 void journal_close(struct journal **j);
-/* Queues a record for journal_write(); returns its number. */
-uint64_t journal_put(struct journal *j, uint8_t type, struct str payload);
 /*
- * Writes what is queued and gives each record to fn.  false: nothing was written (disk full, I/O
- * error; *e), everything stays queued and the file is as it was; call again later.
+ * Queues a record for journal_write(): the caller appends the payload, at most JOURNAL_RECORD_MAX
+ * bytes, to the buffer that begin returns, and nothing else happens to the journal until end, which
+ * returns the record's number.
  */
-bool journal_write(struct journal *j, journal_f *fn, void *ctx, struct err *e) MUST_CHECK;
+struct buf *journal_begin(struct journal *j);
+uint64_t journal_end(struct journal *j, uint8_t type);
+/*
+ * Writes what is queued.  *written, empty before, takes over the memory with the records in it, for
+ * journal_next(); the caller frees it.  false: nothing was written (disk full, I/O error; *e),
+ * everything stays queued and the file is as it was; call again later.
+ */
+bool journal_write(struct journal *j, struct buf *written, struct err *e) MUST_CHECK;
+/* Cuts one record off *in; false at the end or where the bytes are no record. */
+bool journal_next(struct str *in, struct journal_record *r);
 size_t journal_queued(const struct journal *j);
 uint64_t journal_last(const struct journal *j);     /* number of the newest record */
 bool journal_wants_rotate(const struct journal *j); /* the file has grown large */

@@ -133,11 +133,44 @@ key_row_of(const struct key *k, struct key_row *out)
 		.expires_ns = k->expires_ns };
 }
 
+void
+key_owner(const struct key *k, struct str out[3])
+{
+	out[0] = str_of(k->customer);
+	out[1] = str_of(k->team);
+	out[2] = str_of(k->user);
+	for (size_t i = 0; k->resolved && i < k->subject.chain.n; i++) {
+		const struct level *l = k->subject.chain.level[i];
+
+		out[l->kind - LEVEL_CUSTOMER] = l->name;
+	}
+}
+
+static void
+event_render(struct key *k)
+{
+	static const char *const names[] = { ",\"customer\":", ",\"team\":", ",\"user\":" };
+	struct str owner[3];
+
+	key_owner(k, owner);
+	buf_reset(&k->event);
+	buf_puts(&k->event, ",\"key\":");
+	buf_json_str(&k->event, str_of(k->id));
+	buf_puts(&k->event, ",\"key_name\":");
+	buf_json_str(&k->event, str_of(k->name));
+	for (size_t i = 0; i < COUNT(owner); i++)
+		if (owner[i].n > 0) {
+			buf_puts(&k->event, names[i]);
+			buf_json_str(&k->event, owner[i]);
+		}
+}
+
 static void
 resolve(struct key *k)
 {
 	k->resolved = subject_resolve(k->core->bundle, str_of(k->customer), str_of(k->team),
 	    str_of(k->user), str_of(k->name), &k->subject, &k->owner_err);
+	event_render(k);
 }
 
 void
@@ -173,6 +206,7 @@ key_add(struct core *c, const struct key_row *r)
 								      : KEY_REVOKED;
 	k->created_ns = r->created_ns;
 	k->expires_ns = r->expires_ns;
+	buf_init(&k->event, 0);
 	link_init(&k->all);
 	link_init(&k->passes);
 	link_init(&k->watches);
@@ -181,8 +215,7 @@ key_add(struct core *c, const struct key_row *r)
 	map_set(&c->by_id, str_of(k->id), k);
 	if (k->state != KEY_REVOKED || map_get(&c->by_name, str_of(k->name)) == NULL)
 		map_set(&c->by_name, str_of(k->name), k);
-	if (c->bundle != NULL)
-		resolve(k);
+	resolve(k);
 	return k;
 }
 
@@ -199,6 +232,7 @@ keys_free(struct core *c)
 		free(k->customer);
 		free(k->team);
 		free(k->user);
+		buf_fini(&k->event);
 		k->magic = 0;
 		free(k);
 	}

@@ -188,9 +188,8 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	} at[4];
 	size_t at_n;
 	struct str name; /* copies, in the pass's own arena */
-	struct str requested, session, tool_use, client, why;
-	uint8_t args_sha256[32];
-	bool has_args;
+	struct str session, tool_use, client, why;
+	struct str common;  /* of its audit rows' text */
 	struct arena arena; /* small: freed by leave */
 };
 
@@ -211,8 +210,11 @@ pass_open(const struct pass *p)
 {
 	return p->magic != 0;
 }
-/* strict durability: fn(ctx) when everything written so far is on disk (now when batched). */
+/* fn(ctx), once, when everything recorded so far is in the journal; with strict durability, when it
+ * is in the database too.  Dropping d calls it off. */
 void core_when_durable(struct core *c, struct deferred *d, deferred_f *fn, void *ctx);
+/* The same, but always waits for the database, as long as that takes. */
+void core_when_committed(struct core *c, struct deferred *d, deferred_f *fn, void *ctx);
 
 /* ---- what people look at ---- */
 

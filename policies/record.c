@@ -116,19 +116,30 @@ key_get(struct str *in, struct key_row *k)
 	return get_i64(in, &k->created_ns) && get_i64(in, &k->expires_ns);
 }
 
-void
-record_put(struct buf *out, const struct record *r)
+size_t
+record_begin(struct buf *out, struct str id, struct str parent, int64_t ts_ns)
 {
-	put_str(out, r->id);
-	put_str(out, r->parent);
-	put_i64(out, r->ts_ns);
-	put_str(out, r->event);
-	put_i64(out, r->has_usage);
-	if (r->has_usage)
-		usage_put(out, r->usage);
-	put_i64(out, r->has_key);
-	if (r->has_key)
-		key_put(out, &r->key);
+	put_str(out, id);
+	put_str(out, parent);
+	put_i64(out, ts_ns);
+	put_i64(out, 0); /* the event's bytes: record_end() knows */
+	return out->n;
+}
+
+void
+record_end(
+    struct buf *out, size_t event_at, const struct usage_row *usage, const struct key_row *key)
+{
+	int64_t n = (int64_t)(out->n - event_at);
+
+	if (buf_ok(out))
+		memcpy(out->p + event_at - sizeof(n), &n, sizeof(n));
+	put_i64(out, usage != NULL);
+	if (usage != NULL)
+		usage_put(out, *usage);
+	put_i64(out, key != NULL);
+	if (key != NULL)
+		key_put(out, key);
 }
 
 bool
@@ -161,8 +172,50 @@ chain_hash(struct sha256 *out, const struct sha256 *prev, int64_t seq, struct st
 	sha256_parts(out, parts, COUNT(parts));
 }
 
+/* ---- usage, added up ---- */
+
+static bool
+same_cell(const struct usage_row *a, const struct usage_row *b)
+{
+	return a->quarter_s == b->quarter_s && a->kind == b->kind && str_eq(a->key, b->key) &&
+	       str_eq(a->name, b->name) && str_eq(a->user, b->user) && str_eq(a->team, b->team) &&
+	       str_eq(a->customer, b->customer);
+}
+
 bool
-record_apply(struct store *s, const struct record *r, struct chain_head *head, struct err *e)
+usage_sum_flush(struct usage_sum *sum, struct store *s, struct err *e)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < sum->n; i++)
+		ok = store_usage_add(s, &sum->row[i], e);
+	sum->n = 0;
+	return ok;
+}
+
+static bool
+usage_sum_add(struct usage_sum *sum, struct store *s, struct usage_row u, struct err *e)
+{
+	for (size_t i = 0; i < sum->n; i++) {
+		struct usage_row *into = &sum->row[i];
+
+		if (!same_cell(into, &u))
+			continue;
+		for (int k = 1; k < USAGE_NUMBERS; k++) /* 0 is the quarter itself */
+			if (__builtin_add_overflow(*usage_number(into, k), *usage_number(&u, k),
+				usage_number(into, k)))
+				return err_set(e, ERR_STORE, "a number of usage is too large");
+		return true;
+	}
+	if (sum->n == COUNT(sum->row) && !usage_sum_flush(sum, s, e))
+		return false;
+	sum->row[sum->n++] = u;
+	return true;
+}
+
+bool
+record_apply(struct store *s, const struct record *r, struct chain_head *head,
+    struct usage_sum *sum, struct err *e)
 {
 	struct audit_row row = { .seq = head->seq + 1,
 		.ts_ns = r->ts_ns,
@@ -171,7 +224,7 @@ record_apply(struct store *s, const struct record *r, struct chain_head *head, s
 		.event = r->event };
 
 	chain_hash(&row.hash, &head->hash, row.seq, r->event);
-	if (!store_audit_put(s, &row, e) || (r->has_usage && !store_usage_add(s, &r->usage, e)) ||
+	if (!store_audit_put(s, &row, e) || (r->has_usage && !usage_sum_add(sum, s, r->usage, e)) ||
 	    (r->has_key && !store_key_put(s, &r->key, e)))
 		return false;
 	head->seq = row.seq;

@@ -2,11 +2,14 @@
 /*
  * scribe - the one thread that writes the database.
  *
- *   loop --scribe_give()--> list --up to BATCH records--> one transaction --commit--> eventfd
+ *   loop --scribe_give()--> list of what was journalled, a turn each
+ *        --BATCH_BYTES of it--> one transaction --commit--> eventfd
  *
- * It computes the hash chain, in order, because it is the only writer.  A locked or full database
- * is tried again until it works: records wait in the list (and in the journal, whatever happens to
- * this process), and the backlog's size is what stops admission.
+ * It computes the hash chain, in order, because it is the only writer.  A commit costs as much as
+ * hundreds of rows, so with batched durability the thread lets PACE_MS of records gather first; a
+ * process that dies loses none of them, because the journal has them.  A locked or full database
+ * is tried again until it works: records wait in the list (and in the journal), and the backlog's
+ * size is what stops admission.
  *
  * Shared with the loop: the list under the mutex; applied, backlog and failing as atomics or under
  * the same mutex.  Everything else belongs to the thread.
@@ -22,25 +25,25 @@
 #include "base/log.h"
 #include "policies/core.h"
 
-#define BATCH      256
-#define AGAIN_MS   50
-#define STOP_TRIES 8 /* a stop insists this often, two seconds with the store's own wait */
+#define BATCH_BYTES ((size_t)4 << 20)
+#define PACE_MS     20
+#define AGAIN_MS    50
+#define STOP_TRIES  8 /* a stop insists this often, two seconds with the store's own wait */
 
-struct item {
-	struct item *next;
-	uint64_t seq;
-	uint8_t type;
-	size_t n;
-	char bytes[];
+struct turn { /* what one turn of the loop journalled */
+	struct turn *next;
+	struct buf records;
 };
 
 struct scribe {
 	struct store *store;
 	struct chain_head head;
+	struct usage_sum sum;
+	bool paced;
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t more;
-	struct item *first, **tail;
+	struct turn *first, **tail;
 	bool stop, failing;
 	struct err why;
 	int event_fd;
@@ -49,27 +52,41 @@ struct scribe {
 };
 
 static bool
-batch_apply(struct scribe *sc, struct item *items, struct err *e)
+turn_apply(
+    struct scribe *sc, const struct turn *t, struct chain_head *head, uint64_t *last, struct err *e)
+{
+	struct str in = buf_str(&t->records);
+	struct journal_record jr;
+	struct record r;
+
+	while (journal_next(&in, &jr)) {
+		*last = jr.seq;
+		if (jr.type != RECORD_DONE)
+			continue;
+		if (!record_get(jr.payload, &r)) {
+			log_error(NULL, "unreadable record skipped", F_INT("seq", (int64_t)jr.seq));
+			continue;
+		}
+		if (!record_apply(sc->store, &r, head, &sc->sum, e))
+			return false;
+	}
+	return true;
+}
+
+static bool
+batch_apply(struct scribe *sc, const struct turn *turns, struct err *e)
 {
 	struct chain_head head = sc->head;
 	uint64_t last = 0;
 
+	sc->sum.n = 0;
 	if (!store_begin(sc->store, e))
 		return false;
-	for (struct item *i = items; i != NULL; i = i->next) {
-		struct record r;
-
-		last = i->seq;
-		if (i->type != RECORD_DONE)
-			continue;
-		if (!record_get((struct str){ i->bytes, i->n }, &r)) {
-			log_error(NULL, "unreadable record skipped", F_INT("seq", (int64_t)i->seq));
-			continue;
-		}
-		if (!record_apply(sc->store, &r, &head, e))
+	for (const struct turn *t = turns; t != NULL; t = t->next)
+		if (!turn_apply(sc, t, &head, &last, e))
 			return false;
-	}
-	if (!store_applied_put(sc->store, last, e) || !store_commit(sc->store, e))
+	if (!usage_sum_flush(&sc->sum, sc->store, e) || !store_applied_put(sc->store, last, e) ||
+	    !store_commit(sc->store, e))
 		return false;
 	sc->head = head;
 	atomic_store(&sc->applied, last);
@@ -77,19 +94,28 @@ batch_apply(struct scribe *sc, struct item *items, struct err *e)
 }
 
 static void
-batch_free(struct scribe *sc, struct item *items)
+batch_free(struct scribe *sc, struct turn *turns)
 {
 	uint64_t one = 1;
 
-	while (items != NULL) {
-		struct item *next = items->next;
+	while (turns != NULL) {
+		struct turn *next = turns->next;
 
-		atomic_fetch_sub(&sc->backlog_bytes, items->n);
-		free(items);
-		items = next;
+		atomic_fetch_sub(&sc->backlog_bytes, turns->records.n);
+		buf_fini(&turns->records);
+		free(turns);
+		turns = next;
 	}
 	if (write(sc->event_fd, &one, sizeof(one)) < 0)
 		return; /* full: the loop is told already */
+}
+
+static void
+pause_ms(int ms)
+{
+	struct timespec t = { 0, ms * 1000000L };
+
+	(void)nanosleep(&t, NULL);
 }
 
 static void
@@ -106,18 +132,35 @@ failing_set(struct scribe *sc, bool failing, const struct err *why)
 	(void)pthread_mutex_unlock(&sc->mutex);
 }
 
-/* Waits for work and takes up to BATCH items; NULL: stop. */
-static struct item *
-batch_take(struct scribe *sc)
+/* Waits for work, or to be told to stop. */
+static void
+work_wait(struct scribe *sc)
 {
-	struct item *items, *last;
+	bool stop;
 
 	(void)pthread_mutex_lock(&sc->mutex);
 	while (sc->first == NULL && !sc->stop)
 		(void)pthread_cond_wait(&sc->more, &sc->mutex);
-	items = last = sc->first;
-	for (int i = 1; last != NULL && last->next != NULL && i < BATCH; i++)
+	stop = sc->stop;
+	(void)pthread_mutex_unlock(&sc->mutex);
+	if (sc->paced && !stop)
+		pause_ms(PACE_MS);
+}
+
+/* Takes what waits, up to BATCH_BYTES and a turn; NULL: nothing. */
+static struct turn *
+batch_take(struct scribe *sc)
+{
+	struct turn *turns, *last;
+	size_t bytes;
+
+	(void)pthread_mutex_lock(&sc->mutex);
+	turns = last = sc->first;
+	bytes = last == NULL ? 0 : last->records.n;
+	while (last != NULL && last->next != NULL && bytes < BATCH_BYTES) {
 		last = last->next;
+		bytes += last->records.n;
+	}
 	if (last != NULL) {
 		sc->first = last->next;
 		last->next = NULL;
@@ -125,7 +168,7 @@ batch_take(struct scribe *sc)
 			sc->tail = &sc->first;
 	}
 	(void)pthread_mutex_unlock(&sc->mutex);
-	return items;
+	return turns;
 }
 
 static bool
@@ -141,19 +184,17 @@ stopping(struct scribe *sc)
 
 /* Until it works; false: told to stop, and it did not work in time. */
 static bool
-batch_insist(struct scribe *sc, struct item *items)
+batch_insist(struct scribe *sc, const struct turn *turns)
 {
 	struct err e;
 	int tries = 0;
 
-	while (!batch_apply(sc, items, &e)) {
-		struct timespec pause = { 0, AGAIN_MS * 1000000L };
-
+	while (!batch_apply(sc, turns, &e)) {
 		store_rollback(sc->store);
 		failing_set(sc, true, &e);
 		if (stopping(sc) && ++tries >= STOP_TRIES)
 			return false;
-		(void)nanosleep(&pause, NULL);
+		pause_ms(AGAIN_MS);
 	}
 	failing_set(sc, false, NULL);
 	return true;
@@ -163,33 +204,32 @@ static void *
 scribe_main(void *arg)
 {
 	struct scribe *sc = arg;
-	struct item *items;
+	struct turn *turns;
+	bool ok = true;
 
-	while ((items = batch_take(sc)) != NULL) {
-		bool ok = batch_insist(sc, items);
-
-		batch_free(sc, items);
-		if (!ok) {
-			/* The rest stays in the journal, which nobody prunes before it is applied.
-			 */
-			log_warn(NULL, "stopped with records that the next start applies");
-			while ((items = batch_take(sc)) != NULL)
-				batch_free(sc, items);
+	for (;;) {
+		work_wait(sc);
+		turns = batch_take(sc);
+		if (turns == NULL)
 			break;
-		}
+		ok = ok && batch_insist(sc, turns);
+		batch_free(sc, turns);
 	}
+	if (!ok) /* nobody prunes the journal before it is applied */
+		log_warn(NULL, "stopped with records that the next start applies");
 	crypto_thread_end();
 	return NULL;
 }
 
 struct scribe *
-scribe_start(struct store **s, struct chain_head head, uint64_t applied, struct err *e)
+scribe_start(struct store **s, struct chain_head head, uint64_t applied, bool paced, struct err *e)
 {
 	struct scribe *sc = mem_zalloc(sizeof(*sc));
 
 	sc->store = *s;
 	*s = NULL;
 	sc->head = head;
+	sc->paced = paced;
 	sc->tail = &sc->first;
 	atomic_store(&sc->applied, applied);
 	(void)pthread_mutex_init(&sc->mutex, NULL);
@@ -205,19 +245,20 @@ scribe_start(struct store **s, struct chain_head head, uint64_t applied, struct 
 }
 
 void
-scribe_give(struct scribe *sc, const struct journal_record *r)
+scribe_give(struct scribe *sc, struct buf *written)
 {
-	struct item *i = mem_alloc(sizeof(*i) + r->payload.n);
+	struct turn *t;
 
-	i->next = NULL;
-	i->seq = r->seq;
-	i->type = r->type;
-	i->n = r->payload.n;
-	memcpy(i->bytes, r->payload.p, r->payload.n);
-	atomic_fetch_add(&sc->backlog_bytes, i->n);
+	if (written->n == 0)
+		return;
+	t = mem_alloc(sizeof(*t));
+	t->next = NULL;
+	t->records = *written;
+	buf_init(written, 0);
+	atomic_fetch_add(&sc->backlog_bytes, t->records.n);
 	(void)pthread_mutex_lock(&sc->mutex);
-	*sc->tail = i;
-	sc->tail = &i->next;
+	*sc->tail = t;
+	sc->tail = &t->next;
 	(void)pthread_cond_signal(&sc->more);
 	(void)pthread_mutex_unlock(&sc->mutex);
 }
