@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_FIRST 1024
+#define CHUNK_FIRST 2048
 #define CHUNK_MAX   (64 * 1024)
 #define ALIGN       16
 
@@ -76,6 +76,23 @@ arena_str(struct arena *a, struct str s)
 	p = arena_alloc(a, s.n);
 	memcpy(p, s.p, s.n);
 	return (struct str){ p, s.n };
+}
+
+struct str
+arena_join(struct arena *a, const struct str *parts, size_t n)
+{
+	size_t total = 0, at = 0;
+	char *p;
+
+	for (size_t i = 0; i < n; i++)
+		total += parts[i].n;
+	p = arena_alloc(a, total);
+	for (size_t i = 0; i < n; i++) {
+		if (parts[i].n > 0)
+			memcpy(p + at, parts[i].p, parts[i].n);
+		at += parts[i].n;
+	}
+	return (struct str){ p, total };
 }
 
 const char *

@@ -17,7 +17,8 @@ struct arena {
 void arena_init(struct arena *a, size_t limit_bytes);
 void *arena_alloc(struct arena *a, size_t n); /* 16-byte aligned, not cleared */
 void *arena_zalloc(struct arena *a, size_t n);
-struct str arena_str(struct arena *a, struct str s);   /* a copy */
+struct str arena_str(struct arena *a, struct str s);                       /* a copy */
+struct str arena_join(struct arena *a, const struct str *parts, size_t n); /* one behind another */
 const char *arena_cstr(struct arena *a, struct str s); /* a NUL-terminated copy */
 struct str arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
 size_t arena_left(const struct arena *a);

@@ -23,14 +23,15 @@
 
 #include "base/connect.h"
 
-#define CALL_MAGIC     0x68747470u
-#define ORIGIN_MAGIC   0x6f726967u
-#define READ_BYTES     ((size_t)65536)
-#define READS          16    /* per turn and call */
-#define STALE_MS       2000  /* a kept connection that was closed shows it within this */
-#define IDLE_MS        55000 /* a kept connection; most servers close at 60 s or later */
-#define LINE_MAX_CALLS 4096  /* waiting per origin */
-#define IOVS           (1 + HTTP_BODY_SPANS)
+#define CALL_MAGIC       0x68747470u
+#define ORIGIN_MAGIC     0x6f726967u
+#define READ_BYTES       ((size_t)65536)
+#define HEAD_BYTES_USUAL ((size_t)2048)
+#define READS            16    /* per turn and call */
+#define STALE_MS         2000  /* a kept connection that was closed shows it within this */
+#define IDLE_MS          55000 /* a kept connection; most servers close at 60 s or later */
+#define LINE_MAX_CALLS   4096  /* waiting per origin */
+#define IOVS             (1 + HTTP_BODY_SPANS)
 
 struct http_pool {
 	struct loop *loop;
@@ -731,6 +732,7 @@ http_start(struct job *parent, const struct http_request *r, const struct http_e
 	memcpy(c->body, r->body, sizeof(c->body));
 	link_init(&c->link);
 	buf_init(&c->head, HTTP1_HEAD_BYTES_MAX);
+	(void)buf_room(&c->head, HEAD_BYTES_USUAL); /* grows once, not by halves */
 	buf_init(&c->in, HTTP1_HEAD_BYTES_MAX + 2 * READ_BYTES);
 	if (!head_build(c, r, e)) {
 		buf_fini(&c->head);

@@ -73,24 +73,30 @@ all_of(struct str s, uint8_t class)
 	return true;
 }
 
+static bool
+sixteen_clean(const char *p)
+{
+	const __m128i low = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'),
+		      del = _mm_set1_epi8(0x7f);
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	/* Unsigned v <= 0x1f is min(v, 0x1f) == v. */
+	__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, low), v);
+	__m128i wrong =
+	    _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(v, tab), control), _mm_cmpeq_epi8(v, del));
+
+	return _mm_movemask_epi8(wrong) == 0;
+}
+
 /* all_of(s, CLASS_VALUE), sixteen bytes at a time: values are most of a head. */
 static bool
 value_clean(struct str s)
 {
-	const __m128i low = _mm_set1_epi8(0x1f), tab = _mm_set1_epi8('\t'),
-		      del = _mm_set1_epi8(0x7f);
-
-	for (; s.n >= 16; s.p += 16, s.n -= 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)s.p);
-		/* Unsigned v <= 0x1f is min(v, 0x1f) == v. */
-		__m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, low), v);
-		__m128i wrong = _mm_or_si128(
-		    _mm_andnot_si128(_mm_cmpeq_epi8(v, tab), control), _mm_cmpeq_epi8(v, del));
-
-		if (_mm_movemask_epi8(wrong) != 0)
+	if (s.n < 16)
+		return all_of(s, CLASS_VALUE);
+	for (size_t i = 0; i + 16 <= s.n; i += 16)
+		if (!sixteen_clean(s.p + i))
 			return false;
-	}
-	return all_of(s, CLASS_VALUE);
+	return sixteen_clean(s.p + s.n - 16); /* the rest, with some of what was seen */
 }
 
 static enum http1_result
@@ -107,10 +113,15 @@ head_end(struct str in, size_t *scanned)
 {
 	/* Three bytes may have been the start of CRLFCRLF last time. */
 	size_t from = *scanned > 3 ? *scanned - 3 : 0;
-	const char *at = in.n > from ? memmem(in.p + from, in.n - from, "\r\n\r\n", 4) : NULL;
+	const char *p = in.p + from, *end = in.p + in.n;
 
 	*scanned = in.n;
-	return at == NULL ? NULL : at + 4;
+	while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+		p++;
+		if (p - in.p >= 2 && p[-2] == '\r' && end - p >= 2 && p[0] == '\r' && p[1] == '\n')
+			return p + 2;
+	}
+	return NULL;
 }
 
 /* One line without its CRLF; false when its end is not a proper one. */
@@ -358,7 +369,7 @@ const struct header *
 http1_find(const struct http1_head *h, struct str lower_name)
 {
 	for (size_t i = 0; i < h->n; i++)
-		if (str_ieq(h->h[i].name, lower_name))
+		if (h->h[i].name.n == lower_name.n && str_ieq(h->h[i].name, lower_name))
 			return &h->h[i];
 	return NULL;
 }

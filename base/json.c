@@ -112,29 +112,6 @@ escape_check(struct scan *s)
 	return true;
 }
 
-/* Behind what in a string needs no look: ASCII but quote, backslash and control characters. */
-static const char *
-plain_skip(const char *p, const char *end)
-{
-#ifdef __SSE2__
-	while (end - p >= 16) {
-		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
-		/* Signed: below a space are the controls and all that is not ASCII. */
-		__m128i odd = _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(' ')),
-		    _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
-			_mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
-		unsigned mask = (unsigned)_mm_movemask_epi8(odd);
-
-		if (mask != 0)
-			return p + __builtin_ctz(mask);
-		p += 16;
-	}
-#endif
-	while (p < end && *p >= ' ' && *p != '"' && *p != '\\')
-		p++;
-	return p;
-}
-
 /* s->p stands on the opening quote; on success behind the closing one. */
 static bool
 string_check(struct scan *s)
@@ -142,7 +119,7 @@ string_check(struct scan *s)
 	const char *from = ++s->p;
 	bool ascii = true;
 
-	while ((s->p = plain_skip(s->p, s->end)) < s->end) {
+	while ((s->p += str_plain(STR_SPAN(s->p, s->end))) < s->end) {
 		unsigned char c = (unsigned char)*s->p;
 
 		if (c == '"') {

@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#	include <emmintrin.h>
+#endif
 
 #define BUF_FIRST     256
 #define NEAREST_BYTES 64
@@ -33,13 +36,20 @@ lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 }
 
+/* Equal, or a letter in its two cases. */
+static bool
+same_letter(char a, char b)
+{
+	return a == b || ((a ^ b) == 0x20 && lower(a) == lower(b));
+}
+
 bool
 str_ieq(struct str a, struct str b)
 {
-	if (a.n != b.n || (a.n > 0 && lower(a.p[0]) != lower(b.p[0])))
+	if (a.n != b.n)
 		return false;
-	for (size_t i = 1; i < a.n; i++)
-		if (lower(a.p[i]) != lower(b.p[i]))
+	for (size_t i = 0; i < a.n; i++)
+		if (!same_letter(a.p[i], b.p[i]))
 			return false;
 	return true;
 }
@@ -190,6 +200,40 @@ str_utf8(struct str s)
 		i += k;
 	}
 	return true;
+}
+
+size_t
+str_plain(struct str s)
+{
+	const char *p = s.p, *end = s.p + s.n;
+
+#ifdef __SSE2__
+	while (end - p >= 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		/* Signed: below a space are the controls and all that is not ASCII. */
+		__m128i odd = _mm_or_si128(_mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(' ')),
+					       _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))),
+		    _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+			_mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+		unsigned mask = (unsigned)_mm_movemask_epi8(odd);
+
+		if (mask != 0)
+			return (size_t)(p - s.p) + (size_t)__builtin_ctz(mask);
+		p += 16;
+	}
+#endif
+	while (p < end && *p >= ' ' && *p < 0x7f && *p != '"' && *p != '\\')
+		p++;
+	return (size_t)(p - s.p);
+}
+
+bool
+str_in(struct str s, const struct str *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (s.n == names[i].n && str_ieq(s, names[i]))
+			return true;
+	return false;
 }
 
 bool
@@ -427,11 +471,11 @@ buf_json_str(struct buf *b, struct str s)
 	size_t i = 0, from = 0;
 
 	buf_putc(b, '"');
-	while (i < s.n) {
+	while ((i += str_plain((struct str){ s.p + i, s.n - i })) < s.n) {
 		unsigned char c = (unsigned char)s.p[i];
 		size_t k = c < 0x80 ? 1 : utf8_length((const unsigned char *)s.p + i, s.n - i);
 
-		if (k > 0 && c >= ' ' && c != '"' && c != '\\' && c != 0x7f) {
+		if (k > 1) {
 			i += k;
 			continue;
 		}

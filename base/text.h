@@ -36,6 +36,10 @@ char *str_dup(struct str s);                        /* malloc'd, NUL-terminated;
 bool str_copy(char *dst, size_t cap, struct str s); /* NUL-terminated; false if it did not fit */
 bool str_star(struct str pattern, struct str name); /* `*` matches any characters */
 bool str_utf8(struct str s);                        /* valid UTF-8, no surrogates */
+/* How many bytes at the start stand in a JSON string as they are: printable ASCII but quote and
+ * backslash. */
+size_t str_plain(struct str s);
+bool str_in(struct str s, const struct str *names, size_t n); /* one of them, ASCII case ignored */
 
 /* The nearest of `n` names within edit distance 2 (3 when longer than 8), or STR_NONE: the
  * "did you mean" of every message. */

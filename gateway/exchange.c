@@ -230,13 +230,17 @@ credential(const struct exchange *x)
 	struct str all[] = { exchange_header(x, STR("x-tollgate-key")), bearer(x),
 		exchange_header(x, STR("x-api-key")), exchange_header(x, STR("x-goog-api-key")) };
 	struct str any = STR("");
+	int given = 0;
 
 	for (size_t i = 0; i < COUNT(all); i++) {
-		if (key_looks_like(all[i]))
-			return all[i];
-		if (any.n == 0)
+		if (all[i].n == 0)
+			continue;
+		if (given++ == 0)
 			any = all[i];
 	}
+	for (size_t i = 0; given > 1 && i < COUNT(all); i++)
+		if (key_looks_like(all[i]))
+			return all[i];
 	return any;
 }
 

@@ -15,8 +15,9 @@
 
 #include "gateway/listen_conn.h"
 
-#define JOIN_BYTES ((size_t)16 * 1024) /* pieces up to this leave in one send with the head */
-#define LINGER_MS  1000
+#define JOIN_BYTES      ((size_t)16 * 1024) /* pieces up to this leave in one send with the head */
+#define LINGER_MS       1000
+#define OUT_FIRST_BYTES ((size_t)4096)
 
 /* ---- the end of a connection ---- */
 
@@ -48,16 +49,24 @@ queued(const struct conn *c)
 	return c->out.n > OUT_SPARE_BYTES ? c->out.n - OUT_SPARE_BYTES : 0;
 }
 
+/* An empty queue starts behind the spare bytes, with room for a usual head and a small body. */
+static void
+out_begin(struct conn *c)
+{
+	char *p;
+
+	if (c->out.n >= OUT_SPARE_BYTES)
+		return;
+	p = buf_room(&c->out, OUT_FIRST_BYTES);
+	ASSERT(p != NULL);
+	memset(p, 0, OUT_SPARE_BYTES);
+	c->out.n = OUT_SPARE_BYTES;
+}
+
 void
 out_put(struct conn *c, struct str s)
 {
-	if (c->out.n < OUT_SPARE_BYTES) {
-		char *p = buf_room(&c->out, OUT_SPARE_BYTES);
-
-		ASSERT(p != NULL);
-		memset(p, 0, OUT_SPARE_BYTES);
-		c->out.n = OUT_SPARE_BYTES;
-	}
+	out_begin(c);
 	buf_put(&c->out, s);
 }
 
@@ -174,7 +183,6 @@ static void
 sink_do_head(struct sink *s, int status, const struct header *h, size_t n, int64_t length_bytes)
 {
 	struct conn *c = conn_of(s);
-	struct buf b;
 
 	if (c->state != CONN_REPLY || c->head_put)
 		return;
@@ -183,17 +191,16 @@ sink_do_head(struct sink *s, int status, const struct header *h, size_t n, int64
 	c->chunked = length_bytes < 0 && c->head->minor == 1 && status != 204 && !c->head_request;
 	if (length_bytes < 0 && c->head->minor == 0)
 		c->close_after = true;
-	buf_init(&b, 0);
-	http1_put_status(&b, status);
+	out_begin(c);
+	http1_put_status(&c->out, status);
 	for (size_t i = 0; i < n; i++)
-		http1_put_header(&b, h[i].name, h[i].value);
-	head_put(c, &b, length_bytes, status);
+		http1_put_header(&c->out, h[i].name, h[i].value);
+	head_put(c, &c->out, length_bytes, status);
 	loop_defer(c->ls->loop, &c->flush, flush_now, c);
-	if (buf_ok(&b))
-		out_put(c, buf_str(&b));
-	else
-		conn_cut(c); /* a header that would split the reply: an upstream's doing */
-	buf_fini(&b);
+	if (!buf_ok(&c->out)) {
+		buf_reset(&c->out); /* a header that would split the reply: an upstream's doing */
+		conn_cut(c);
+	}
 }
 
 /* Large pieces go straight to the kernel, behind what is queued.  lws wants OUT_SPARE_BYTES spare

@@ -120,27 +120,36 @@ on_drained(void *ctx)
 		http_resume(p->call);
 }
 
+#define NAME(lit)                                                                                  \
+	{                                                                                          \
+		"" lit, sizeof(lit) - 1                                                            \
+	}
+
+static bool
+begins_with_one(struct str name, const struct str *prefixes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (name.n > prefixes[i].n &&
+		    str_ieq((struct str){ name.p, prefixes[i].n }, prefixes[i]))
+			return true;
+	return false;
+}
+
 /* Headers of the reply that describe the hop, our shared account, or somebody else's site; and
  * ours, which no provider may speak. */
 static bool
 is_dropped(struct str name)
 {
-	static const char *const names[] = { "connection", "keep-alive", "proxy-authenticate",
-		"trailer", "transfer-encoding", "upgrade", "content-length", "set-cookie", "server",
-		"date", "alt-svc", "via", "strict-transport-security", "nel", "report-to",
-		"x-robots-tag" };
-	static const char *const prefixes[] = { "anthropic-ratelimit-", "cf-", "x-tollgate-" };
+	static const struct str names[] = { NAME("connection"), NAME("keep-alive"),
+		NAME("proxy-authenticate"), NAME("trailer"), NAME("transfer-encoding"),
+		NAME("upgrade"), NAME("content-length"), NAME("set-cookie"), NAME("server"),
+		NAME("date"), NAME("alt-svc"), NAME("via"), NAME("strict-transport-security"),
+		NAME("nel"), NAME("report-to"), NAME("x-robots-tag") };
+	static const struct str prefixes[] = { NAME("anthropic-ratelimit-"), NAME("cf-"),
+		NAME("x-tollgate-") };
 
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (str_ieq(name, str_of(names[i])))
-			return true;
-	for (size_t i = 0; i < COUNT(prefixes); i++) {
-		struct str prefix = str_of(prefixes[i]);
-
-		if (name.n > prefix.n && str_ieq((struct str){ name.p, prefix.n }, prefix))
-			return true;
-	}
-	return false;
+	return str_in(name, names, COUNT(names)) ||
+	       begins_with_one(name, prefixes, COUNT(prefixes));
 }
 
 static void
@@ -160,7 +169,8 @@ on_head(void *ctx, const struct http1_head *h)
 	p->status = h->status;
 	p->head_sent = true;
 	p->tapped = true;
-	tap_init(&p->tap, str_starts(type, STR("text/event-stream")));
+	tap_init(&p->tap, str_starts(type, STR("text/event-stream")),
+	    h->framing == HTTP1_LENGTH ? h->length_bytes : -1);
 	p->x->sink.drained = on_drained;
 	p->x->sink.drained_ctx = p;
 	sink_head(&p->x->sink, h->status, out, n,
@@ -235,19 +245,23 @@ peek(struct proxy *p, struct err *e)
 static bool
 is_forwarded(struct str name)
 {
-	static const char names[][14] = { "user-agent", "accept", "content-type", "x-app" };
-	static const char prefixes[][15] = { "anthropic-", "x-stainless-", "x-claude-code-" };
+	static const struct str names[] = { NAME("user-agent"), NAME("accept"),
+		NAME("content-type"), NAME("x-app") };
+	static const struct str prefixes[] = { NAME("anthropic-"), NAME("x-stainless-"),
+		NAME("x-claude-code-") };
 
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (str_ieq(name, str_of(names[i])))
-			return true;
-	for (size_t i = 0; i < COUNT(prefixes); i++) {
-		struct str prefix = str_of(prefixes[i]);
+	return str_in(name, names, COUNT(names)) ||
+	       begins_with_one(name, prefixes, COUNT(prefixes));
+}
 
-		if (name.n > prefix.n && str_ieq((struct str){ name.p, prefix.n }, prefix))
-			return true;
-	}
-	return false;
+/* The provider's path, ours behind it, and the client's query. */
+static struct str
+target_of(struct exchange *x, const struct provider *to, struct str path)
+{
+	struct str parts[] = { origin_path(to->origin), path,
+		x->query.p != NULL ? STR("?") : STR(""), x->query.p != NULL ? x->query : STR("") };
+
+	return arena_join(&x->arena, parts, COUNT(parts));
 }
 
 /* The original bytes, with the model's name replaced where an alias stood. */
@@ -281,8 +295,7 @@ send_up(struct proxy *p, struct provider *to, const char *path, struct err *e)
 			h[r.n++] = x->head->h[i];
 	h[r.n++] = (struct header){ STR("x-api-key"), to->key };
 	h[r.n++] = (struct header){ STR("accept-encoding"), STR("identity") };
-	r.target = arena_printf(&x->arena, STR_FMT "%s%s" STR_FMT, STR_ARG(origin_path(to->origin)),
-	    path, x->query.p != NULL ? "?" : "", STR_ARG(x->query));
+	r.target = target_of(x, to, str_of(path));
 	body_splice(p, &r);
 	p->call = http_start(&p->job, &r, &events, p, e);
 	return p->call != NULL;

@@ -20,9 +20,9 @@
 #define ID_BYTES        100
 
 void
-tap_init(struct tap *t, bool stream)
+tap_init(struct tap *t, bool stream, int64_t length_bytes)
 {
-	*t = (struct tap){ .stream = stream };
+	*t = (struct tap){ .stream = stream, .length_bytes = length_bytes };
 	if (stream)
 		sse_init(&t->sse, EVENT_BYTES_MAX);
 	buf_init(&t->json, JSON_BYTES_MAX);
@@ -39,27 +39,29 @@ tap_fini(struct tap *t)
 }
 
 static void
-tokens_read(struct str usage, const char *name, int64_t *out)
+tokens_read(struct str raw, int64_t *out)
 {
-	struct str raw;
 	int64_t n;
 
-	if (json_get(usage, str_of(name), &raw) && json_i64(raw, &n) && n >= 0 && n <= TOKENS_MAX)
+	if (raw.p != NULL && json_i64(raw, &n) && n >= 0 && n <= TOKENS_MAX)
 		*out = n;
 }
 
 static void
 usage_read(struct tap *t, struct str usage)
 {
+	struct json_field f[] = { { .name = STR("input_tokens") }, { .name = STR("output_tokens") },
+		{ .name = STR("cache_creation_input_tokens") },
+		{ .name = STR("cache_read_input_tokens") } };
 	struct err e;
 
-	if (json_kind(usage) != JSON_OBJECT || !json_check(usage, false, &e))
+	if (json_kind(usage) != JSON_OBJECT || !json_fields(usage, f, COUNT(f), &e))
 		return;
 	t->usage.seen = true;
-	tokens_read(usage, "input_tokens", &t->usage.input);
-	tokens_read(usage, "output_tokens", &t->usage.output);
-	tokens_read(usage, "cache_creation_input_tokens", &t->usage.cache_write);
-	tokens_read(usage, "cache_read_input_tokens", &t->usage.cache_read);
+	tokens_read(f[0].raw, &t->usage.input);
+	tokens_read(f[1].raw, &t->usage.output);
+	tokens_read(f[2].raw, &t->usage.cache_write);
+	tokens_read(f[3].raw, &t->usage.cache_read);
 }
 
 /* A content block: remembers the id of a tool_use, which the tool's own call will name. */
@@ -107,12 +109,31 @@ on_event(void *ctx, const struct sse_event *ev)
 	return true;
 }
 
+/* A whole JSON reply. */
+static void
+reply_read(struct tap *t, struct str reply)
+{
+	struct json_field f[] = { { .name = STR("usage") }, { .name = STR("content") } };
+	struct json_iter it;
+	struct str key, block;
+	struct err e;
+
+	if (reply.n == 0 || !json_fields(reply, f, COUNT(f), &e))
+		return;
+	usage_read(t, f[0].raw);
+	if (f[1].raw.p != NULL && json_check(f[1].raw, false, &e) && json_open(f[1].raw, &it))
+		while (json_next(&it, &key, &block))
+			use_note(t, block);
+}
+
 void
 tap_feed(struct tap *t, struct str bytes)
 {
 	struct err e;
 
-	if (!t->stream)
+	if (!t->stream && t->json.n == 0 && (int64_t)bytes.n == t->length_bytes)
+		reply_read(t, bytes);
+	else if (!t->stream)
 		buf_put(&t->json, bytes);
 	else if (!sse_feed(&t->sse, bytes, on_event, t, &e))
 		t->sse.line.failed = true; /* too long a line: nothing more is read from it */
@@ -121,21 +142,10 @@ tap_feed(struct tap *t, struct str bytes)
 void
 tap_usage(struct tap *t, struct usage *out, bool *estimated)
 {
-	struct json_field f[] = { { .name = STR("usage") }, { .name = STR("content") } };
-	struct json_iter it;
-	struct str key, block;
-	struct err e;
-
 	*estimated = false;
 	if (!t->stream) {
-		if (t->json.n > 0 && buf_ok(&t->json) &&
-		    json_fields(buf_str(&t->json), f, COUNT(f), &e)) {
-			usage_read(t, f[0].raw);
-			if (f[1].raw.p != NULL && json_check(f[1].raw, false, &e) &&
-			    json_open(f[1].raw, &it))
-				while (json_next(&it, &key, &block))
-					use_note(t, block);
-		}
+		if (buf_ok(&t->json))
+			reply_read(t, buf_str(&t->json));
 	} else if (!t->final && t->delivered > t->usage.output) {
 		t->usage.output = t->delivered;
 		*estimated = true;

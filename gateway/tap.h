@@ -8,14 +8,17 @@
 #include "policies/policies.h"
 
 struct tap {
-	bool stream; /* text/event-stream, else one JSON object */
-	bool final;  /* the usage is complete */
+	bool stream;          /* text/event-stream, else one JSON object */
+	bool final;           /* the usage is complete */
+	int64_t length_bytes; /* of a JSON reply, as announced; -1: not */
 	struct usage usage;
 	int64_t delivered; /* tokens of deltas so far, estimated */
 	struct sse sse;
 	struct buf json, uses; /* uses: ids of tool_use blocks, separated by spaces */
 };
-void tap_init(struct tap *t, bool stream);
+/* length_bytes: what the head promised, or -1.  A JSON reply that comes in one piece is not copied.
+ */
+void tap_init(struct tap *t, bool stream, int64_t length_bytes);
 void tap_fini(struct tap *t);
 void tap_feed(struct tap *t, struct str bytes);
 /* After the last byte, or when the stream was cut: what is known.  A cut stream pays for what was

@@ -24,11 +24,12 @@
 
 #include "base/crypto.h"
 
-#define HEAD_BYTES   24
-#define ROTATE_BYTES ((int64_t)32 << 20)
-#define QUEUE_BYTES  ((size_t)64 << 20)
-#define FILES_MAX    1024
-#define FILE_BYTES   ((int64_t)1 << 30)
+#define HEAD_BYTES        24
+#define ROTATE_BYTES      ((int64_t)32 << 20)
+#define QUEUE_FIRST_BYTES ((size_t)16 << 10)
+#define QUEUE_BYTES       ((size_t)64 << 20)
+#define FILES_MAX         1024
+#define FILE_BYTES        ((int64_t)1 << 30)
 
 struct journal {
 	char dir[4000];
@@ -257,6 +258,7 @@ journal_write(struct journal *j, struct buf *written, struct err *e)
 	buf_fini(written);
 	*written = j->queue;
 	buf_init(&j->queue, QUEUE_BYTES);
+	(void)buf_room(&j->queue, QUEUE_FIRST_BYTES); /* what a turn usually needs, at once */
 	return true;
 }
 

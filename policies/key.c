@@ -79,17 +79,15 @@ key_find(struct core *c, struct str secret, struct err *e)
 	struct sha256 digest;
 	struct key *k;
 
-	if (!key_looks_like(secret)) {
-		(void)err_set(e, ERR_AUTH,
-		    str_starts(secret, STR("tg-"))
-			? "the virtual key is mistyped (its checksum does not fit)"
-			: "this is not a virtual key (they begin with tg-)");
-		return NULL;
-	}
 	sha256(&digest, secret);
 	k = map_get(&c->by_digest, (struct str){ (char *)digest.b, SHA256_BYTES });
 	if (k == NULL) {
-		(void)err_set(e, ERR_AUTH, "virtual key unknown to this gateway");
+		(void)err_set(e, ERR_AUTH,
+		    key_looks_like(secret)           ? "virtual key unknown to this gateway"
+		    : str_starts(secret, STR("tg-")) ? "the virtual key is mistyped (its checksum "
+						       "does not fit)"
+						     : "this is not a virtual key (they begin "
+						       "with tg-)");
 		return NULL;
 	}
 	return usable(k, loop_wall_ns(c->loop), e) ? k : NULL;

@@ -20,8 +20,15 @@ put_i64(struct buf *b, int64_t v)
 static void
 put_str(struct buf *b, struct str s)
 {
-	put_i64(b, (int64_t)s.n);
-	buf_put(b, s);
+	int64_t n = (int64_t)s.n;
+	char *p = buf_room(b, sizeof(n) + s.n);
+
+	if (p == NULL)
+		return;
+	memcpy(p, &n, sizeof(n));
+	if (s.n > 0)
+		memcpy(p + sizeof(n), s.p, s.n);
+	b->n += sizeof(n) + s.n;
 }
 
 static bool
@@ -62,9 +69,12 @@ usage_number(struct usage_row *u, int i)
 static void
 usage_put(struct buf *out, struct usage_row u)
 {
+	int64_t numbers[USAGE_NUMBERS + 1];
+
 	for (int i = 0; i < USAGE_NUMBERS; i++)
-		put_i64(out, *usage_number(&u, i));
-	put_i64(out, u.kind);
+		numbers[i] = *usage_number(&u, i);
+	numbers[USAGE_NUMBERS] = u.kind;
+	buf_put(out, (struct str){ (const char *)numbers, sizeof(numbers) });
 	put_str(out, u.key);
 	put_str(out, u.customer);
 	put_str(out, u.team);
