@@ -200,7 +200,9 @@ connection_read(struct http1_head *h, struct str v)
 
 		if (str_ieq(word, STR("close")))
 			h->keep_alive = false;
-		else if (str_ieq(word, STR("keep-alive")) && h->minor == 0)
+		else if (!str_ieq(word, STR("keep-alive")))
+			h->nominates |= word.n > 0;
+		else if (h->minor == 0)
 			h->keep_alive = true;
 	}
 }
@@ -296,7 +298,7 @@ head_read(struct str in, size_t *scanned, struct http1_head *h, size_t *used,
 		return bad(e, ERR_HEAD_LARGE, "the headers are over 64 KiB");
 	head = STR_SPAN(in.p, end);
 	h->n = 0;
-	h->expect_continue = false;
+	h->expect_continue = h->nominates = false;
 	h->length_bytes = 0;
 	if (!line_cut(&head, &line))
 		return bad(e, ERR_INVALID, "a first line that does not end in CRLF");
@@ -363,6 +365,21 @@ http1_response(struct str in, size_t *scanned, bool head_request, struct http1_h
 		h->keep_alive = false;
 	}
 	return r;
+}
+
+bool
+http1_nominated(const struct http1_head *h, struct str name)
+{
+	for (size_t i = 0; h->nominates && i < h->n; i++) {
+		struct str v = h->h[i].value;
+
+		if (!str_ieq(h->h[i].name, STR("connection")))
+			continue;
+		while (v.p != NULL)
+			if (str_ieq(str_trim(str_cut(&v, ',')), name))
+				return true;
+	}
+	return false;
 }
 
 const struct header *

@@ -28,6 +28,7 @@ struct http1_head {
 	enum http1_framing framing;
 	int64_t length_bytes; /* with HTTP1_LENGTH */
 	bool keep_alive, expect_continue;
+	bool nominates; /* Connection names headers of this hop: see http1_nominated() */
 };
 
 enum http1_result { HTTP1_MORE, HTTP1_DONE, HTTP1_BAD };
@@ -44,6 +45,9 @@ enum http1_result http1_request(
 enum http1_result http1_response(struct str in, size_t *scanned, bool head_request,
     struct http1_head *h, size_t *used_bytes, struct err *e);
 
+/* Does Connection name this header as one of the hop (RFC 9110 7.6.1)?  Such a one is not passed
+ * on. */
+bool http1_nominated(const struct http1_head *h, struct str name);
 const struct header *http1_find(const struct http1_head *h, struct str lower_name);
 
 /* Decodes a body of any framing.  Trailers are checked and dropped. */

@@ -19,7 +19,7 @@
 
 #define EXCHANGE_MAGIC 0x65786368u
 #define ARENA_BYTES    ((size_t)8 << 20)
-#define HEADERS_MAX    48
+#define HEADERS_MAX    (HTTP1_HEADERS_MAX + 4) /* a provider's whole head, and some of ours */
 
 static struct exchange *
 exchange_of(struct sink *s)
@@ -84,6 +84,20 @@ static const struct sink_type exchange_sink = { sink_do_head, sink_do_push, sink
 
 /* ---- the end ---- */
 
+/* One line per reply, for those who want it; the query stays out, credentials come in queries. */
+static void
+access_line(const struct exchange *x)
+{
+	struct key_info key = { .id = STR("") };
+
+	if (x->key != NULL)
+		key_info(x->key, &key);
+	log_info(&x->job, "access", F_TEXT("id", x->id), F_STR("client", conn_peer(x->conn)),
+	    F_STR("method", x->head->method), F_STR("path", x->path), F_INT("status", x->status),
+	    F_INT("bytes", x->bytes), F_INT("ms", loop_mono_ms(x->g->loop) - x->started_ms),
+	    F_STR("key", key.id));
+}
+
 static void
 exchange_stop(struct job *j)
 {
@@ -93,13 +107,13 @@ exchange_stop(struct job *j)
 	IS(x, EXCHANGE_MAGIC);
 	link_drop(&x->link);
 	conn_on_gone(x->conn, NULL, NULL);
+	if (x->g->access_log) /* before the end: what it tells lives until then */
+		access_line(x);
 	(void)err_set(&cut, ERR_CANCELLED, "cut");
 	/* Cancelled: the reply breaks off.  Finished: sink_do_end() said how. */
 	sink_end(conn_sink(x->conn), x->ended && !x->broken ? NULL : &cut);
 	x->conn = NULL;
 	x->g->replies[x->status / 100 < 6 ? x->status / 100 : 0]++;
-	log_debug(&x->job, "request", F_STR("path", x->path), F_INT("status", x->status),
-	    F_INT("bytes", x->bytes), F_INT("ms", loop_mono_ms(x->g->loop) - x->started_ms));
 }
 
 static void
@@ -319,6 +333,9 @@ bad(void *ctx, struct conn *c, const struct err *e, struct str target)
 	h[n++] = (struct header){ STR("x-tollgate-request-id"), str_of(id) };
 	g->requests++;
 	g->replies[err_http(e->code) / 100]++;
+	if (g->access_log)
+		log_info(NULL, "access", F_TEXT("id", id), F_STR("client", conn_peer(c)),
+		    F_INT("status", err_http(e->code)), F_TEXT("why", e->text));
 	buf_init(&b, 0);
 	refusal_body(route_dialect(target), e, &b);
 	sink_head(conn_sink(c), err_http(e->code), h, n, (int64_t)b.n);

@@ -63,6 +63,7 @@ struct gateway {
 	struct listeners *listeners;
 	struct models models;
 	bool draining;
+	bool access_log;               /* one line per reply */
 	uint64_t requests, replies[6]; /* by status / 100 */
 	struct link exchanges;
 };
@@ -101,6 +102,12 @@ void exchange_reply(struct exchange *x, int status, struct str type, struct str 
 void exchange_refuse(struct exchange *x, const struct err *e);
 /* The body of a refusal, for those who write it themselves. */
 void refusal_body(enum dialect d, const struct err *e, struct buf *out);
+
+/* ---- query.c ---- */
+
+/* The query without the parameters that carry a credential (`key`, `access_token`, a virtual key in
+ * any of them): those are the agent's, and never a provider's.  "" for no query. */
+struct str query_clean(struct arena *a, struct str query);
 
 /* ---- route.c ---- */
 

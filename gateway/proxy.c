@@ -21,7 +21,7 @@
 #include "gateway/tap.h"
 
 #define PROXY_MAGIC 0x70727879u
-#define HEADERS_MAX 40
+#define HEADERS_MAX HTTP1_HEADERS_MAX /* all that a head may have: nothing is cut silently */
 #define MODEL_BYTES 256
 #define MAX_TOKENS  100000000
 
@@ -163,7 +163,7 @@ on_head(void *ctx, const struct http1_head *h)
 	for (size_t i = 0; i < h->n && n < HEADERS_MAX; i++) {
 		if (str_ieq(h->h[i].name, STR("content-type")))
 			type = h->h[i].value;
-		if (!is_dropped(h->h[i].name))
+		if (!is_dropped(h->h[i].name) && !http1_nominated(h, h->h[i].name))
 			out[n++] = h->h[i];
 	}
 	p->status = h->status;
@@ -258,8 +258,9 @@ is_forwarded(struct str name)
 static struct str
 target_of(struct exchange *x, const struct provider *to, struct str path)
 {
-	struct str parts[] = { origin_path(to->origin), path,
-		x->query.p != NULL ? STR("?") : STR(""), x->query.p != NULL ? x->query : STR("") };
+	struct str query = query_clean(&x->arena, x->query);
+	struct str parts[] = { origin_path(to->origin), path, query.n > 0 ? STR("?") : STR(""),
+		query };
 
 	return arena_join(&x->arena, parts, COUNT(parts));
 }
@@ -291,7 +292,8 @@ send_up(struct proxy *p, struct provider *to, const char *path, struct err *e)
 	struct http_request r = { .origin = to->origin, .method = STR("POST"), .h = h };
 
 	for (size_t i = 0; i < x->head->n && r.n < HEADERS_MAX; i++)
-		if (is_forwarded(x->head->h[i].name))
+		if (is_forwarded(x->head->h[i].name) &&
+		    !http1_nominated(x->head, x->head->h[i].name))
 			h[r.n++] = x->head->h[i];
 	h[r.n++] = (struct header){ STR("x-api-key"), to->key };
 	h[r.n++] = (struct header){ STR("accept-encoding"), STR("identity") };

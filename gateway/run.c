@@ -247,6 +247,7 @@ listeners_build(struct running *r, struct err *e)
 	char control[4096];
 	int port;
 
+	r->g.access_log = r->settings->access_log;
 	r->g.listeners = listen_new(
 	    r->g.loop, &(struct listen_limits){ .body_bytes = r->settings->body_bytes }, e);
 	if (r->g.listeners == NULL)

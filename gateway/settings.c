@@ -408,7 +408,8 @@ log_read(struct reading *r, struct yaml *y, void *into)
 {
 	static const struct setting rows[] = { { "level", offsetof(struct settings, log_level),
 						   level_read },
-		{ "format", offsetof(struct settings, log_json), format_read }, { NULL, 0, NULL } };
+		{ "format", offsetof(struct settings, log_json), format_read },
+		{ "access", offsetof(struct settings, access_log), bool_read }, { NULL, 0, NULL } };
 
 	(void)rows_read(r, y, "log", rows, into);
 }

@@ -44,7 +44,7 @@ struct settings {
 	size_t servers_n;
 	struct str *server_names, *model_names; /* for the policy files' checks */
 	size_t model_names_n;
-	bool strict, log_json;
+	bool strict, log_json, access_log;
 	enum log_level log_level;
 	int64_t body_bytes;
 };

@@ -21,7 +21,7 @@
 
 #define SESSION_BYTES_MAX 512
 #define ENVELOPE_BYTES    65536
-#define HEADERS_MAX       40
+#define HEADERS_MAX       160 /* ours, 64 of the settings, and what parameters are mirrored */
 #define RELISTEN_MS       30000
 #define STREAM_IDLE_MS    3600000
 
