@@ -52,6 +52,9 @@ models_pick(const struct models *m, struct str requested, struct str *resolved, 
 #define SERVES_ADMIN   4
 #define SERVES_METRICS 8
 #define SERVES_CONTROL 16 /* DATA/control.sock */
+/* Above the bits: which entry of listen. */
+#define SERVES_TAG(entry, serves) ((int)(entry) << 8 | (serves))
+#define SERVES_ENTRY(tag)         ((size_t)(tag) >> 8)
 
 struct gateway {
 	struct loop *loop;

@@ -27,6 +27,8 @@
 
 _Static_assert(OUT_SPARE_BYTES >= LWS_PRE, "lws_write() needs LWS_PRE bytes before the text");
 
+#define GREET_MS 30000 /* for a TLS handshake */
+
 struct pss { /* lws keeps this per connection */
 	struct conn *c;
 };
@@ -126,7 +128,15 @@ conn_pause(struct conn *c, bool paused)
 void
 conn_shut(struct conn *c)
 {
+	if (c->tls)
+		tls_finish(lws_get_ssl(c->wsi));
 	(void)shutdown(lws_get_socket_fd(c->wsi), SHUT_WR);
+}
+
+bool
+conn_greeted(const struct conn *c)
+{
+	return !c->tls || (c->wsi != NULL && tls_greeted(lws_get_ssl(c->wsi)));
 }
 
 /* ---- lws ---- */
@@ -135,8 +145,18 @@ static int
 raw_cb(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
 	struct pss *pss = user;
-	struct conn *c = pss == NULL ? NULL : pss->c;
+	struct conn *c;
 
+	if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS) {
+		struct acceptor *a = lws_vhost_user(in);
+		struct err e;
+
+		if (tls_server_attach(a->tls, user, &e))
+			return 0;
+		log_error(NULL, "no TLS", F_TEXT("why", e.text));
+		return -1;
+	}
+	c = pss == NULL ? NULL : pss->c;
 	if (reason == LWS_CALLBACK_RAW_ADOPT && pss != NULL) {
 		pss->c = lws_get_opaque_user_data(wsi);
 		pss->c->wsi = wsi;
@@ -207,6 +227,7 @@ conn_new(struct acceptor *a)
 	c->ls = ls;
 	c->handler = &a->handler;
 	c->tag = a->tag;
+	c->tls = a->tls != NULL;
 	c->sink.type = &conn_sink_type;
 	link_init(&c->link);
 	link_push(&ls->conns, &c->link);
@@ -223,8 +244,8 @@ conn_adopt(struct acceptor *a, int fd, const struct sockaddr_storage *sa, sockle
 {
 	bool local = a->path[0] != '\0';
 	struct conn *c = conn_new(a);
-	lws_adopt_desc_t desc = { .vh = a->ls->vhost,
-		.type = LWS_ADOPT_SOCKET,
+	lws_adopt_desc_t desc = { .vh = a->vhost,
+		.type = LWS_ADOPT_SOCKET | (a->tls != NULL ? LWS_ADOPT_ALLOW_SSL : 0),
 		.fd = { .sockfd = fd },
 		.vh_prot_name = "http1",
 		.opaque = c };
@@ -242,7 +263,26 @@ conn_adopt(struct acceptor *a, int fd, const struct sockaddr_storage *sa, sockle
 			conn_bury(c);
 		return;
 	}
-	timer_set(a->ls->loop, &c->timer, a->ls->limits.idle_ms, conn_idle_over, c);
+	timer_set(
+	    a->ls->loop, &c->timer, c->tls ? GREET_MS : a->ls->limits.idle_ms, conn_idle_over, c);
+}
+
+/* Of the plain sockets all have one; with certificates each has its own. */
+bool
+acceptor_vhost(struct acceptor *a, struct err *e)
+{
+	struct lws_context_creation_info info = { .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+		.protocols = protocols,
+		.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
+			   LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX |
+			   LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
+		.alpn = "http/1.1",
+		.vhost_name = "tls",
+		.user = a };
+
+	a->vhost = a->tls == NULL ? a->ls->vhost : lws_create_vhost(a->ls->context, &info);
+	return a->vhost != NULL ||
+	       err_set(e, ERR_INTERNAL, "libwebsockets could not start TLS on a listener");
 }
 
 /* ---- life ---- */
@@ -264,7 +304,8 @@ listen_new(struct loop *l, const struct listen_limits *limits, struct err *e)
 	void *foreign[] = { loop_foreign(l) };
 	struct lws_context_creation_info info = { .port = CONTEXT_PORT_NO_LISTEN,
 		.protocols = protocols,
-		.options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+		.options = LWS_SERVER_OPTION_LIBEV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+			   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
 		.foreign_loops = foreign,
 		.pt_serv_buf_size = READ_BYTES };
 
@@ -280,6 +321,7 @@ listen_new(struct loop *l, const struct listen_limits *limits, struct err *e)
 	link_init(&ls->conns);
 	lws_set_log_level(LLL_ERR | LLL_WARN, lws_log);
 	ls->context = lws_create_context(&info);
+	info.options &= ~(uint64_t)LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT; /* the plain sockets' */
 	if (ls->context != NULL)
 		ls->vhost = lws_create_vhost(ls->context, &info);
 	if (ls->vhost != NULL)
@@ -319,6 +361,7 @@ listen_free(struct listeners **lsp)
 	if (ls == NULL)
 		return;
 	*lsp = NULL;
+	timer_stop(&ls->certificates);
 	acceptors_close(ls);
 	lws_context_destroy(ls->context); /* RAW_CLOSE for each */
 	while (!link_empty(&ls->conns)) {
@@ -332,6 +375,7 @@ listen_free(struct listeners **lsp)
 		struct acceptor *a = CONTAINER(ls->acceptors.next, struct acceptor, link);
 
 		link_drop(&a->link);
+		acceptor_tls_free(a);
 		free(a);
 	}
 	free(ls);
@@ -354,6 +398,7 @@ conn_tag(const struct conn *c)
 {
 	return c->tag;
 }
+
 void
 conn_cut(struct conn *c)
 {

@@ -3,8 +3,8 @@
  * listen - the one door to libwebsockets: accepted sockets become requests, replies go out through
  * a struct sink.
  *
- * lws in RAW role carries the bytes (adoption, write buffering, later TLS); the HTTP is ours
- * (base/http1.h).  One request at a time per connection; pipelined ones wait, bounded.
+ * lws in RAW role carries the bytes (adoption, write buffering, TLS with base/tls.h); the HTTP is
+ * ours (base/http1.h).  One request at a time per connection; pipelined ones wait, bounded.
  */
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "base/http1.h"
 #include "base/loop.h"
 #include "base/sink.h"
+#include "base/tls.h"
 
 struct listeners; /* all sockets of this process */
 struct conn;      /* one client connection */
@@ -44,9 +45,16 @@ listen_new(struct loop *l, const struct listen_limits *limits, struct err *e) MU
  * conn_tag(). */
 int listen_tcp(struct listeners *ls, const char *address, const struct listen_handler *h, int tag,
     struct err *e) MUST_CHECK;
+/* The same with certificates; the paths are borrowed for the listeners' life, cert NULL is plain.
+ */
+int listen_tls(struct listeners *ls, const char *address, const struct tls_files *tls,
+    const struct listen_handler *h, int tag, struct err *e) MUST_CHECK;
 /* A unix socket, mode 0600; an old socket file is replaced. */
 bool listen_unix(struct listeners *ls, const char *path, const struct listen_handler *h, int tag,
     struct err *e) MUST_CHECK;
+/* Reads all certificates again, for the handshakes from now on; happens by itself when their files
+ * change.  What cannot be read is logged, and the old one stays. */
+void listen_reload(struct listeners *ls);
 /* No more new connections; idle ones close; busy ones close after their reply. */
 void listen_drain(struct listeners *ls);
 size_t listen_open(const struct listeners *ls); /* connections now */

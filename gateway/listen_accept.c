@@ -115,9 +115,10 @@ tcp_socket(const struct addrinfo *ai, int *port)
 }
 
 int
-listen_tcp(struct listeners *ls, const char *address, const struct listen_handler *h, int tag,
-    struct err *e)
+listen_tls(struct listeners *ls, const char *address, const struct tls_files *tls,
+    const struct listen_handler *h, int tag, struct err *e)
 {
+	struct acceptor *a;
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
 	struct addrinfo *ai = NULL;
@@ -135,8 +136,17 @@ listen_tcp(struct listeners *ls, const char *address, const struct listen_handle
 		    errno == EADDRINUSE ? "the port is in use" : strerrorname_np(errno));
 		return -1;
 	}
-	(void)acceptor_new(ls, fd, h, tag);
-	return number;
+	a = acceptor_new(ls, fd, h, tag);
+	return (tls == NULL || tls->cert == NULL || acceptor_tls(a, tls, e)) && acceptor_vhost(a, e)
+		   ? number
+		   : -1;
+}
+
+int
+listen_tcp(struct listeners *ls, const char *address, const struct listen_handler *h, int tag,
+    struct err *e)
+{
+	return listen_tls(ls, address, NULL, h, tag, e);
 }
 
 bool
@@ -165,7 +175,7 @@ listen_unix(
 		return false;
 	}
 	a = acceptor_new(ls, fd, h, tag);
-	return str_copy(a->path, sizeof(a->path), str_of(path));
+	return acceptor_vhost(a, e) && str_copy(a->path, sizeof(a->path), str_of(path));
 }
 
 void

@@ -8,7 +8,7 @@
  *   any --lws closes, conn_closed()--> freed when no reply is open
  *
  * listen.c is the door to libwebsockets, listen_accept.c makes the sockets, listen_request.c reads
- * requests, listen_reply.c is the sink.
+ * requests, listen_reply.c is the sink, listen_tls.c keeps the certificates.
  *
  * Invariants:
  *  1. `in` holds the current request first (head, then a Content-Length body); spans of the head
@@ -45,7 +45,9 @@ struct acceptor {
 	struct watch *watch;
 	struct timer pause;
 	struct listen_handler handler;
-	char path[108]; /* unix */
+	char path[108];         /* unix */
+	struct tls_server *tls; /* NULL: in the open */
+	struct lws_vhost *vhost;
 };
 
 struct listeners {
@@ -54,6 +56,7 @@ struct listeners {
 	struct lws_context *context;
 	struct lws_vhost *vhost;
 	struct link acceptors, conns;
+	struct timer certificates; /* looks whether their files have changed */
 	size_t open;
 	bool draining;
 };
@@ -74,7 +77,8 @@ struct conn {
 	size_t scanned, head_bytes;
 
 	struct sink sink;
-	struct buf out; /* OUT_SPARE_BYTES, then what waits */
+	struct buf out;    /* OUT_SPARE_BYTES, then what waits */
+	bool tls, greeted; /* greeted: its handshake was seen to be over */
 	bool chunked, head_put, ended, close_after, stalled, paused, cutting, head_request;
 	int64_t promised; /* Content-Length still to come, -1 when streamed */
 	void (*gone)(void *ctx);
@@ -94,6 +98,12 @@ bool conn_blocked(const struct conn *c);            /* something waits in lws */
 void conn_want_write(struct conn *c);               /* conn_writable() when it has left */
 void conn_pause(struct conn *c, bool paused);       /* reading the socket */
 void conn_shut(struct conn *c);                     /* our side of the stream */
+bool conn_greeted(const struct conn *c);            /* the handshake is over, if there is one */
+bool acceptor_vhost(struct acceptor *a, struct err *e) MUST_CHECK; /* of a->tls, or the plain one */
+
+/* listen_tls.c */
+bool acceptor_tls(struct acceptor *a, const struct tls_files *files, struct err *e) MUST_CHECK;
+void acceptor_tls_free(struct acceptor *a); /* when no connection is left */
 
 /* listen_accept.c */
 void acceptors_close(struct listeners *ls);

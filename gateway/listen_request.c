@@ -16,8 +16,15 @@ conn_idle_over(void *ctx)
 {
 	struct conn *c = ctx;
 
-	if (c->state == CONN_IDLE)
-		conn_kill(c);
+	if (c->state != CONN_IDLE)
+		return;
+	/* Armed first for the handshake, which is allowed less time. */
+	if (c->tls && !c->greeted && conn_greeted(c)) {
+		c->greeted = true;
+		timer_set(c->ls->loop, &c->timer, c->ls->limits.idle_ms, conn_idle_over, c);
+		return;
+	}
+	conn_kill(c);
 }
 
 /* What can be said of a request that did not parse: its target, if the first line has one. */

@@ -193,7 +193,8 @@ on_signal(void *ctx, int signo)
 	struct running *r = ctx;
 
 	if (signo == SIGHUP) {
-		log_warn(NULL, "nothing is reloaded yet: restart the gateway");
+		listen_reload(r->g.listeners);
+		log_warn(NULL, "only certificates were read again: restart for the rest");
 		return;
 	}
 	if (r->g.draining) {
@@ -255,8 +256,10 @@ listeners_build(struct running *r, struct err *e)
 	struct listen_handler h = exchange_handler;
 	h.ctx = &r->g;
 	for (size_t i = 0; i < r->settings->listen_n; i++) {
-		port = listen_tcp(r->g.listeners, r->settings->listen[i].address, &h,
-		    r->settings->listen[i].serves, e);
+		const struct listen_entry *l = &r->settings->listen[i];
+
+		port = listen_tls(
+		    r->g.listeners, l->address, &l->tls, &h, SERVES_TAG(i, l->serves), e);
 		if (port < 0)
 			return false;
 		r->ports[i] = port;
@@ -382,6 +385,10 @@ cmd_run(const struct cli *cli)
 	buf_fini(&warnings);
 	if (r.settings == NULL)
 		return cli_fail(&e);
+	if (!settings_files_check(r.settings, &e)) {
+		settings_free(&r.settings);
+		return cli_fail(&e);
+	}
 	log_setup(r.settings->log_level, r.settings->log_json);
 	r.g.loop = loop_new(&e);
 	ok = r.g.loop != NULL && (cli->clock == NULL || clock_use(&r, cli->clock, &e)) &&

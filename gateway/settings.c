@@ -2,13 +2,12 @@
 /*
  * settings - tollgate.yaml, read once at start and by `tollgate check`.
  *
- * One table row per setting, here and in settings_servers.c.  What is unknown is refused with the
- * nearest name, what is planned but not there yet with "not supported yet": nothing in the file is
- * ever ignored.  All problems are told, not only the first.
+ * One table row per setting, here, in settings_listen.c and in settings_servers.c.  What is unknown
+ * is refused with the nearest name, what is planned but not there yet with "not supported yet":
+ * nothing in the file is ever ignored.  All problems are told, not only the first.
  */
 #include "gateway/settings.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -228,111 +227,13 @@ word_read(struct reading *r, struct yaml *y, const struct word *words, int *out)
 	    nearest(near, y->text, names, n));
 }
 
-/* ---- listen ---- */
-
-#define SERVES_DEFAULT (SERVES_MODEL | SERVES_MCP | SERVES_METRICS)
-
-static const struct word serves_words[] = { { "model", SERVES_MODEL }, { "mcp", SERVES_MCP },
-	{ "admin", SERVES_ADMIN }, { "metrics", SERVES_METRICS }, { NULL, 0 } };
-
-struct listen_raw {
-	struct yaml *address, *serves;
-	bool insecure;
-};
-
-static void
-node_read(struct reading *r, struct yaml *y, void *into)
-{
-	(void)r;
-	*(struct yaml **)into = y;
-}
-
-static void
+void
 bool_read(struct reading *r, struct yaml *y, void *into)
 {
 	struct err e;
 
 	if (!yaml_bool(y, into, &e))
 		(void)bad_err(r, &e);
-}
-
-/* "127.0.0.1:8080" or "[::1]:8080": numeric, so that no resolver decides what is loopback. */
-static bool
-address_check(struct reading *r, const struct yaml *y, bool insecure)
-{
-	char host[INET6_ADDRSTRLEN];
-	struct in_addr v4;
-	struct in6_addr v6;
-	struct str text = y->text, port;
-	const char *colon = text.n == 0 ? NULL : memrchr(text.p, ':', text.n);
-	int64_t number;
-	bool loopback;
-
-	if (y->kind != YAML_SCALAR || colon == NULL)
-		return bad(r, y, "an address is IP:PORT, like 127.0.0.1:8080 or [::1]:8080");
-	port = STR_SPAN(colon + 1, text.p + text.n);
-	text = STR_SPAN(text.p, colon);
-	if (text.n > 2 && text.p[0] == '[' && text.p[text.n - 1] == ']')
-		text = (struct str){ text.p + 1, text.n - 2 };
-	if (!str_i64(port, &number) || number < 0 || number > 65535 ||
-	    !str_copy(host, sizeof(host), text))
-		return bad(r, y, "an address is IP:PORT, like 127.0.0.1:8080 or [::1]:8080");
-	if (inet_pton(AF_INET, host, &v4) == 1)
-		loopback = (ntohl(v4.s_addr) >> 24) == 127;
-	else if (inet_pton(AF_INET6, host, &v6) == 1)
-		loopback = IN6_IS_ADDR_LOOPBACK(&v6);
-	else
-		return bad(r, y, "an address is IP:PORT, like 127.0.0.1:8080 or [::1]:8080");
-	if (!loopback && !insecure)
-		return bad(r, y,
-		    "without TLS only loopback is listened on (127.0.0.1, or set insecure: true)");
-	return true;
-}
-
-static void
-listen_one(struct reading *r, struct yaml *y, struct listen_entry *out)
-{
-	static const struct setting rows[] = { { "address", offsetof(struct listen_raw, address),
-						   node_read },
-		{ "serves", offsetof(struct listen_raw, serves), node_read },
-		{ "insecure", offsetof(struct listen_raw, insecure), bool_read },
-		{ "tls", 0, NULL }, { "trusted_proxies", 0, NULL }, { NULL, 0, NULL } };
-	struct listen_raw raw = { 0 };
-
-	if (!rows_read(r, y, "a listen entry", rows, &raw))
-		return;
-	if (raw.address == NULL ||
-	    (raw.serves != NULL && (raw.serves->kind != YAML_LIST || raw.serves->n == 0))) {
-		(void)bad(r, raw.address == NULL ? y : raw.serves,
-		    "a listen entry has address: and serves: [model, mcp, admin, metrics]");
-		return;
-	}
-	if (raw.serves == NULL)
-		out->serves = SERVES_DEFAULT;
-	for (struct yaml *w = raw.serves == NULL ? NULL : raw.serves->kids; w != NULL;
-	     w = w->next) {
-		int one = 0;
-
-		if (word_read(r, w, serves_words, &one))
-			out->serves |= one;
-	}
-	if (address_check(r, raw.address, raw.insecure))
-		out->address = arena_cstr(&r->s->arena, raw.address->text);
-}
-
-static void
-listen_read(struct reading *r, struct yaml *y, void *into)
-{
-	struct settings *s = into;
-
-	if (y->kind != YAML_LIST || y->n == 0 || y->n > SETTINGS_LISTEN_MAX) {
-		(void)bad(r, y,
-		    "listen is a list of 1 to %d entries: - { address: …, serves: […] }",
-		    SETTINGS_LISTEN_MAX);
-		return;
-	}
-	for (struct yaml *one = y->kids; one != NULL; one = one->next)
-		listen_one(r, one, &s->listen[s->listen_n++]);
 }
 
 /* ---- small sections ---- */
@@ -475,10 +376,8 @@ whole_file(const char *path, struct buf *out, struct err *e)
 static void
 defaults(struct settings *s)
 {
-	if (s->listen_n > 0)
-		return;
-	s->listen[s->listen_n++] =
-	    (struct listen_entry){ .address = "127.0.0.1:8080", .serves = SERVES_DEFAULT };
+	if (s->listen_n == 0)
+		s->listen[s->listen_n++] = listen_default();
 }
 
 static void

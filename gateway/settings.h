@@ -5,6 +5,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/tls.h"
+#include "gateway/address.h"
 #include "mcp/mcp.h"
 
 #define SETTINGS_LISTEN_MAX    8
@@ -15,6 +17,11 @@
 struct listen_entry {
 	const char *address;
 	int serves; /* SERVES_* */
+	bool loopback;
+	struct tls_files tls; /* cert NULL: plain HTTP */
+	int tls_line, tls_column;
+	struct str *hosts, *origins; /* what browsers may say, beside what the address implies */
+	size_t hosts_n, origins_n;
 };
 struct provider_entry {
 	struct str name, key;
@@ -33,6 +40,8 @@ struct settings {
 	const char *file, *dir; /* of tollgate.yaml, absolute */
 	struct listen_entry listen[SETTINGS_LISTEN_MAX];
 	size_t listen_n;
+	struct address_range *proxies; /* trusted_proxies */
+	size_t proxies_n;
 	const char *data, *policies, *prices; /* absolute; prices NULL: none */
 	struct provider_entry *providers;
 	size_t providers_n;
@@ -54,6 +63,8 @@ struct settings {
  * `warnings`, one per line.
  */
 struct settings *settings_load(const char *file, struct buf *warnings, struct err *e) MUST_CHECK;
+/* Reads what settings_load() only names: the certificates of listen.  *e as above. */
+bool settings_files_check(const struct settings *s, struct err *e) MUST_CHECK;
 void settings_free(struct settings **sp);
 /* What the core needs of them; borrowed. */
 void settings_core(const struct settings *s, struct core_settings *out);

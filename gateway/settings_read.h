@@ -38,6 +38,7 @@ bool text_read(struct reading *r, struct yaml *y, struct str *out);
 void path_read(struct reading *r, struct yaml *y, void *into); /* const char * */
 void url_read(struct reading *r, struct yaml *y, void *into);  /* const char * */
 void ms_read(struct reading *r, struct yaml *y, void *into);   /* int */
+void bool_read(struct reading *r, struct yaml *y, void *into); /* bool */
 
 /* All return false. */
 bool bad(struct reading *r, const struct yaml *y, const char *fmt, ...) PRINTF(3, 4);
@@ -46,6 +47,11 @@ bool bad_err(struct reading *r, const struct err *e); /* its text has the positi
 void warn_at(struct reading *r, const struct yaml *y, const char *fmt, ...) PRINTF(3, 4);
 #define NEAREST_TEXT 100
 const char *nearest(char out[NEAREST_TEXT], struct str wanted, const struct str *names, size_t n);
+
+/* settings_listen.c */
+void listen_read(struct reading *r, struct yaml *y, void *settings);
+void trusted_proxies_read(struct reading *r, struct yaml *y, void *settings);
+struct listen_entry listen_default(void); /* when the file has no listen: */
 
 /* settings_servers.c */
 void providers_read(struct reading *r, struct yaml *y, void *settings);

@@ -85,6 +85,7 @@ main(int argc, char **argv)
 	luaL_openlibs(L);
 	lua_newtable(L);
 	rig_add_net(L);
+	rig_add_tls(L);
 	rig_add_proc(L);
 	lua_setglobal(L, "sys");
 	int rc = run(L, path, argv[1]);

@@ -25,11 +25,27 @@ local Wire = {}
 Wire.__index = Wire
 
 local function wire(fd) return setmetatable({ fd = rig.own(fd), buf = "" }, Wire) end
+rig.wire = wire
+
+-- Goes on in TLS; false and why when the handshake fails.
+function Wire:secure(options)
+	local t, what, dir = sys.tls(self.fd, options)
+	if not t then return false, what end
+	while true do
+		local ok
+		ok, what, dir = t:handshake()
+		if ok then break end
+		if what ~= "again" or not rig.wait_fd(self.fd, dir) then return false, what end
+	end
+	self.tls = t
+	return true
+end
 
 -- Reads more; false and why at the end of the stream.
 function Wire:fill(until_ms)
 	while true do
-		local data, why = sys.read(self.fd)
+		local data, why
+		if self.tls then data, why = self.tls:read() else data, why = sys.read(self.fd) end
 		if data then
 			self.buf = self.buf .. data
 			return true
@@ -45,7 +61,8 @@ end
 function Wire:send(bytes)
 	local at = 0
 	while at < #bytes do
-		local n, why = sys.write(self.fd, bytes, at)
+		local n, why
+		if self.tls then n, why = self.tls:write(bytes, at) else n, why = sys.write(self.fd, bytes, at) end
 		if n then
 			at = at + n
 		elseif why ~= "again" then
@@ -156,7 +173,7 @@ function Wire:piece(bytes) return self:send(string.format("%x\r\n%s\r\n", #bytes
 function Wire:end_stream() return self:send("0\r\n\r\n") end
 
 -- Listens; serve(wire) runs as a party of its own for each connection.
-function rig.server(serve)
+function rig.server(serve, tls)
 	local fd, port = sys.listen()
 	rig.own(fd)
 	spawn(function()
@@ -165,7 +182,7 @@ function rig.server(serve)
 			if c then
 				spawn(function()
 					local w = wire(c)
-					serve(w)
+					if not tls or w:secure(tls) then serve(w) end
 					rig.close(c)
 				end)
 			else
@@ -178,7 +195,8 @@ end
 
 -- True when the peer has gone while we hold its reply.
 local function peer_gone(w)
-	local data, why = sys.read(w.fd)
+	local data, why
+	if w.tls then data, why = w.tls:read() else data, why = sys.read(w.fd) end
 	if data then w.buf = w.buf .. data end
 	return not data and why ~= "again"
 end
@@ -291,8 +309,8 @@ function provider(options)
 				return
 			end
 		end
-	end)
-	p.url = "http://127.0.0.1:" .. p.port
+	end, p.options.tls and { server = true, cert = p.options.tls.cert, key = p.options.tls.key })
+	p.url = p.options.tls and "https://localhost:" .. p.port or "http://127.0.0.1:" .. p.port
 	return p
 end
 
@@ -308,6 +326,13 @@ function Client:wire()
 		local fd, why = sys.connect(self.port or self.path, self.window)
 		if not fd then rig.fail("cannot connect to " .. tostring(self.port or self.path) .. ": " .. why) end
 		self.w = wire(fd)
+		if self.tls then
+			local ok, what = self.w:secure(self.tls)
+			if not ok then
+				self:close()
+				error({ failed = "no TLS with " .. self.port .. ": " .. tostring(what), tls = what }, 0)
+			end
+		end
 	end
 	return self.w
 end

@@ -79,9 +79,9 @@ test_mistakes(void)
 	    "tollgate.yaml:2:1: unknown key \"providres\" in tollgate.yaml (did you mean "
 	    "\"providers\"?)");
 	expect("a planned key", V "views: {}\n", "tollgate.yaml:2:1: ");
-	expect("tls is not there yet",
+	expect("tls without files",
 	    V "listen:\n  - { address: \"127.0.0.1:1\", serves: [mcp], tls: {} }\n",
-	    "not supported yet");
+	    "tollgate.yaml:3:51: tls needs cert and key");
 	expect("a network needs TLS or a word", V "listen:\n  - { address: \"0.0.0.0:80\" }\n",
 	    "insecure: true");
 	expect("a name is not loopback", V "listen:\n  - { address: \"127.example.com:80\" }\n",
