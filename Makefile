@@ -15,7 +15,7 @@ CC       ?= gcc
 comma    := ,
 SAN      ?=
 B        ?= build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
-PKGS     := libwebsockets libcurl libcjson yaml-0.1 sqlite3 openssl
+PKGS     := libwebsockets libcurl yaml-0.1 sqlite3 openssl
 PREFIX   ?= /usr/local
 
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
@@ -27,7 +27,7 @@ endif
 HARDEN   := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection
 OPT      ?= -O2 -g
 BASE_CFLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -Werror -fno-common -fno-strict-aliasing -fPIE
-BASE_LDFLAGS := -pie -Wl,-z,relro,-z,now
+BASE_LDFLAGS := -pie -Wl,-z,relro,-z,now,--as-needed
 # Sanitizers slow everything; asserts that bound time read SANITIZED.
 ifneq ($(SAN),)
 BASE_CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -DSANITIZED=1
@@ -110,7 +110,7 @@ build/bench/%: bench/%.c
 
 # ---- what a person types ----
 BUILD_DEPS := gcc make pkg-config libc6-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev \
-              libcurl4-openssl-dev libcjson-dev libyaml-dev libsqlite3-dev libssl-dev liblua5.4-dev
+              libcurl4-openssl-dev libyaml-dev libsqlite3-dev libssl-dev liblua5.4-dev
 TEST_DEPS  := openssl tzdata
 LINT_DEPS  := clang clang-format clang-tidy cppcheck libclang-rt-14-dev
 BENCH_DEPS := nginx-light wrk

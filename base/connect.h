@@ -21,7 +21,6 @@ struct connection;
 typedef void connect_done_f(void *ctx, struct connection *c, const struct err *e);
 struct connecting;
 
-bool connect_init(struct err *e) MUST_CHECK; /* once per process */
 /* NULL with *e, or started; done never runs before this has returned. */
 struct connecting *connect_start(struct loop *l, const struct connect_settings *s,
     connect_done_f *done, void *ctx, struct err *e) MUST_CHECK;

@@ -84,13 +84,10 @@ static void call_read(struct http_call *c);
 /* ---- origins ---- */
 
 struct http_pool *
-http_pool_new(struct loop *l, struct err *e)
+http_pool_new(struct loop *l)
 {
-	struct http_pool *p;
+	struct http_pool *p = mem_zalloc(sizeof(*p));
 
-	if (!connect_init(e))
-		return NULL;
-	p = mem_zalloc(sizeof(*p));
 	p->loop = l;
 	p->read = mem_alloc(READ_BYTES);
 	link_init(&p->origins);

@@ -26,7 +26,7 @@ struct origin_settings {
 };
 struct http_pool;
 struct origin;
-struct http_pool *http_pool_new(struct loop *l, struct err *e) MUST_CHECK;
+struct http_pool *http_pool_new(struct loop *l);
 void http_pool_free(struct http_pool **p);
 struct origin *
 origin_new(struct http_pool *p, const struct origin_settings *s, struct err *e) MUST_CHECK;

@@ -11,6 +11,8 @@
 
 #include "gateway/listen_conn.h"
 
+#define LARGE_BYTES ((size_t)16 * 1024) /* of a first piece: it has a body worth the care */
+
 void
 conn_idle_over(void *ctx)
 {
@@ -212,6 +214,21 @@ request_read(struct conn *c)
 		body_read(c);
 }
 
+/* The first bytes of a large request: makes room for all of it before they are copied, which else
+ * would happen twice.  Whatever is wrong with the head is found when it is read in place. */
+static void
+body_expect(struct conn *c, struct str bytes)
+{
+	size_t scanned = 0, head = 0;
+	struct err e;
+
+	if (c->head == NULL)
+		c->head = mem_alloc(sizeof(*c->head));
+	if (http1_request(bytes, &scanned, c->head, &head, &e) == HTTP1_DONE &&
+	    c->head->framing == HTTP1_LENGTH && c->head->length_bytes <= c->ls->limits.body_bytes)
+		(void)buf_room(&c->in, head + (size_t)c->head->length_bytes);
+}
+
 void
 conn_read(struct conn *c, struct str bytes)
 {
@@ -244,6 +261,8 @@ conn_read(struct conn *c, struct str bytes)
 		return;
 	case CONN_IDLE:
 	case CONN_HEAD:
+		if (c->in.n == 0 && bytes.n >= LARGE_BYTES)
+			body_expect(c, bytes);
 		buf_put(&c->in, bytes);
 		request_read(c);
 		return;

@@ -304,8 +304,8 @@ parts_build(struct running *r, struct err *e)
 	r->g.core = core_open(r->g.loop, &core, e);
 	if (r->g.core == NULL || !first_key(r, e))
 		return false;
-	r->g.pool = http_pool_new(r->g.loop, e);
-	if (r->g.pool == NULL || !providers_build(r, e))
+	r->g.pool = http_pool_new(r->g.loop);
+	if (!providers_build(r, e))
 		return false;
 	r->g.hub = hub_new(r->g.loop, r->g.core, r->g.pool,
 	    &(struct hub_settings){

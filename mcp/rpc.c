@@ -78,10 +78,15 @@ rpc_parse(struct str text, bool ours, struct rpc *m, struct err *e)
 		{ .name = STR("method") }, { .name = STR("params") }, { .name = STR("result") },
 		{ .name = STR("error") } };
 	struct err why;
+	bool unique;
 
 	*m = (struct rpc){ .bad = RPC_PARSE };
-	if (!json_check(text, false, e))
-		return false;
+	unique = json_check(text, ours, e);
+	if (!unique) {
+		why = *e;
+		if (!ours || !json_check(text, false, e))
+			return false; /* no JSON at all; else a key is there twice, see below */
+	}
 	m->bad = RPC_REQUEST;
 	if (!json_fields(text, f, COUNT(f), e))
 		return false;
@@ -90,7 +95,7 @@ rpc_parse(struct str text, bool ours, struct rpc *m, struct err *e)
 		f[1].raw = STR_NONE;
 	if (!id_take(m, f[1].raw, e))
 		return false;
-	if (ours && !json_check(text, true, &why))
+	if (!unique)
 		return bad(m, e, why.text);
 	if (f[0].raw.p == NULL || !json_string_is(f[0].raw, STR("2.0")))
 		return bad(m, e, "jsonrpc must be \"2.0\"");

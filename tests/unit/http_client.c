@@ -654,12 +654,10 @@ main(void)
 {
 	int port, server = serve(&port, 64);
 	struct origin *o;
-	struct err e;
 
 	rig_start();
 	job_init(&root, &root_type, NULL, NULL, NULL);
-	pool = http_pool_new(rig.loop, &e);
-	CHECK(pool != NULL);
+	pool = http_pool_new(rig.loop);
 	rig_run();
 	o = origin_at(port, (struct origin_settings){ 0 });
 	test_urls();

@@ -778,7 +778,7 @@ setup(int upstream_port, const char *path, bool timing)
 	CHECK(port > 0);
 	CHECK(listen_unix(all, path, &handler, 2, &e));
 	CHECK(listen_tcp(all, "localhost:80", &handler, 1, &e) < 0);
-	pool = http_pool_new(rig.loop, &e);
+	pool = http_pool_new(rig.loop);
 	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%d", upstream_port);
 	up = origin_new(pool, &(struct origin_settings){ .url = url }, &e);
 	CHECK(up != NULL);

@@ -341,15 +341,13 @@ test_all(void)
 int
 main(void)
 {
-	struct err e;
 	char path[64];
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	CHECK(mkdtemp(dir) != NULL);
 	rig_start();
 	job_init(&root, &root_type, NULL, NULL, NULL);
-	pool = http_pool_new(rig.loop, &e);
-	CHECK(pool != NULL);
+	pool = http_pool_new(rig.loop);
 	CHECK(certificate());
 	rig_run();
 	test_all();

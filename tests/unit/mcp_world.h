@@ -209,8 +209,7 @@ world_init(struct world *w)
 	log_setup(LOG_LEVEL_ERROR, false);
 	w->loop = loop_new(&e);
 	ASSERT(w->loop != NULL);
-	w->pool = http_pool_new(w->loop, &e);
-	ASSERT(w->pool != NULL);
+	w->pool = http_pool_new(w->loop);
 	link_init(&w->core.open);
 	w->all = (struct key){ .id = "k_all", .prefix = { "" } };
 	w->some = (struct key){ .id = "k_some", .prefix = { "demo/get_", "demo/search" } };
