@@ -141,6 +141,7 @@ struct ask {
 	struct pass *parent; /* a script's calls name the run; NULL otherwise */
 	struct str session, tool_use; /* join keys of the client, "" when it gave none; clipped */
 	struct str client;            /* "claude-code/2.1.330 …", clipped */
+	struct str address;           /* where the request came from, clipped; "" when nowhere */
 	struct str view;              /* later: the MCP view; "" = all */
 };
 
@@ -188,7 +189,7 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	} at[4];
 	size_t at_n;
 	struct str name; /* copies, in the pass's own arena */
-	struct str session, tool_use, client, why;
+	struct str session, tool_use, client, address, why;
 	struct str common;  /* of its audit rows' text */
 	struct arena arena; /* small: freed by leave */
 };
