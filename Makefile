@@ -119,7 +119,6 @@ deps:
 	@sh tests/deps.sh $(BUILD_DEPS)
 run: deps
 	@$(MAKE) --no-print-directory all >/dev/null
-	@mkdir -p data
 	@exec $(B)/tollgate run -c policies/examples/solo/tollgate.yaml
 test: deps
 	@sh tests/deps.sh $(TEST_DEPS)

@@ -10,10 +10,12 @@
  */
 #include "policies/store.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STORE_VERSION 1
 #define BUSY_MS       200 /* the scribe tries again; a reader gives up */
@@ -130,13 +132,30 @@ db_open(const char *data_dir, int flags, struct err *e)
 	return NULL;
 }
 
+/* Nobody else's to read, whatever the umask; SQLite gives its other files the same mode. */
+static void
+file_make(const char *data_dir)
+{
+	char path[4096];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/tollgate.db", data_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0) /* else db_open() says why */
+		(void)close(fd);
+}
+
 struct store *
 store_open(const char *data_dir, struct err *e)
 {
-	struct store *s = db_open(data_dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e);
-	bool ok = s != NULL && run(s, "PRAGMA journal_mode=WAL", e) &&
-		  run(s, "PRAGMA synchronous=FULL", e) &&
-		  run(s, "PRAGMA wal_autocheckpoint=4000", e) && migrate(s, e);
+	struct store *s;
+	bool ok;
+
+	file_make(data_dir);
+	s = db_open(data_dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e);
+	ok = s != NULL && run(s, "PRAGMA journal_mode=WAL", e) &&
+	     run(s, "PRAGMA synchronous=FULL", e) && run(s, "PRAGMA wal_autocheckpoint=4000", e) &&
+	     migrate(s, e);
 
 	for (int i = 0; ok && i < SQL_N; i++)
 		ok = sqlite3_prepare_v3(s->db, sql_text[i], -1, SQLITE_PREPARE_PERSISTENT,

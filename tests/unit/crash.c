@@ -326,11 +326,40 @@ test_stop_while_locked(void)
 	CHECK(verified());
 }
 
+/* In a folder that others may enter, too. */
+static void
+test_modes(void)
+{
+	static const char *const names[] = { "tollgate.db", "tollgate.db-wal", "lock",
+		"journal.1" };
+	struct err e;
+	struct loop *l;
+	struct core *c;
+
+	TEST("what is kept is the gateway's own to read");
+	CHECK(mkdir(data, 0755) == 0);
+	(void)umask(0022);
+	c = open_core(&l, &e);
+	CHECK(c != NULL);
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		char path[128];
+		struct stat st;
+
+		(void)snprintf(path, sizeof(path), "%s/%s", data, names[i]);
+		CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+	}
+	core_close(&c);
+	loop_free(&l);
+}
+
 int
 main(void)
 {
 	log_setup(LOG_LEVEL_ERROR, false);
 	bundle_make();
+	test_modes();
 	test_recovery_is_killed();
 	test_rotation();
 	test_stop_while_locked();

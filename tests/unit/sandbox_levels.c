@@ -72,7 +72,7 @@ be_gateway(enum sandbox_level want, bool require_full, const char *why)
 	while (sandbox_level(b) == SANDBOX_STARTING)
 		loop_turn(l);
 	CHECK_EQ_S(sandbox_level_word(sandbox_level(b)), sandbox_level_word(want));
-	if (!CHECK(strstr(sandbox_why(b), why) != NULL))
+	if (*why != '\0' && !CHECK(strstr(sandbox_why(b), why) != NULL))
 		printf("\twhy: %s\n", sandbox_why(b));
 	if (want == SANDBOX_UNAVAILABLE) {
 		CHECK(sandbox_run(b, &root, &s, &ev, &over, &e) == NULL);
@@ -122,6 +122,31 @@ test_as_child(const struct lack *c, bool drop)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* Whether this host has everything: a chroot or a container may not, and then what is taken away
+ * is not the first thing missing. */
+static bool
+host_is_full(void)
+{
+	struct sandbox_settings set = { .worker = "build/sandbox-worker" };
+	struct err e;
+	struct loop *l = loop_new(&e);
+	struct sandbox *b = l == NULL ? NULL : sandbox_new(l, &set, &e);
+	bool full;
+
+	if (b == NULL)
+		return false;
+	while (sandbox_level(b) == SANDBOX_STARTING)
+		loop_turn(l);
+	full = sandbox_level(b) == SANDBOX_FULL;
+	if (!full)
+		printf(
+		    "this host is %s: %s\n", sandbox_level_word(sandbox_level(b)), sandbox_why(b));
+	sandbox_free(&b);
+	jobs_reap();
+	loop_free(&l);
+	return full;
+}
+
 int
 main(void)
 {
@@ -137,10 +162,19 @@ main(void)
 		{ "no capset", SYS_capset, SANDBOX_UNAVAILABLE, false, "capabilities" },
 	};
 
+	bool full = host_is_full();
+
 	for (size_t i = 0; i < COUNT(lacks); i++) {
-		test_as_child(&lacks[i], false);
+		struct lack one = lacks[i];
+
+		if (!full) {
+			one.why = "";
+			if (one.want == SANDBOX_FULL)
+				one.want = SANDBOX_REDUCED;
+		}
+		test_as_child(&one, false);
 		if (geteuid() == 0)
-			test_as_child(&lacks[i], true);
+			test_as_child(&one, true);
 	}
 	return check_done();
 }
