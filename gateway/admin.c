@@ -7,9 +7,12 @@
  */
 #include "gateway/admin.h"
 
+#include <string.h>
+
 #include "base/json.h"
 
-#define ARENA_BYTES ((size_t)1 << 20)
+#define ARENA_BYTES   ((size_t)1 << 20)
+#define OVERLAP_S_MAX (90 * 86400)
 
 struct work {
 	const struct admin_request *r;
@@ -88,6 +91,21 @@ keys_list(struct work *w)
 	return true;
 }
 
+/* The only place where a secret is said. */
+static void
+made_put(struct work *w, struct key *k, char secret[KEY_SECRET_BYTES + 1])
+{
+	struct key_info i;
+
+	key_info(k, &i);
+	buf_puts(w->out, "{\"id\":");
+	buf_json_str(w->out, i.id);
+	buf_printf(w->out, ",\"key\":\"%s\",\"name\":", secret);
+	buf_json_str(w->out, i.name);
+	buf_putc(w->out, '}');
+	explicit_bzero(secret, KEY_SECRET_BYTES);
+}
+
 static bool
 keys_create(struct work *w)
 {
@@ -96,42 +114,87 @@ keys_create(struct work *w)
 		.customer = body_text(w, "customer"),
 		.team = body_text(w, "team"),
 		.user = body_text(w, "user") };
-	struct key_info i;
 	struct str raw;
 	struct key *k;
 
-	if (json_get(w->r->body, STR("expires_ns"), &raw))
-		(void)json_i64(raw, &spec.expires_ns);
+	if (json_get(w->r->body, STR("expires_ns"), &raw) &&
+	    (!json_i64(raw, &spec.expires_ns) || spec.expires_ns < 0))
+		return err_set(w->e, ERR_INVALID, "expires_ns is a time in nanoseconds");
+	spec.admin = json_get(w->r->body, STR("admin"), &raw) && str_eq(raw, STR("true"));
 	k = key_create(w->r->core, &spec, w->r->actor, secret, w->e);
+	if (k != NULL)
+		made_put(w, k, secret);
+	return k != NULL;
+}
+
+static bool
+keys_rotate(struct work *w)
+{
+	struct key *k = key_wanted(w, body_text(w, "key"));
+	char secret[KEY_SECRET_BYTES + 1];
+	int64_t overlap_s = 0;
+	struct str raw;
+
 	if (k == NULL)
 		return false;
-	key_info(k, &i);
-	buf_puts(w->out, "{\"id\":");
-	buf_json_str(w->out, i.id);
-	buf_printf(w->out, ",\"key\":\"%s\",\"name\":", secret);
-	buf_json_str(w->out, i.name);
-	buf_putc(w->out, '}');
-	return true;
+	if (!json_get(w->r->body, STR("overlap_s"), &raw) || !json_i64(raw, &overlap_s) ||
+	    overlap_s < 0 || overlap_s > OVERLAP_S_MAX)
+		return err_set(w->e, ERR_INVALID, "the overlap is 0 to 90 days");
+	k = key_rotate(w->r->core, k, overlap_s * 1000000000, w->r->actor, secret, w->e);
+	if (k != NULL)
+		made_put(w, k, secret);
+	return k != NULL;
+}
+
+static bool
+state_read(struct str word, enum key_state *out)
+{
+	for (enum key_state st = KEY_ACTIVE; st <= KEY_REVOKED; st++)
+		if (str_eq(word, str_of(state_word(st)))) {
+			*out = st;
+			return true;
+		}
+	return false;
+}
+
+/* All keys of one user: who leaves the company. */
+static bool
+user_state(struct work *w, struct str user, enum key_state st)
+{
+	struct key_info i;
+	bool any = false;
+
+	buf_putc(w->out, '[');
+	for (struct key *k = key_next(w->r->core, NULL); k != NULL; k = key_next(w->r->core, k)) {
+		key_info(k, &i);
+		if (!str_eq(i.user, user) || (i.state == KEY_REVOKED && st != KEY_REVOKED))
+			continue;
+		if (!key_set_state(w->r->core, k, st, w->r->actor, w->e))
+			return false;
+		if (any)
+			buf_putc(w->out, ',');
+		any = true;
+		key_put(w, k);
+	}
+	buf_putc(w->out, ']');
+	return any ||
+	       err_set(w->e, ERR_NOT_FOUND,
+		   "no key belongs to user \"" STR_FMT "\" (tollgate key list)", STR_ARG(user));
 }
 
 static bool
 keys_state(struct work *w)
 {
-	struct key *k = key_wanted(w, body_text(w, "key"));
-	struct str word = body_text(w, "state");
+	struct str name = body_text(w, "key"), user = body_text(w, "user");
 	enum key_state st;
+	struct key *k;
 
-	if (k == NULL)
-		return false;
-	if (str_eq(word, STR("active")))
-		st = KEY_ACTIVE;
-	else if (str_eq(word, STR("disabled")))
-		st = KEY_DISABLED;
-	else if (str_eq(word, STR("revoked")))
-		st = KEY_REVOKED;
-	else
+	if (!state_read(body_text(w, "state"), &st))
 		return err_set(w->e, ERR_INVALID, "state is active, disabled or revoked");
-	if (!key_set_state(w->r->core, k, st, w->r->actor, w->e))
+	if (name.n == 0 && user.n > 0)
+		return user_state(w, user, st);
+	k = key_wanted(w, name);
+	if (k == NULL || !key_set_state(w->r->core, k, st, w->r->actor, w->e))
 		return false;
 	key_put(w, k);
 	return true;
@@ -204,6 +267,15 @@ tools(struct work *w)
 	return true;
 }
 
+static bool
+servers(struct work *w)
+{
+	if (w->r->hub == NULL)
+		return err_set(w->e, ERR_STORE, "no gateway runs for this config (tollgate run)");
+	hub_servers_json(w->r->hub, w->out);
+	return true;
+}
+
 static const struct route {
 	const char *method, *path;
 	bool (*answer)(struct work *w);
@@ -212,8 +284,10 @@ static const struct route {
 	{ "POST", "/admin/api/keys", keys_create },
 	{ "GET", "/admin/api/keys/show", keys_show },
 	{ "POST", "/admin/api/keys/state", keys_state },
+	{ "POST", "/admin/api/keys/rotate", keys_rotate },
 	{ "GET", "/admin/api/quota", quota },
 	{ "GET", "/admin/api/tools", tools },
+	{ "GET", "/admin/api/servers", servers },
 };
 
 static int

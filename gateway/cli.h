@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/text.h"
 #include "gateway/settings.h"
@@ -18,13 +19,29 @@
 
 struct cli { /* what was typed, after options */
 	const char *config;
-	bool json, managed;
+	bool json, managed, admin;
 	const char *name, *customer, *team, *user, *expires, *key, *by, *since, *scope, *clock, *n;
+	const char *from, *out, *overlap, *url, *key_env;
 	const char *words[CLI_WORDS_MAX]; /* after the command's own words */
 	size_t words_n;
 };
 int cli_fail(const struct err *e); /* prints it; 1 */
 int cli_usage(const char *text);   /* 2 */
+
+/* ---- cli.c: what the commands share ---- */
+
+/* Asks the admin API; prints the JSON with --json, else leaves it in *out for the caller to show
+ * (true).  *out is made in any case. */
+bool cli_asked(const struct cli *cli, const char *method, struct str target, struct str body,
+    struct buf *out, int *code);
+/* A member as text, "" when absent; numbers and words as they stand. */
+struct str cli_text(struct str object, const char *name, struct arena *a);
+int64_t cli_number(struct str object, const char *name);             /* 0 when absent */
+void cli_member(struct buf *b, const char *name, const char *value); /* of a JSON object */
+void cli_query(struct buf *b, const char *name, const char *value);  /* ?name=value */
+/* "2026-12-31" (its end, UTC), or "90d", "12h", "30m" from now. */
+bool cli_time(const char *text, int64_t *ns);
+bool cli_span(const char *text, int64_t *seconds); /* "7d", "24h", "30m" */
 
 int cmd_run(const struct cli *cli);
 int cmd_check(const struct cli *cli);
@@ -35,6 +52,7 @@ int cmd_script(const struct cli *cli);
 int cmd_usage(const struct cli *cli);
 int cmd_quota(const struct cli *cli);
 int cmd_audit(const struct cli *cli);
+int cmd_servers(const struct cli *cli);
 
 /* cli_client.c: a request to the running gateway of this config, or, without one, to a core that is
  * opened here for the purpose.  The reply's body goes to `out`; false with *e for any refusal. */

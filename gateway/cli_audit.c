@@ -31,47 +31,7 @@ data_of(const struct cli *cli, char out[4096], struct err *e)
 	return true;
 }
 
-static int64_t
-number_of(struct str object, const char *name)
-{
-	struct str raw;
-	int64_t n = 0;
-
-	return json_get(object, str_of(name), &raw) && json_i64(raw, &n) ? n : 0;
-}
-
-static struct str
-text_of(struct str object, const char *name, struct arena *a)
-{
-	struct str raw, s = STR("");
-
-	if (json_get(object, str_of(name), &raw))
-		(void)json_string(raw, a, &s);
-	return s;
-}
-
 /* ---- usage ---- */
-
-/* "7d", "24h", "30m": seconds back from now; -1 when malformed. */
-static int64_t
-since_read(const char *text)
-{
-	char *end;
-	long n = strtol(text, &end, 10);
-
-	if (n < 0 || n > 100000 || end == text || end[0] == '\0' || end[1] != '\0')
-		return -1;
-	switch (end[0]) {
-	case 'd':
-		return n * 86400;
-	case 'h':
-		return n * 3600;
-	case 'm':
-		return n * 60;
-	default:
-		return -1;
-	}
-}
 
 static void
 usage_print(struct str rows)
@@ -87,14 +47,14 @@ usage_print(struct str rows)
 		while (json_next(&it, &key, &r))
 			(void)printf("%-28.*s %9lld %9lld %6lld %8lld %12lld %12lld %7lld.%06lld "
 				     "%12lld\n",
-			    STR_ARG(text_of(r, "name", &a)), (long long)number_of(r, "requests"),
-			    (long long)number_of(r, "calls"), (long long)number_of(r, "runs"),
-			    (long long)number_of(r, "refused"),
-			    (long long)number_of(r, "input_tokens"),
-			    (long long)number_of(r, "output_tokens"),
-			    (long long)(number_of(r, "cost_nusd") / 1000000000),
-			    (long long)(number_of(r, "cost_nusd") % 1000000000 / 1000),
-			    (long long)number_of(r, "kept_bytes"));
+			    STR_ARG(cli_text(r, "name", &a)), (long long)cli_number(r, "requests"),
+			    (long long)cli_number(r, "calls"), (long long)cli_number(r, "runs"),
+			    (long long)cli_number(r, "refused"),
+			    (long long)cli_number(r, "input_tokens"),
+			    (long long)cli_number(r, "output_tokens"),
+			    (long long)(cli_number(r, "cost_nusd") / 1000000000),
+			    (long long)(cli_number(r, "cost_nusd") % 1000000000 / 1000),
+			    (long long)cli_number(r, "kept_bytes"));
 	arena_free(&a);
 }
 
@@ -108,10 +68,10 @@ cmd_usage(const struct cli *cli)
 	bool ok;
 
 	if (cli->since != NULL) {
-		int64_t back = since_read(cli->since);
+		int64_t back;
 		struct timespec now;
 
-		if (back < 0)
+		if (!cli_span(cli->since, &back))
 			return cli_usage("--since takes 30m, 24h or 7d");
 		(void)clock_gettime(CLOCK_REALTIME, &now);
 		since_ns = ((int64_t)now.tv_sec - back) * 1000000000;
@@ -164,10 +124,10 @@ keep_row(void *ctx, int64_t seq, struct str event)
 	}
 	r = &all->row[all->n++];
 	r->event = arena_str(&all->a, event);
-	r->id = text_of(r->event, "id", &all->a);
-	r->parent = text_of(r->event, "parent", &all->a);
-	r->tool_use = text_of(r->event, "tool_use", &all->a);
-	r->tool_uses = text_of(r->event, "tool_uses", &all->a);
+	r->id = cli_text(r->event, "id", &all->a);
+	r->parent = cli_text(r->event, "parent", &all->a);
+	r->tool_use = cli_text(r->event, "tool_use", &all->a);
+	r->tool_uses = cli_text(r->event, "tool_uses", &all->a);
 	r->shown = false;
 	return true;
 }
@@ -175,21 +135,21 @@ keep_row(void *ctx, int64_t seq, struct str event)
 static void
 row_print(struct row *r, int depth, struct arena *a)
 {
-	int64_t entered = number_of(r->event, "entered_ns");
+	int64_t entered = cli_number(r->event, "entered_ns");
 	time_t s = (time_t)(entered / 1000000000);
 	struct tm tm;
-	struct str verdict = text_of(r->event, "verdict", a), end = text_of(r->event, "end", a);
-	struct str use = text_of(r->event, "tool_use", a);
+	struct str verdict = cli_text(r->event, "verdict", a), end = cli_text(r->event, "end", a);
+	struct str use = cli_text(r->event, "tool_use", a);
 
 	(void)gmtime_r(&s, &tm);
 	(void)printf("%*s%02d:%02d:%02d.%03d %.*s %.*s %.*s%s%.*s", depth * 2, "", tm.tm_hour,
 	    tm.tm_min, tm.tm_sec, (int)(entered / 1000000 % 1000), STR_ARG(r->id),
-	    STR_ARG(text_of(r->event, "kind", a)), STR_ARG(text_of(r->event, "name", a)), " ",
+	    STR_ARG(cli_text(r->event, "kind", a)), STR_ARG(cli_text(r->event, "name", a)), " ",
 	    STR_ARG(str_eq(verdict, STR("ok")) ? end : verdict));
-	if (number_of(r->event, "cost_nusd") > 0)
+	if (cli_number(r->event, "cost_nusd") > 0)
 		(void)printf(" %lld.%06lld USD",
-		    (long long)(number_of(r->event, "cost_nusd") / 1000000000),
-		    (long long)(number_of(r->event, "cost_nusd") % 1000000000 / 1000));
+		    (long long)(cli_number(r->event, "cost_nusd") / 1000000000),
+		    (long long)(cli_number(r->event, "cost_nusd") % 1000000000 / 1000));
 	if (use.n > 0)
 		(void)printf(" (" STR_FMT ")", STR_ARG(use));
 	(void)fputc('\n', stdout);
@@ -229,7 +189,7 @@ static int
 by_entered(const void *a, const void *b)
 {
 	const struct row *x = a, *y = b;
-	int64_t dx = number_of(x->event, "entered_ns"), dy = number_of(y->event, "entered_ns");
+	int64_t dx = cli_number(x->event, "entered_ns"), dy = cli_number(y->event, "entered_ns");
 
 	return dx < dy ? -1 : dx > dy;
 }
@@ -242,7 +202,7 @@ rows_print(struct rows *all)
 
 	qsort(all->row, all->n, sizeof(*all->row), by_entered);
 	for (size_t i = 0; i < all->n && session.n == 0; i++)
-		session = text_of(all->row[i].event, "session", &all->a);
+		session = cli_text(all->row[i].event, "session", &all->a);
 	if (session.n > 0)
 		(void)printf("session " STR_FMT "\n", STR_ARG(session));
 	for (size_t i = 0; i < all->n; i++) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control - /admin/api on DATA/control.sock.
+ * control - /admin/api on DATA/control.sock, and over TCP where `admin` is served.
  *
  * The socket is 0600 and the peer's uid is checked all the same: ours or root is Admin and appears
- * in the audit as local:UID.  A script run from the shell is a call of the hub's `lua` with the
- * key's own rights.
+ * in the audit as local:UID.  Over TCP an admin token is needed, whose id appears there.  A script
+ * run from the shell is a call of the hub's `lua` with the key's own rights.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -135,11 +135,32 @@ script_run(struct exchange *x)
 		    .name = STR("lua"),
 		    .args = arena_str(&x->arena, buf_str(&args)),
 		    .client = conn_peer(x->conn),
-		    .address = conn_peer(x->conn),
 		    .meta = STR("{\"" CODEMODE_REPORT_KEY "\":true}") },
 		script_done, s, &e) == NULL)
 		exchange_refuse(x, &e);
 	buf_fini(&args);
+}
+
+/* Whose request, as the audit names them; false: refused. */
+static bool
+actor_of(struct exchange *x, struct str *actor)
+{
+	struct key_info i;
+	struct err e;
+
+	if ((conn_tag(x->conn) & SERVES_CONTROL) == 0) {
+		if (!exchange_identify_admin(x))
+			return false;
+		key_info(x->key, &i);
+		*actor = i.id;
+		return true;
+	}
+	*actor = conn_peer(x->conn);
+	if (conn_uid(x->conn) == 0 || conn_uid(x->conn) == getuid())
+		return true;
+	(void)err_set(&e, ERR_DENIED, "only the gateway's own user and root may do this");
+	exchange_refuse(x, &e);
+	return false;
 }
 
 void
@@ -150,15 +171,10 @@ control_request(struct exchange *x)
 		.method = x->head->method,
 		.path = x->path,
 		.query = x->query,
-		.body = x->body,
-		.actor = conn_peer(x->conn) };
-	struct err e;
+		.body = x->body };
 
-	if (conn_uid(x->conn) != 0 && conn_uid(x->conn) != getuid()) {
-		(void)err_set(&e, ERR_DENIED, "only the gateway's own user and root may do this");
-		exchange_refuse(x, &e);
+	if (!actor_of(x, &r.actor))
 		return;
-	}
 	if (str_eq(x->path, STR("/admin/api/script"))) {
 		script_run(x);
 		return;

@@ -56,6 +56,12 @@ models_pick(const struct models *m, struct str requested, struct str *resolved, 
 #define SERVES_TAG(entry, serves) ((int)(entry) << 8 | (serves))
 #define SERVES_ENTRY(tag)         ((size_t)(tag) >> 8)
 
+struct first {                                                       /* first.c */
+	char key[KEY_SECRET_BYTES + 1], admin[KEY_SECRET_BYTES + 1]; /* "" once told */
+	char path[4096];                                             /* DATA/first-run */
+	bool pending;                                                /* it is there */
+};
+
 struct gateway {
 	struct loop *loop;
 	struct core *core;
@@ -65,14 +71,22 @@ struct gateway {
 	struct codemode *codemode;
 	struct listeners *listeners;
 	struct models models;
-	const struct listen_entry *listen;   /* by SERVES_ENTRY() */
-	const struct address_range *proxies; /* trusted_proxies */
-	size_t proxies_n;
 	bool draining;
 	bool access_log;               /* one line per reply */
 	uint64_t requests, replies[6]; /* by status / 100 */
 	struct link exchanges;
+	struct first first;
 };
+
+/* Writes beside and renames, 0600. */
+bool file_replace(const char *path, struct str text);
+
+/* ---- first.c: what the first start makes and tells ---- */
+
+/* Makes a key and an admin token where there never was one. */
+bool first_make(struct gateway *g, const char *data_dir, struct err *e) MUST_CHECK;
+void first_tell(struct gateway *g, int port);            /* once, when ready */
+void first_used(struct gateway *g, const struct key *k); /* every use of a secret comes here */
 
 /* ---- exchange.c: one request and its reply ---- */
 
@@ -88,8 +102,7 @@ struct exchange {
 	struct str body, path, query;
 	enum dialect dialect;
 	struct arena arena;
-	struct str client; /* its address: the peer's, or what a trusted proxy says */
-	struct sink sink;  /* counts, and adds x-tollgate-request-id to the head */
+	struct sink sink; /* counts, and adds x-tollgate-request-id to the head */
 	struct key *key;
 	char id[20]; /* "r_" + 16 */
 	int status;
@@ -103,17 +116,14 @@ extern const struct listen_handler exchange_handler;
 struct str exchange_header(const struct exchange *x, struct str lower_name); /* "" when absent */
 /* Whose key?  Sets x->key, or answers the refusal and returns false. */
 bool exchange_identify(struct exchange *x);
+/* The same for an admin token, on /admin/api over TCP. */
+bool exchange_identify_admin(struct exchange *x);
 /* Whole replies. */
 void exchange_reply(struct exchange *x, int status, struct str type, struct str body);
 /* The refusal in the dialect of the endpoint; the exchange is over. */
 void exchange_refuse(struct exchange *x, const struct err *e);
 /* The body of a refusal, for those who write it themselves. */
 void refusal_body(enum dialect d, const struct err *e, struct buf *out);
-
-/* ---- origin.c ---- */
-
-/* Does a browser's Host or Origin forbid this request (ERR_DENIED)? */
-bool origin_allowed(const struct exchange *x, struct err *e) MUST_CHECK;
 
 /* ---- query.c ---- */
 

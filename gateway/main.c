@@ -9,28 +9,43 @@
 #include "gateway/cli.h"
 
 static const struct command {
-	const char *name, *arguments, *does, *example;
+	const char *name, *arguments, *options, *does, *example; /* options: beyond -c and --help */
 	int (*run)(const struct cli *cli);
 } commands[] = {
-	{ "run", "", "start the gateway in the foreground", "tollgate run -c tollgate.yaml",
-	    cmd_run },
-	{ "check", "", "read config and policies, change nothing", "tollgate check", cmd_check },
-	{ "key", "create|list|show|disable|enable|revoke [KEY]",
-	    "virtual keys; --name N [--customer C] [--team T] [--user U] [--expires DATE]",
+	{ "run", "", "--clock", "start the gateway in the foreground",
+	    "tollgate run -c tollgate.yaml", cmd_run },
+	{ "check", "", "", "read config and policies, change nothing", "tollgate check",
+	    cmd_check },
+	{ "key",
+	    "create --name N [--customer C] [--team T] [--user U] [--expires 2026-12-31|90d] "
+	    "[--admin]\n"
+	    "  tollgate key create --from users.csv --out DIR   (columns: name,customer,team,user,"
+	    "expires)\n"
+	    "  tollgate key list|show|disable|enable|revoke [KEY]\n"
+	    "  tollgate key revoke --user U\n"
+	    "  tollgate key rotate KEY [--overlap 24h]",
+	    "--json --name --customer --team --user --expires --key --admin --from --out "
+	    "--overlap",
+	    "virtual keys; the secret is shown once",
 	    "tollgate key create --name ana-laptop --user ana", cmd_key },
-	{ "tools", "[--key N]", "every tool; with a key: what it sees and why not the rest",
+	{ "tools", "[--key N]", "--json --key",
+	    "every tool; with a key: what it sees and why not the rest",
 	    "tollgate tools --key ana-laptop", cmd_tools },
-	{ "connect", "claude-code [--managed] [--scope project]", "print a client's configuration",
+	{ "servers", "", "--json", "state of every upstream tool server", "tollgate servers",
+	    cmd_servers },
+	{ "connect", "claude-code [--managed] [--scope project] [--url URL]",
+	    "--managed --scope --url", "print a client's configuration",
 	    "tollgate connect claude-code", cmd_connect },
-	{ "script", "run FILE --key N", "run a Code Mode script with a key's rights",
+	{ "script", "run FILE --key N", "--json --key",
+	    "run a Code Mode script with a key's rights",
 	    "tollgate script run sum.lua --key ana-laptop", cmd_script },
 	{ "usage", "[--by customer|team|user|key|model|tool|server] [--since 7d]",
-	    "requests, calls, tokens, cost, bytes kept out of context", "tollgate usage --by user",
-	    cmd_usage },
-	{ "quota", "--key N", "a key's budgets: used, held, left",
+	    "--json --by --since", "requests, calls, tokens, cost, bytes kept out of context",
+	    "tollgate usage --by user", cmd_usage },
+	{ "quota", "--key N", "--json --key", "a key's budgets: used, held, left",
 	    "tollgate quota --key ana-laptop", cmd_quota },
-	{ "audit", "tail [-n N] | show ID | verify", "the audit chain; works on a copy, offline",
-	    "tollgate audit verify", cmd_audit },
+	{ "audit", "tail [-n N] | show ID | verify", "--json -n",
+	    "the audit chain; works on a copy, offline", "tollgate audit verify", cmd_audit },
 };
 
 static void
@@ -57,42 +72,84 @@ struct option {
 	const char **value; /* takes one, or */
 	bool *flag;         /* is one */
 };
+#define OPTIONS_N 22
 
-/* Reads the words after the command; false: printed, exit 2. */
-static bool
-options_read(struct cli *cli, bool *wants_help, int argc, char **argv)
+static void
+options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
 {
-	const struct option options[] = { { "-c", &cli->config, NULL },
+	const struct option all[OPTIONS_N] = { { "-c", &cli->config, NULL },
+		{ "--help", NULL, wants_help }, { "-h", NULL, wants_help },
 		{ "--json", NULL, &cli->json }, { "--name", &cli->name, NULL },
 		{ "--customer", &cli->customer, NULL }, { "--team", &cli->team, NULL },
 		{ "--user", &cli->user, NULL }, { "--expires", &cli->expires, NULL },
 		{ "--key", &cli->key, NULL }, { "--by", &cli->by, NULL },
 		{ "--since", &cli->since, NULL }, { "--scope", &cli->scope, NULL },
-		{ "--managed", NULL, &cli->managed }, { "--clock", &cli->clock, NULL },
-		{ "-n", &cli->n, NULL }, { "--help", NULL, wants_help },
-		{ "-h", NULL, wants_help } };
+		{ "--managed", NULL, &cli->managed }, { "--admin", NULL, &cli->admin },
+		{ "--from", &cli->from, NULL }, { "--out", &cli->out, NULL },
+		{ "--overlap", &cli->overlap, NULL }, { "--url", &cli->url, NULL },
+		{ "--key-env", &cli->key_env, NULL }, { "--clock", &cli->clock, NULL },
+		{ "-n", &cli->n, NULL } };
 
+	memcpy(out, all, sizeof(all));
+}
+
+/* Every command takes the first three. */
+static bool
+option_of(const struct command *c, const struct option *all, const struct option *o)
+{
+	struct str rest = str_of(c->options);
+
+	if (o - all < 3)
+		return true;
+	while (rest.p != NULL)
+		if (str_eq(str_cut(&rest, ' '), str_of(o->name)))
+			return true;
+	return false;
+}
+
+static bool
+option_unknown(const struct command *c, const struct option *all, const char *typed)
+{
+	struct str names[OPTIONS_N], near;
+	size_t n = 0;
+
+	for (const struct option *o = all; o < all + OPTIONS_N; o++)
+		if (option_of(c, all, o))
+			names[n++] = str_of(o->name);
+	near = str_nearest(str_of(typed), names, n);
+	(void)fprintf(stderr, "tollgate: %s takes no option %s%s" STR_FMT "%s\n", c->name, typed,
+	    near.n > 0 ? " (did you mean " : " (try tollgate ",
+	    STR_ARG(near.n > 0 ? near : str_of(c->name)), near.n > 0 ? "?)" : " --help)");
+	return false;
+}
+
+/* Reads the words after the command; false: printed, exit 2. */
+static bool
+options_read(const struct command *c, struct cli *cli, bool *wants_help, int argc, char **argv)
+{
+	struct option all[OPTIONS_N];
+
+	options_list(cli, wants_help, all);
 	for (int i = 0; i < argc; i++) {
 		const struct option *o = NULL;
 
-		for (size_t k = 0; k < COUNT(options); k++)
-			if (strcmp(argv[i], options[k].name) == 0)
-				o = &options[k];
-		if (o == NULL && argv[i][0] == '-' && argv[i][1] != '\0') {
-			(void)fprintf(
-			    stderr, "tollgate: unknown option %s (try --help)\n", argv[i]);
-			return false;
-		}
+		for (size_t k = 0; k < OPTIONS_N; k++)
+			if (strcmp(argv[i], all[k].name) == 0 && option_of(c, all, &all[k]))
+				o = &all[k];
+		if (o == NULL && argv[i][0] == '-' && argv[i][1] != '\0')
+			return option_unknown(c, all, argv[i]);
 		if (o == NULL && cli->words_n == CLI_WORDS_MAX)
 			return cli_usage("too many words") == 0;
 		if (o == NULL) {
 			cli->words[cli->words_n++] = argv[i];
 		} else if (o->flag != NULL) {
 			*o->flag = true;
-		} else if (i + 1 < argc) {
+		} else if (i + 1 < argc && (argv[i + 1][0] != '-' || argv[i + 1][1] == '\0')) {
 			*o->value = argv[++i];
 		} else {
-			(void)fprintf(stderr, "tollgate: %s needs a value\n", argv[i]);
+			(void)fprintf(stderr,
+			    "tollgate: %s needs a value (try tollgate %s --help)\n", argv[i],
+			    c->name);
 			return false;
 		}
 	}
@@ -122,7 +179,7 @@ main(int argc, char **argv)
 		names[i] = str_of(commands[i].name);
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
-		if (!options_read(&cli, &wants_help, argc - 2, argv + 2))
+		if (!options_read(&commands[i], &cli, &wants_help, argc - 2, argv + 2))
 			return 2;
 		return wants_help ? command_help(&commands[i]) : commands[i].run(&cli);
 	}

@@ -311,8 +311,7 @@ enter(struct proxy *p, struct err *e)
 		.name = p->model,
 		.requested = p->requested,
 		.session = exchange_header(x, STR("x-claude-code-session-id")),
-		.client = exchange_header(x, STR("user-agent")),
-		.address = x->client };
+		.client = exchange_header(x, STR("user-agent")) };
 	bool estimated;
 
 	if (!p->free_of_charge)

@@ -34,7 +34,6 @@ struct running {
 	struct deferred look;
 	int64_t started_ms;
 	int port, ports[SETTINGS_LISTEN_MAX]; /* port: of the first address */
-	char first_key[KEY_SECRET_BYTES + 1];
 	bool ready;
 };
 
@@ -47,8 +46,8 @@ data_path(const struct running *r, const char *name, char out[4096])
 	return out;
 }
 
-static bool
-file_write(const char *path, struct str text)
+bool
+file_replace(const char *path, struct str text)
 {
 	char tmp[4200];
 	int fd;
@@ -80,57 +79,9 @@ run_json(struct running *r)
 	buf_puts(&b, "],\"control\":");
 	buf_json_str(&b, str_of(data_path(r, "control.sock", control)));
 	buf_puts(&b, "}\n");
-	if (!file_write(data_path(r, "run.json", path), buf_str(&b)))
+	if (!file_replace(data_path(r, "run.json", path), buf_str(&b)))
 		log_error(NULL, "cannot write run.json", F_INT("errno", errno));
 	buf_fini(&b);
-}
-
-static void
-lines_put(const struct running *r, const char *key, struct buf *out)
-{
-	buf_printf(out,
-	    "Tollgate is ready on http://127.0.0.1:%d\n\n"
-	    "Paste one of these:\n"
-	    "  claude mcp add --transport http tollgate http://127.0.0.1:%d/mcp "
-	    "--header \"Authorization: Bearer %s\"\n"
-	    "  {\"env\":{\"ANTHROPIC_BASE_URL\":\"http://127.0.0.1:%d/anthropic\","
-	    "\"ANTHROPIC_AUTH_TOKEN\":\"%s\"}}   (in ~/.claude/settings.json)\n"
-	    "  curl -s http://127.0.0.1:%d/mcp -H \"Authorization: Bearer %s\" "
-	    "-H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' "
-	    "-H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/list' "
-	    "-d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":{\"_meta\":{"
-	    "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
-	    "\"io.modelcontextprotocol/clientCapabilities\":{}}}}'\n\n",
-	    r->port, r->port, key, r->port, key, r->port, key);
-}
-
-/* The first key is shown once, on a terminal; otherwise it goes to a file that only we can read. */
-static void
-greet(struct running *r)
-{
-	char path[4096];
-	struct buf b;
-	bool first = r->first_key[0] != '\0';
-
-	buf_init(&b, 0);
-	if (first) {
-		lines_put(r, r->first_key, &b);
-		buf_puts(
-		    &b, "This is the only time the key is shown.  More: tollgate key create\n");
-	} else {
-		lines_put(r, "${TOLLGATE_KEY}", &b);
-		buf_puts(&b, "Keys: tollgate key create --name NAME --user USER\n");
-	}
-	if (first && isatty(STDOUT_FILENO) == 0) {
-		if (file_write(data_path(r, "first-run", path), buf_str(&b)))
-			(void)printf(
-			    "The first key is in %s (read it once, then delete it)\n", path);
-	} else {
-		(void)fputs(buf_cstr(&b), stdout);
-	}
-	(void)fflush(stdout);
-	buf_fini(&b);
-	memset(r->first_key, 0, sizeof(r->first_key));
 }
 
 static void
@@ -152,7 +103,7 @@ settle(void *ctx)
 				  ? "unavailable"
 				  : sandbox_level_word(sandbox_level(r->g.sandbox))));
 	run_json(r);
-	greet(r);
+	first_tell(&r->g, r->port);
 }
 
 /* Also without a timer: under a test clock that stands still, none fires. */
@@ -248,9 +199,6 @@ listeners_build(struct running *r, struct err *e)
 	char control[4096];
 	int port;
 
-	r->g.listen = r->settings->listen;
-	r->g.proxies = r->settings->proxies;
-	r->g.proxies_n = r->settings->proxies_n;
 	r->g.access_log = r->settings->access_log;
 	r->g.listeners = listen_new(
 	    r->g.loop, &(struct listen_limits){ .body_bytes = r->settings->body_bytes }, e);
@@ -287,17 +235,6 @@ sandbox_build(struct running *r)
 }
 
 static bool
-first_key(struct running *r, struct err *e)
-{
-	struct key_spec spec = { .name = STR("first") };
-
-	if (key_next(r->g.core, NULL) != NULL)
-		return true;
-	core_first_owner(r->g.core, &spec);
-	return key_create(r->g.core, &spec, STR("first-run"), r->first_key, e) != NULL;
-}
-
-static bool
 parts_build(struct running *r, struct err *e)
 {
 	struct settings *s = r->settings;
@@ -305,7 +242,7 @@ parts_build(struct running *r, struct err *e)
 
 	settings_core(s, &core);
 	r->g.core = core_open(r->g.loop, &core, e);
-	if (r->g.core == NULL || !first_key(r, e))
+	if (r->g.core == NULL || !first_make(&r->g, s->data, e))
 		return false;
 	r->g.pool = http_pool_new(r->g.loop);
 	if (!providers_build(r, e))

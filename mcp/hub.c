@@ -353,7 +353,6 @@ builtin_start(struct call *c, const struct call_ask *a, struct err *e)
 		.session = c->pass.session,
 		.tool_use = c->pass.tool_use,
 		.client = c->pass.client,
-		.address = c->pass.address,
 		.outcome = &c->outcome,
 		.call = c };
 	return c->builtin->call(c->builtin->ctx, &c->bc, e);
@@ -398,8 +397,7 @@ call_enter(struct call *c, const struct call_ask *a, const struct tool *t, struc
 		.parent = a->parent,
 		.session = a->session,
 		.tool_use = a->tool_use,
-		.client = a->client,
-		.address = a->address };
+		.client = a->client };
 	bool listed = t == NULL || rules_may_list(h->core, a->key, ASK_TOOL, t->policy_name);
 
 	c->pass.cut = call_cut;
@@ -526,6 +524,7 @@ hub_new(struct loop *l, struct core *c, struct http_pool *p, const struct hub_se
 	h->core = c;
 	h->pool = p;
 	h->generation = 1;
+	h->port = s->port;
 	h->session_idle_ms = s->session_idle_ms > 0 ? s->session_idle_ms : 1800000;
 	h->result_bytes_max = s->result_bytes_max > 0 ? s->result_bytes_max : RESULT_BYTES;
 	(void)str_copy(
@@ -642,13 +641,16 @@ hub_servers_json(struct hub *h, struct buf *out)
 		buf_json_str(out, sv->name);
 		buf_printf(out,
 		    ",\"wire\":\"%s\",\"state\":\"%s\",\"era\":\"%s\",\"tools\":%zu,"
-		    "\"left_out\":%zu,\"in_flight\":%zu,\"failures\":%d,\"failure\":",
+		    "\"left_out\":%zu,\"in_flight\":%zu,\"calls\":%lld,\"errors\":%lld,"
+		    "\"timeouts\":%lld,\"restarts\":%lld,\"latency_ms\":%lld,\"failures\":%d,"
+		    "\"failure\":",
 		    sv->type->name, server_state_word(sv),
 		    sv->state != SERVER_READY ? ""
 		    : sv->era == ERA_MODERN   ? ERA_MODERN_VERSION
 					      : sv->version,
 		    toolset_count(sv->tools), toolset_dropped(sv->tools), sv->upcalls_n,
-		    sv->failures);
+		    (long long)sv->calls, (long long)sv->errors, (long long)sv->timeouts,
+		    (long long)sv->restarts, (long long)sv->latency_ms, sv->failures);
 		buf_json_str(out, str_of(why));
 		buf_putc(out, '}');
 	}
@@ -677,4 +679,16 @@ hub_metrics(struct hub *h, struct buf *out)
 	for (size_t i = 0; i < h->servers_n; i++)
 		buf_printf(out, "tollgate_mcp_server_errors_total{server=\"%s\"} %lld\n",
 		    h->servers[i].s->name, (long long)h->servers[i].errors);
+	buf_puts(out, "# TYPE tollgate_mcp_server_restarts_total counter\n");
+	for (size_t i = 0; i < h->servers_n; i++)
+		buf_printf(out, "tollgate_mcp_server_restarts_total{server=\"%s\"} %lld\n",
+		    h->servers[i].s->name, (long long)h->servers[i].restarts);
+	buf_puts(out, "# TYPE tollgate_mcp_server_latency_ms gauge\n");
+	for (size_t i = 0; i < h->servers_n; i++)
+		buf_printf(out, "tollgate_mcp_server_latency_ms{server=\"%s\"} %lld\n",
+		    h->servers[i].s->name, (long long)h->servers[i].latency_ms);
+	buf_puts(out, "# TYPE tollgate_mcp_server_tools gauge\n");
+	for (size_t i = 0; i < h->servers_n; i++)
+		buf_printf(out, "tollgate_mcp_server_tools{server=\"%s\"} %zu\n",
+		    h->servers[i].s->name, toolset_count(h->servers[i].tools));
 }

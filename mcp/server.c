@@ -139,6 +139,8 @@ upcall_answer(struct upcall *u, const struct reply *r, const struct err *e)
 	if (!job_running(&u->job))
 		return;
 	u->reply = r == NULL ? &none : r;
+	if (u->sent && r != NULL && e == NULL)
+		u->sv->latency_ms = loop_mono_ms(u->sv->loop) - u->sent_ms;
 	job_finish(&u->job, e);
 }
 
@@ -148,6 +150,7 @@ upcall_send(void *ctx)
 	struct upcall *u = ctx;
 	struct err e;
 
+	u->sent_ms = loop_mono_ms(u->sv->loop);
 	if (u->sv->again && strcmp(u->method, "tools/call") == 0) {
 		link_push(&u->sv->waiting, &u->waiting);
 		return;
@@ -384,6 +387,7 @@ server_fail(struct server *sv, const struct err *e)
 	sv->stale = false;
 	sv->legacy_verdict = probed; /* some servers exit on server/discover */
 	sv->failures++;
+	sv->restarts++;
 	(void)str_copy(sv->failure, sizeof(sv->failure), str_of(why.text));
 	log_warn(NULL, "server down", F_STR("server", sv->name), F_TEXT("why", why.text),
 	    F_INT("failures", sv->failures));
@@ -458,7 +462,6 @@ on_page(void *ctx, const struct reply *r, const struct err *e)
 	hub_take_tools(sv->hub, sv);
 	sv->listed_ms = loop_mono_ms(sv->loop);
 	sv->failures = 0;
-	sv->failure[0] = '\0';
 	if (sv->state == SERVER_LISTING) {
 		sv->state = SERVER_READY;
 		log_info(NULL, "server ready", F_STR("server", sv->name),

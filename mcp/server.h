@@ -80,6 +80,7 @@ struct server {
 	struct link waiting; /* upcalls that wait for a new session */
 	size_t upcalls_n;
 	int64_t calls, errors, timeouts; /* metrics */
+	int64_t restarts, latency_ms;    /* how often it failed; what its last answer took */
 };
 #define SERVER_MAGIC 0x73727672u
 
@@ -101,6 +102,7 @@ struct upcall {
 	struct server *sv;
 	struct link of_server, waiting;
 	struct timer deadline;
+	int64_t sent_ms;
 	struct deferred send;
 	reply_f *fn;
 	void *ctx;

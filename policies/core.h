@@ -33,7 +33,7 @@ struct key {
 	int64_t created_ns, expires_ns;
 	struct subject subject;
 	struct buf event; /* ,"key":… as every row of its work has it; rendered once */
-	bool resolved;
+	bool admin, resolved;
 	struct err owner_err; /* why it is not */
 };
 

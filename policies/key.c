@@ -10,6 +10,12 @@
  *   ACTIVE, DISABLED --key_set_state()--> REVOKED (for ever)
  *
  * Leaving ACTIVE cuts every open pass of the key and runs its watchers within the same call.
+ *
+ * An admin token is a key whose name starts with @, which no virtual key's can.  It has no owner
+ * and is never resolved, so that it passes no gate: it opens the admin API and nothing else.
+ *
+ * Rotation makes a second key of the same name and lets the first one expire; a name stands for the
+ * newest.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +55,7 @@ key_looks_like(struct str secret)
 }
 
 static bool
-usable(const struct key *k, int64_t wall_ns, struct err *e)
+alive(const struct key *k, int64_t wall_ns, struct err *e)
 {
 	switch (k->state) {
 	case KEY_REVOKED:
@@ -61,6 +67,14 @@ usable(const struct key *k, int64_t wall_ns, struct err *e)
 	}
 	if (k->expires_ns != 0 && wall_ns >= k->expires_ns)
 		return err_set(e, ERR_REVOKED, "virtual key %s has expired", k->id);
+	return true;
+}
+
+static bool
+usable(const struct key *k, int64_t wall_ns, struct err *e)
+{
+	if (!alive(k, wall_ns, e))
+		return false;
 	if (!k->resolved)
 		*e = k->owner_err;
 	return k->resolved;
@@ -73,24 +87,49 @@ key_usable(const struct key *k, int64_t wall_ns, struct err *e)
 	return usable(k, wall_ns, e);
 }
 
-struct key *
-key_find(struct core *c, struct str secret, struct err *e)
+static struct key *
+by_secret(struct core *c, struct str secret, struct err *e)
 {
 	struct sha256 digest;
 	struct key *k;
 
 	sha256(&digest, secret);
 	k = map_get(&c->by_digest, (struct str){ (char *)digest.b, SHA256_BYTES });
-	if (k == NULL) {
+	if (k == NULL)
 		(void)err_set(e, ERR_AUTH,
 		    key_looks_like(secret)           ? "virtual key unknown to this gateway"
 		    : str_starts(secret, STR("tg-")) ? "the virtual key is mistyped (its checksum "
 						       "does not fit)"
 						     : "this is not a virtual key (they begin "
 						       "with tg-)");
+	return k;
+}
+
+struct key *
+key_find(struct core *c, struct str secret, struct err *e)
+{
+	struct key *k = by_secret(c, secret, e);
+
+	if (k != NULL && k->admin) {
+		(void)err_set(e, ERR_AUTH,
+		    "this is an admin token, it opens /admin/api only (use a virtual key)");
 		return NULL;
 	}
-	return usable(k, loop_wall_ns(c->loop), e) ? k : NULL;
+	return k != NULL && usable(k, loop_wall_ns(c->loop), e) ? k : NULL;
+}
+
+struct key *
+admin_find(struct core *c, struct str secret, struct err *e)
+{
+	struct key *k = by_secret(c, secret, e);
+
+	if (k != NULL && !k->admin) {
+		(void)err_set(e, ERR_DENIED,
+		    "a virtual key does not open the admin API (use an admin token: tollgate key "
+		    "create --admin --name NAME)");
+		return NULL;
+	}
+	return k != NULL && alive(k, loop_wall_ns(c->loop), e) ? k : NULL;
 }
 
 struct key *
@@ -105,8 +144,9 @@ void
 key_info(const struct key *k, struct key_info *out)
 {
 	IS(k, KEY_MAGIC);
-	*out = (struct key_info){ str_of(k->id), str_of(k->name), str_of(k->customer),
-		str_of(k->team), str_of(k->user), k->state, k->created_ns, k->expires_ns };
+	*out =
+	    (struct key_info){ str_of(k->id), str_of(k->name), str_of(k->customer), str_of(k->team),
+		    str_of(k->user), k->state, k->admin, k->created_ns, k->expires_ns };
 }
 
 struct key *
@@ -166,8 +206,12 @@ event_render(struct key *k)
 static void
 resolve(struct key *k)
 {
-	k->resolved = subject_resolve(k->core->bundle, str_of(k->customer), str_of(k->team),
-	    str_of(k->user), str_of(k->name), &k->subject, &k->owner_err);
+	if (k->admin)
+		k->resolved = err_set(&k->owner_err, ERR_DENIED,
+		    "%s is an admin token and calls no model and no tool", k->id);
+	else
+		k->resolved = subject_resolve(k->core->bundle, str_of(k->customer), str_of(k->team),
+		    str_of(k->user), str_of(k->name), &k->subject, &k->owner_err);
 	event_render(k);
 }
 
@@ -198,6 +242,7 @@ key_add(struct core *c, const struct key_row *r)
 	k->customer = str_dup(r->customer);
 	k->team = str_dup(r->team);
 	k->user = str_dup(r->user);
+	k->admin = str_starts(r->name, STR("@"));
 	k->digest = r->digest;
 	memcpy(k->digest_key, r->digest.b, SHA256_BYTES);
 	k->state = r->state == KEY_ACTIVE || r->state == KEY_DISABLED ? (enum key_state)r->state
@@ -240,10 +285,8 @@ keys_free(struct core *c)
 }
 
 static bool
-name_check(struct core *c, struct str name, struct err *e)
+name_check(struct str name, struct err *e)
 {
-	struct key *taken = map_get(&c->by_name, name);
-
 	if (name.n == 0 || name.n > NAME_BYTES)
 		return err_set(e, ERR_INVALID, "a key's name has 1 to %d characters", NAME_BYTES);
 	for (size_t i = 0; i < name.n; i++) {
@@ -256,17 +299,23 @@ name_check(struct core *c, struct str name, struct err *e)
 			    "a key's name is letters, digits and . _ @ + - (not \"" STR_FMT "\")",
 			    STR_ARG(name));
 	}
-	if (taken != NULL && taken->state != KEY_REVOKED)
-		return err_set(e, ERR_INVALID, "the name \"" STR_FMT "\" is taken by key %s",
-		    STR_ARG(name), taken->id);
 	return true;
 }
 
-struct key *
-key_create(struct core *c, const struct key_spec *s, struct str actor,
-    char secret[KEY_SECRET_BYTES + 1], struct err *e)
+static bool
+name_free(struct core *c, struct str name, struct err *e)
 {
-	struct chain chain;
+	struct key *taken = map_get(&c->by_name, name);
+
+	return taken == NULL || taken->state == KEY_REVOKED ||
+	       err_set(e, ERR_INVALID, "the name \"" STR_FMT "\" is taken by key %s", STR_ARG(name),
+		   taken->id);
+}
+
+/* Nothing is checked any more. */
+static struct key *
+make(struct core *c, const struct key_spec *s, struct str actor, char secret[KEY_SECRET_BYTES + 1])
+{
 	struct key_row r = { .name = s->name,
 		.customer = s->customer,
 		.team = s->team,
@@ -277,9 +326,10 @@ key_create(struct core *c, const struct key_spec *s, struct str actor,
 	char id[KEY_ID_BYTES + 1] = "k_";
 	struct key *k;
 
-	if (!core_ready(c, e) || !name_check(c, s->name, e) ||
-	    !bundle_find_chain(c->bundle, s->customer, s->team, s->user, &chain, e))
-		return NULL;
+	/* A name stands for the newest, also after a restart, which reads them in this order. */
+	if (!link_empty(&c->keys) &&
+	    r.created_ns <= CONTAINER(c->keys.prev, struct key, all)->created_ns)
+		r.created_ns = CONTAINER(c->keys.prev, struct key, all)->created_ns + 1;
 	memcpy(secret, "tg-", 3);
 	base62_random(secret + 3, RANDOM_CHARS);
 	checksum(secret, secret + 3 + RANDOM_CHARS);
@@ -290,6 +340,65 @@ key_create(struct core *c, const struct key_spec *s, struct str actor,
 	k = key_add(c, &r);
 	gate_admin(c, actor, "key.create", k);
 	return k;
+}
+
+struct key *
+key_create(struct core *c, const struct key_spec *s, struct str actor,
+    char secret[KEY_SECRET_BYTES + 1], struct err *e)
+{
+	char at_name[NAME_BYTES + 2];
+	struct key_spec spec = *s;
+	struct chain chain;
+
+	if (!core_ready(c, e) || !name_check(s->name, e))
+		return NULL;
+	if (s->admin) {
+		if (s->customer.n + s->team.n + s->user.n > 0) {
+			(void)err_set(e, ERR_INVALID,
+			    "an admin token belongs to nobody (leave out customer, team and user)");
+			return NULL;
+		}
+		at_name[0] = '@';
+		memcpy(at_name + 1, s->name.p, s->name.n);
+		spec.name = (struct str){ at_name, s->name.n + 1 };
+	}
+	if (s->expires_ns != 0 && s->expires_ns <= loop_wall_ns(c->loop)) {
+		(void)err_set(e, ERR_INVALID, "the key would have expired already");
+		return NULL;
+	}
+	if (!name_free(c, spec.name, e) ||
+	    !bundle_find_chain(c->bundle, s->customer, s->team, s->user, &chain, e))
+		return NULL;
+	return make(c, &spec, actor, secret);
+}
+
+struct key *
+key_rotate(struct core *c, struct key *k, int64_t overlap_ns, struct str actor,
+    char secret[KEY_SECRET_BYTES + 1], struct err *e)
+{
+	struct key_spec s = { str_of(k->name), str_of(k->customer), str_of(k->team),
+		str_of(k->user), k->expires_ns, k->admin };
+	int64_t now_ns = loop_wall_ns(c->loop), until_ns = now_ns + overlap_ns;
+
+	IS(k, KEY_MAGIC);
+	ASSERT(overlap_ns >= 0);
+	if (!core_ready(c, e) || !alive(k, now_ns, e))
+		return NULL;
+	if (map_get(&c->by_name, s.name) != k) {
+		(void)err_set(e, ERR_INVALID,
+		    "key %s has been rotated already (its successor is %s)", k->id,
+		    ((struct key *)map_get(&c->by_name, s.name))->id);
+		return NULL;
+	}
+	if (overlap_ns == 0) {
+		if (!key_set_state(c, k, KEY_REVOKED, actor, e))
+			return NULL;
+	} else {
+		if (k->expires_ns == 0 || until_ns < k->expires_ns)
+			k->expires_ns = until_ns;
+		gate_admin(c, actor, "key.rotate", k);
+	}
+	return make(c, &s, actor, secret);
 }
 
 void

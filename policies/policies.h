@@ -64,14 +64,17 @@ enum key_state { KEY_ACTIVE = 1, KEY_DISABLED, KEY_REVOKED };
 struct key_info { /* a view, valid until the next turn */
 	struct str id, name, customer, team, user;
 	enum key_state state;
+	bool admin;                     /* an admin token: its name starts with @ */
 	int64_t created_ns, expires_ns; /* 0: never */
 };
 /*
  * Who presents this secret?  ERR_AUTH (unknown; the text tells a mistyped key from an unknown one),
  * ERR_REVOKED (revoked, disabled or expired), ERR_NO_OWNER (its user, team or customer left the
- * files).  Compares digests only.
+ * files).  Compares digests only.  An admin token is no virtual key: ERR_AUTH.
  */
 struct key *key_find(struct core *c, struct str secret, struct err *e) MUST_CHECK;
+/* The same for an admin token; a virtual key is ERR_DENIED. */
+struct key *admin_find(struct core *c, struct str secret, struct err *e) MUST_CHECK;
 bool key_looks_like(struct str secret); /* tg- and length and checksum: which header to believe */
 struct key *key_named(struct core *c, struct str name_or_id); /* NULL when there is none */
 void key_info(const struct key *k, struct key_info *out);
@@ -80,10 +83,15 @@ struct key *key_next(struct core *c, struct key *after); /* in order of creation
 struct key_spec {
 	struct str name, customer, team, user; /* name required; the rest "" */
 	int64_t expires_ns;
+	bool admin; /* an admin token: has no owner, calls nothing, is named "@NAME" */
 };
 /* Makes a key; `secret` gets KEY_SECRET_BYTES + NUL and is the only copy there will ever be.
  * `actor` goes to the audit ("local:0", a key id).  ERR_INVALID: name taken, unknown owner. */
 struct key *key_create(struct core *c, const struct key_spec *s, struct str actor,
+    char secret[KEY_SECRET_BYTES + 1], struct err *e) MUST_CHECK;
+/* A new secret for a key's name and owner: a new key (new id) beside the old one, which ends
+ * overlap_ns from now (0: it is revoked at once).  Audited as key.rotate and key.create. */
+struct key *key_rotate(struct core *c, struct key *k, int64_t overlap_ns, struct str actor,
     char secret[KEY_SECRET_BYTES + 1], struct err *e) MUST_CHECK;
 /* Whom a first key may belong to: the first user of the files, else a team, else a customer, else
  * nobody.  Fills customer, team and user; they live as long as the bundle. */
@@ -141,7 +149,6 @@ struct ask {
 	struct pass *parent; /* a script's calls name the run; NULL otherwise */
 	struct str session, tool_use; /* join keys of the client, "" when it gave none; clipped */
 	struct str client;            /* "claude-code/2.1.330 …", clipped */
-	struct str address;           /* where the request came from, clipped; "" when nowhere */
 	struct str view;              /* later: the MCP view; "" = all */
 };
 
@@ -189,7 +196,7 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	} at[4];
 	size_t at_n;
 	struct str name; /* copies, in the pass's own arena */
-	struct str session, tool_use, client, address, why;
+	struct str session, tool_use, client, why;
 	struct str common;  /* of its audit rows' text */
 	struct arena arena; /* small: freed by leave */
 };

@@ -1,0 +1,182 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Keys from the cradle to the grave: the first start, rotation, expiry, whole users, many at once.
+
+local function read(path)
+	local f = io.open(path)
+	if not f then return nil end
+	local s = f:read("a")
+	f:close()
+	return s
+end
+
+local function mode(path)
+	local p = process({ "/usr/bin/stat", "-c", "%a", path }, {})
+	p:wait()
+	return p.out:match("%d+")
+end
+
+local function quota(gw, secret) return gw:client(secret):get("/v1/quota").status end
+
+test "the first start writes its key and its admin token to DATA/first-run, for us alone, and logs neither"
+local gw = gateway {}
+local text = read(gw.data .. "/first-run")
+local key = text:match("Bearer (tg%-%w+)")
+local token = text:match("admin/api/keys %-H \"Authorization: Bearer (tg%-%w+)\"")
+expect(mode(gw.data .. "/first-run")):is("600")
+expect(gw.process.err .. gw.process.out):lacks(key)
+expect(gw.process.err .. gw.process.out):lacks(token)
+expect(key ~= token):is(true)
+-- Nobody else's request touches the file; the first use of the key removes it.
+expect(quota(gw, gw:key { name = "dev", user = "ana" }.key)):is(200)
+expect(read(gw.data .. "/first-run")):is(text)
+expect(quota(gw, key)):is(200)
+expect(read(gw.data .. "/first-run")):is(nil)
+gw:restart()
+expect(read(gw.data .. "/first-run")):is(nil)
+expect(quota(gw, key)):is(200)
+
+test "DATA/first-run outlives a restart, and goes when the admin token is used"
+local gw = gateway {}
+local token = read(gw.data .. "/first-run"):match("admin/api/keys %-H \"Authorization: Bearer (tg%-%w+)\"")
+gw:restart()
+expect(read(gw.data .. "/first-run")):has(token)
+expect(gw:client(token):get("/admin/api/keys").status):is(200)
+expect(read(gw.data .. "/first-run")):is(nil)
+
+test "the admin API over TCP takes an admin token and nothing else, and names it in the audit"
+local gw = gateway {}
+local token = gw:ok { "key", "create", "--admin", "--name", "ops", "--json" }.json
+local dev = gw:key { name = "dev", user = "ana" }
+expect(gw:client():get("/admin/api/keys").status):is(401)
+expect(gw:client("tg-" .. string.rep("A", 40)):get("/admin/api/keys").status):is(401)
+expect(gw:client(dev):get("/admin/api/keys").status):is(403)
+local made = gw:client(token):post("/admin/api/keys", '{"name":"web","user":"ana"}')
+expect(made.status):is(200)
+expect(quota(gw, made.json.key)):is(200)
+expect(gw:audit()):has { name = "key.create", target_name = "web", actor = token.id }
+-- It is no virtual key: no model, no tool, no script.
+expect(quota(gw, token.key)):is(401)
+expect(gw:client(token):post("/mcp", "{}").status):is(401)
+-- Revoked, it opens nothing.
+gw:ok { "key", "revoke", "@ops" }
+expect(gw:client(token):get("/admin/api/keys").status):is(401)
+
+test "where admin is not served, the admin API is not there"
+local gw = gateway { yaml = 'listen:\n  - { address: "127.0.0.1:0", serves: [model, mcp] }\n' }
+local token = gw:ok { "key", "create", "--admin", "--name", "ops", "--json" }.json
+expect(gw:client(token):get("/admin/api/keys").status):is(404)
+
+test "a rotated key works until its overlap is over, its successor at once and after a restart"
+local gw = gateway { clock = true }
+local old = gw:key { name = "dev", user = "ana" }
+local new = gw:ok { "key", "rotate", "dev", "--overlap", "2h", "--json" }.json
+expect(new.name):is("dev")
+expect(new.id ~= old.id):is(true)
+expect(quota(gw, old.key)):is(200)
+expect(quota(gw, new.key)):is(200)
+gw:restart()
+expect(gw:ok({ "key", "show", "dev", "--json" }).json.id):is(new.id)
+expect(quota(gw, old.key)):is(200)
+gw:advance("2h")
+expect(quota(gw, old.key)):is(401)
+expect(quota(gw, new.key)):is(200)
+local again = gw:cli { "key", "rotate", old.id }
+expect(again.code):is(1)
+expect(again.err):has("expired")
+
+test "rotating without an overlap ends the old secret now"
+local gw = gateway {}
+local old = gw:key { name = "dev", user = "ana" }
+local new = gw:ok { "key", "rotate", "dev", "--overlap", "0m", "--json" }.json
+expect(quota(gw, old.key)):is(401)
+expect(quota(gw, new.key)):is(200)
+
+test "a key with an end date ends"
+local gw = gateway { clock = true }
+local key = gw:key { name = "dev", user = "ana", expires = "2026-08-21" }
+expect(quota(gw, key)):is(200)
+gw:advance("14h")
+expect(quota(gw, key)):is(401)
+expect(gw:cli({ "key", "create", "--name", "late", "--expires", "soon" }).code):is(2)
+expect(gw:cli({ "key", "create", "--name", "late", "--expires", "2020-01-01" }).err):has("expired already")
+
+test "all keys of one user are revoked at once"
+local gw = gateway {}
+local one = gw:key { name = "one", user = "ana" }
+local two = gw:key { name = "two", user = "ana" }
+local other = gw:key { name = "other", team = "payments" }
+gw:ok { "key", "revoke", "--user", "ana" }
+expect(quota(gw, one)):is(401)
+expect(quota(gw, two)):is(401)
+expect(quota(gw, other)):is(200)
+local r = gw:cli { "key", "revoke", "--user", "nobody" }
+expect(r.code):is(1)
+expect(r.err):has("nobody")
+
+test "a CSV makes one file per key, and tells which line did not work"
+local gw = gateway {}
+local csv, out = gw.folder .. "/users.csv", gw.folder .. "/made"
+sys.write_file(csv, "name,user,expires\nana-1,ana,90d\nana 2,ana,\nana-3,nobody,\nana-4, ana ,2030-01-01\n")
+local r = gw:cli { "key", "create", "--from", csv, "--out", out }
+expect(r.code):is(1)
+expect(r.out):has("2 keys made, 2 failed")
+expect(r.err):has("users.csv:3:")
+expect(r.err):has("users.csv:4:")
+expect(r.out .. r.err):lacks("tg-")
+local secret = read(out .. "/ana-1.key")
+expect(mode(out .. "/ana-1.key")):is("600")
+expect(quota(gw, secret:match("tg%-%w+"))):is(200)
+expect(read(out .. "/ana-3.key")):is(nil)
+-- A second time nothing is overwritten.
+expect(gw:cli({ "key", "create", "--from", csv, "--out", out }).code):is(1)
+expect(read(out .. "/ana-1.key")):is(secret)
+expect(gw:cli({ "key", "create", "--from", csv }).code):is(2)
+
+test "without a gateway every key command works on the same store and chain"
+local gw = gateway {}
+gw:stop()
+local key = gw:key { name = "dev", user = "ana" }
+local token = gw:ok { "key", "create", "--admin", "--name", "ops", "--json" }.json
+gw:ok { "key", "disable", "dev" }
+gw:ok { "key", "enable", "dev" }
+local new = gw:ok { "key", "rotate", "dev", "--json" }.json
+expect(gw:ok({ "key", "show", "dev" }).out):has(new.id)
+expect(gw:ok({ "key", "list" }).out):has(key.id)
+expect(gw:ok({ "quota", "--key", "dev", "--json" }).json.key):is(new.id)
+gw:key { name = "gone", user = "ana" }
+gw:ok { "key", "revoke", "gone" }
+expect(gw:ok({ "audit", "verify" }).out):matches("^ok %d+ rows")
+local needs = gw:cli { "tools" }
+expect(needs.code):is(1)
+expect(needs.err):has("tollgate run")
+gw:start()
+expect(quota(gw, key)):is(200)
+expect(quota(gw, new)):is(200)
+expect(gw:client(token):get("/admin/api/keys").status):is(200)
+gw:stop()
+expect(gw:ok({ "audit", "verify" }).out):matches("^ok %d+ rows")
+
+test "an unknown command, a mistyped option and another command's option are told, with exit 2"
+local gw = gateway { start = false }
+local function refused(argv, words)
+	local r = gw:cli(argv)
+	expect(r.code):is(2)
+	expect(r.err):has(words)
+end
+refused({ "kye", "list" }, "did you mean \"key\"")
+refused({ "key", "create", "--nmae", "x" }, "did you mean --name")
+refused({ "usage", "--overlap", "1h" }, "usage takes no option --overlap")
+refused({ "key", "create", "--name" }, "--name needs a value")
+refused({ "key", "crate" }, "create|list|show")
+for _, command in ipairs { "run", "check", "key", "tools", "servers", "connect", "script", "usage", "quota", "audit" } do
+	expect(gw:ok({ command, "--help" }).out):has("example:\n  tollgate " .. command)
+end
+
+test "the state of every tool server is shown"
+local srv = mcp_server { tools = { "get_issue" } }
+local gw = gateway { servers = { github = srv } }
+local row = gw:ok({ "servers", "--json" }).json[1]
+expect(row.name):is("github")
+expect(row.state):is("ready")
+expect(row.tools):is(1)
+expect(gw:ok({ "servers" }).out):has("github")
