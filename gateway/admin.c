@@ -276,6 +276,14 @@ servers(struct work *w)
 	return true;
 }
 
+/* A running gateway answers it before it comes here (control.c). */
+static bool
+reload(struct work *w)
+{
+	return err_set(w->e, ERR_STORE,
+	    "no gateway runs for this config, nothing to reload (tollgate check reads the files)");
+}
+
 static const struct route {
 	const char *method, *path;
 	bool (*answer)(struct work *w);
@@ -288,6 +296,7 @@ static const struct route {
 	{ "GET", "/admin/api/quota", quota },
 	{ "GET", "/admin/api/tools", tools },
 	{ "GET", "/admin/api/servers", servers },
+	{ "POST", "/admin/api/reload", reload },
 };
 
 static int

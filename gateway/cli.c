@@ -156,6 +156,23 @@ cmd_tools(const struct cli *cli)
 }
 
 int
+cmd_reload(const struct cli *cli)
+{
+	struct arena a;
+	struct buf out;
+	int code;
+
+	if (cli_asked(cli, "POST", STR("/admin/api/reload"), STR(""), &out, &code)) {
+		arena_init(&a, ARENA_BYTES);
+		(void)printf("ok: policies of revision %.12s are in force\n",
+		    cli_text(buf_str(&out), "rev", &a).p);
+		arena_free(&a);
+	}
+	buf_fini(&out);
+	return code;
+}
+
+int
 cmd_servers(const struct cli *cli)
 {
 	struct json_iter it;

@@ -52,6 +52,7 @@ int cmd_script(const struct cli *cli);
 int cmd_usage(const struct cli *cli);
 int cmd_quota(const struct cli *cli);
 int cmd_audit(const struct cli *cli);
+int cmd_reload(const struct cli *cli);
 int cmd_servers(const struct cli *cli);
 
 /* cli_client.c: a request to the running gateway of this config, or, without one, to a core that is

@@ -155,14 +155,14 @@ show(const struct cli *cli, const char *name)
 
 /* {"key"|"user":NAME,"state":STATE}, for one key or all of a user. */
 static int
-state_set(const struct cli *cli, const char *member, const char *name, const char *state)
+state_set(const struct cli *cli, const char *whose, const char *target, const char *state)
 {
 	struct buf body, out;
 	int code;
 
 	buf_init(&body, 0);
 	buf_putc(&body, '{');
-	cli_member(&body, member, name);
+	cli_member(&body, whose, target);
 	cli_member(&body, "state", state);
 	buf_putc(&body, '}');
 	if (cli_asked(cli, "POST", STR("/admin/api/keys/state"), buf_str(&body), &out, &code))

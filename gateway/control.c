@@ -12,7 +12,8 @@
 #include "base/json.h"
 #include "gateway/admin.h"
 
-#define SYNC_PATH "/admin/api/sync"
+#define SYNC_PATH   "/admin/api/sync"
+#define RELOAD_PATH "/admin/api/reload"
 
 /* A reply that waits: of a change until it is in the journal, of a sync until everything recorded
  * so far is in the database, where other processes read it. */
@@ -20,13 +21,17 @@ struct answer {
 	struct job job;
 	struct exchange *x;
 	struct deferred durable;
+	struct reload_wait reload;
 	struct buf body;
 };
 
 static void
 answer_stop(struct job *j)
 {
-	deferred_drop(&CONTAINER(j, struct answer, job)->durable);
+	struct answer *a = CONTAINER(j, struct answer, job);
+
+	deferred_drop(&a->durable);
+	reload_wait_drop(&a->reload);
 }
 
 static void
@@ -49,6 +54,29 @@ answer_send(void *ctx)
 }
 
 static void
+reloaded(void *ctx, const struct err *e)
+{
+	struct answer *a = ctx;
+
+	if (e != NULL) {
+		exchange_refuse(a->x, e);
+		return;
+	}
+	core_policies_json(a->x->g->core, &a->body);
+	core_when_durable(a->x->g->core, &a->durable, answer_send, a);
+}
+
+/* Policies and certificates. */
+static void
+reload_start(struct answer *a, const struct admin_request *r)
+{
+	a->reload.fn = reloaded;
+	a->reload.ctx = a;
+	listen_reload(a->x->g->listeners);
+	core_reload(r->core, r->actor, &a->reload);
+}
+
+static void
 answer(struct exchange *x, const struct admin_request *r)
 {
 	struct answer *a = mem_zalloc(sizeof(*a));
@@ -60,6 +88,8 @@ answer(struct exchange *x, const struct admin_request *r)
 	job_init(&a->job, &answer_type, &x->job, NULL, NULL);
 	if (sync)
 		core_when_committed(r->core, &a->durable, answer_send, a);
+	else if (str_eq(r->path, STR(RELOAD_PATH)) && str_eq(r->method, STR("POST")))
+		reload_start(a, r);
 	else if (!admin_answer(r, &a->body, &e))
 		exchange_refuse(x, &e);
 	else

@@ -16,6 +16,8 @@ static const struct command {
 	    "tollgate run -c tollgate.yaml", cmd_run },
 	{ "check", "", "", "read config and policies, change nothing", "tollgate check",
 	    cmd_check },
+	{ "reload", "", "--json", "the running gateway reads policies and certificates again",
+	    "tollgate reload", cmd_reload },
 	{ "key",
 	    "create --name N [--customer C] [--team T] [--user U] [--expires 2026-12-31|90d] "
 	    "[--admin]\n"

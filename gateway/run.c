@@ -145,7 +145,7 @@ on_signal(void *ctx, int signo)
 
 	if (signo == SIGHUP) {
 		listen_reload(r->g.listeners);
-		log_warn(NULL, "only certificates were read again: restart for the rest");
+		core_reload(r->g.core, STR("signal"), NULL);
 		return;
 	}
 	if (r->g.draining) {
@@ -234,6 +234,12 @@ sandbox_build(struct running *r)
 	r->g.codemode = codemode_new(r->g.loop, r->g.hub, r->g.core, r->g.sandbox);
 }
 
+static void
+policies_changed(void *hub)
+{
+	hub_views_changed(hub);
+}
+
 static bool
 parts_build(struct running *r, struct err *e)
 {
@@ -256,6 +262,7 @@ parts_build(struct running *r, struct err *e)
 	sandbox_build(r);
 	if (!listeners_build(r, e))
 		return false;
+	core_on_policies(r->g.core, policies_changed, r->g.hub);
 	hub_start(r->g.hub);
 	return true;
 }

@@ -56,6 +56,8 @@ status_ready(struct exchange *x)
 		buf_json_str(&b, str_of(e.text));
 	}
 	disabled_put(g, &b);
+	buf_puts(&b, ",\"policies\":");
+	core_policies_json(g->core, &b);
 	buf_puts(&b, ",\"servers\":");
 	hub_servers_json(g->hub, &b);
 	buf_puts(&b, "}\n");

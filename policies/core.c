@@ -242,7 +242,7 @@ load(struct core *c, struct store *s, struct err *e)
 	       store_usage_each(s, week < year ? week : year, on_usage, c, e);
 }
 
-static bool
+bool
 zones_check(const struct bundle *b, struct err *e)
 {
 	const struct level *l = NULL;
@@ -485,7 +485,8 @@ core_start(struct core *c, const struct core_settings *s, struct err *e)
 		return false;
 	}
 	c->scribe = scribe_start(&rp.store, rp.head, rp.last, !c->strict, e);
-	if (c->scribe == NULL)
+	c->reload = c->scribe == NULL ? NULL : reload_new(c, s, e);
+	if (c->reload == NULL)
 		return false;
 	c->durable_seq = rp.last;
 	c->scribe_watch = watch_new(c->loop, scribe_event_fd(c->scribe), on_commit, c);
@@ -538,6 +539,7 @@ core_close(struct core **cp)
 		return;
 	IS(c, CORE_MAGIC);
 	*cp = NULL;
+	reload_free(&c->reload);
 	if (c->scribe != NULL) {
 		loop_on_journal(c->loop, NULL, NULL);
 		if (!records_write(c, &e))

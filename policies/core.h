@@ -5,6 +5,7 @@
  *   core.c    opens everything, replays, turns        key.c     virtual keys
  *   gate.c    enter and leave                         budget.c  accounts and calendar periods
  *   scribe.c  the thread that writes the database     record.c  what a journal record says
+ *   reload.c  new policies while serving
  */
 #pragma once
 
@@ -21,6 +22,7 @@
 #define PASS_MAGIC 0x70617373u
 
 struct scribe;
+struct reload;
 
 struct key {
 	uint32_t magic;
@@ -33,8 +35,8 @@ struct key {
 	int64_t created_ns, expires_ns;
 	struct subject subject;
 	struct buf event; /* ,"key":… as every row of its work has it; rendered once */
-	bool admin, resolved;
-	struct err owner_err; /* why it is not */
+	bool admin, resolved, orphaned; /* orphaned: the last reload took its owner away */
+	struct err owner_err;           /* why it is not */
 };
 
 struct core {
@@ -48,6 +50,7 @@ struct core {
 	struct prices prices;
 	struct journal *journal;
 	struct scribe *scribe;
+	struct reload *reload;
 	bool journal_ok, pruning;
 	struct err journal_err;
 	struct timer retry;
@@ -138,6 +141,8 @@ struct buf *core_record_begin(struct core *c);
 void core_record_end(struct core *c, enum record_type t);
 /* Writes the OPEN record of every open pass again: what a new journal file starts with. */
 void gate_carry(struct core *c);
+/* Something that concerns no key: one audit row, a refused one with *e. */
+void gate_note(struct core *c, struct str actor, const char *name, const struct err *e);
 /* An admin write: one audit row with verdict ok. */
 void gate_admin(struct core *c, struct str actor, const char *name, const struct key *k);
 const char *kind_word(enum ask_kind k);
@@ -146,7 +151,16 @@ const char *kind_word(enum ask_kind k);
 
 struct key *key_add(struct core *c, const struct key_row *r); /* from the store */
 void keys_resolve(struct core *c);                            /* after a bundle was loaded */
+/* Those whose owner is gone since keys_resolve(): their passes and watchers end. */
+void keys_orphans_cut(struct core *c);
 void keys_free(struct core *c);
 void key_row_of(const struct key *k, struct key_row *out);
 /* Customer, team, user, as rows name them: from the chain where it is known, else from the key. */
 void key_owner(const struct key *k, struct str out[3]);
+
+/* ---- reload.c ---- */
+
+struct reload *reload_new(struct core *c, const struct core_settings *s, struct err *e) MUST_CHECK;
+void reload_free(struct reload **r); /* waits for a reading */
+void reload_metrics(const struct reload *r, struct buf *out);
+bool zones_check(const struct bundle *b, struct err *e) MUST_CHECK; /* core.c */

@@ -138,16 +138,14 @@ event_outcome(struct buf *b, const struct pass *p, const struct outcome *o)
 static struct usage_row
 usage_of(const struct pass *p, const struct outcome *o)
 {
-	struct str owner[3];
 	int64_t s = p->entered_ns / 1000000000;
 
-	key_owner(p->key, owner);
 	return (struct usage_row){ .quarter_s = s - s % QUARTER_S,
 		.kind = (int)p->kind,
 		.key = str_of(p->key->id),
-		.customer = owner[0],
-		.team = owner[1],
-		.user = owner[2],
+		.customer = p->owner[0],
+		.team = p->owner[1],
+		.user = p->owner[2],
 		.name = p->name,
 		.requests = o != NULL,
 		.refused = o == NULL,
@@ -246,6 +244,9 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 	p->tool_use = clip(&p->arena, a->tool_use);
 	p->client = clip(&p->arena, a->client);
 	p->why = STR("");
+	key_owner(k, p->owner);
+	for (size_t i = 0; i < COUNT(p->owner); i++) /* a reload may take the names away */
+		p->owner[i] = clip(&p->arena, p->owner[i]);
 }
 
 static bool
@@ -340,5 +341,27 @@ gate_admin(struct core *c, struct str actor, const char *name, const struct key 
 	buf_putc(b, '}');
 	key_row_of(k, &row);
 	record_end(b, at, NULL, &row);
+	core_record_end(c, RECORD_DONE);
+}
+
+void
+gate_note(struct core *c, struct str actor, const char *name, const struct err *e)
+{
+	struct pass p = { .core = c, .kind = ASK_ADMIN, .entered_ns = loop_wall_ns(c->loop) };
+	struct ask none = { .name = str_of(name), .requested = str_of(name) };
+	struct buf *b;
+	size_t at;
+
+	memcpy(p.id, "p_", 2);
+	base62_random(p.id + 2, 16);
+	p.name = str_of(name);
+	b = row_begin(&p, p.entered_ns, e == NULL ? "ok" : err_word(e->code), &at);
+	event_common(b, &p, &none);
+	member_str(b, MEMBER("actor"), actor);
+	if (e != NULL)
+		member_str(b, MEMBER("why"), str_of(e->text));
+	member_str(b, MEMBER("end"), str_of(end_word(e == NULL ? END_OK : END_FAILED)));
+	buf_putc(b, '}');
+	record_end(b, at, NULL, NULL);
 	core_record_end(c, RECORD_DONE);
 }

@@ -219,7 +219,11 @@ void
 keys_resolve(struct core *c)
 {
 	LIST_EACH(it, &c->keys) {
-		resolve(CONTAINER(it, struct key, all));
+		struct key *k = CONTAINER(it, struct key, all);
+		bool was = k->resolved;
+
+		resolve(k);
+		k->orphaned = was && !k->resolved;
 	}
 }
 
@@ -435,6 +439,30 @@ passes_cut(struct key *k, const struct err *why)
 	}
 }
 
+static void
+watches_run(struct key *k)
+{
+	LIST_EACH(it, &k->watches) {
+		struct key_watch *w = CONTAINER(it, struct key_watch, link);
+
+		w->fn(w->ctx, k);
+	}
+}
+
+void
+keys_orphans_cut(struct core *c)
+{
+	LIST_EACH(it, &c->keys) {
+		struct key *k = CONTAINER(it, struct key, all);
+
+		if (!k->orphaned)
+			continue;
+		k->orphaned = false;
+		passes_cut(k, &k->owner_err);
+		watches_run(k);
+	}
+}
+
 bool
 key_set_state(struct core *c, struct key *k, enum key_state st, struct str actor, struct err *e)
 {
@@ -455,11 +483,7 @@ key_set_state(struct core *c, struct key *k, enum key_state st, struct str actor
 		(void)usable(k, loop_wall_ns(c->loop), &why);
 		passes_cut(k, &why);
 	}
-	LIST_EACH(it, &k->watches) {
-		struct key_watch *w = CONTAINER(it, struct key_watch, link);
-
-		w->fn(w->ctx, k);
-	}
+	watches_run(k);
 	return true;
 }
 

@@ -25,7 +25,8 @@ struct rules;
 
 struct core_settings {
 	const char *data_dir;     /* made 0700 when absent */
-	const char *policies_dir; /* the bundle; read at start and by core_reload() */
+	const char *policies_dir; /* the bundle; read at start and by core_reload() (its names live
+				     as long as the core) */
 	const char *prices_file;  /* NULL: none */
 	bool strict;              /* audit: { durability: strict } */
 	/* Names the policy files may speak of: lint and "did you mean"; may be NULL. */
@@ -52,6 +53,25 @@ bool core_ready(const struct core *c, struct err *e);
 /* Parses and checks a bundle without a core: `tollgate check`.  Each problem is appended to `out`
  * as one line "file:line:col: problem (fix)"; false when there is an error among them. */
 bool policies_check(const struct core_settings *s, struct buf *out);
+/* ---- reload.c: policies while serving ---- */
+
+/*
+ * Reads the bundle again, in a thread; when it has no error it takes the old one's place at the end
+ * of a turn, else the old one stays.  fn(ctx, NULL) or fn(ctx, why) once, at the end of that turn;
+ * the struct is the caller's, drop it before it goes; NULL: nobody waits.  Audited under `actor`.
+ */
+struct reload_wait {
+	struct link link;
+	void (*fn)(void *ctx, const struct err *e);
+	void *ctx;
+};
+void core_reload(struct core *c, struct str actor, struct reload_wait *w);
+void reload_wait_drop(struct reload_wait *w);
+/* fn(ctx) after every change of the policies in force: views have to be looked at again. */
+void core_on_policies(struct core *c, void (*fn)(void *ctx), void *ctx);
+/* {"rev":…,"loaded_ns":…,"reloads":n,"failed":n,"kept_because":"file:line:col: …"}: the last only
+ * when the last reading failed. */
+void core_policies_json(const struct core *c, struct buf *out);
 /* The revision hash of the loaded bundle, hex. */
 struct str core_revision(const struct core *c);
 
@@ -195,7 +215,8 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 		int64_t start_s[4];
 	} at[4];
 	size_t at_n;
-	struct str name; /* copies, in the pass's own arena */
+	struct str owner[3]; /* customer, team, user as it entered; copies, as below */
+	struct str name;     /* copies, in the pass's own arena */
 	struct str session, tool_use, client, why;
 	struct str common;  /* of its audit rows' text */
 	struct arena arena; /* small: freed by leave */

@@ -214,4 +214,5 @@ core_metrics(struct core *c, struct buf *out)
 	    (unsigned long long)c->entered, (unsigned long long)c->refused,
 	    (unsigned long long)(c->entered - c->left), scribe_backlog_bytes(c->scribe),
 	    core_ready(c, &e));
+	reload_metrics(c->reload, out);
 }
