@@ -7,6 +7,7 @@
 #   make SAN=address,undefined test      the same tests under sanitizers (SAN=thread for the scribe)
 #   make fuzz T=json SEC=60              one fuzz target (tests/fuzz/T.c)
 #   make bench           Tollgate beside nginx, at most five minutes
+#   make e2e             install Claude Code into build/e2e, run it through the gateway
 #   make install PREFIX=/usr/local
 #
 # NO_DEPS=1 never touches apt.  Objects live in build/, or build/SAN/ for sanitizer builds.
@@ -129,6 +130,10 @@ lint:
 	@sh tests/deps.sh $(LINT_DEPS)
 	@mkdir -p build
 	@sh tests/lint.sh
+e2e: deps
+	@sh tests/e2e/install.sh
+	@$(MAKE) --no-print-directory all $(B)/rig
+	@B=$(B) sh tests/run.sh tests/e2e/
 bench: deps
 	@sh tests/deps.sh $(BENCH_DEPS)
 	@$(MAKE) --no-print-directory all $(bench_bin)
@@ -140,4 +145,4 @@ install: all
 	strip $(DESTDIR)$(PREFIX)/bin/tollgate
 clean:
 	rm -rf build
-.PHONY: all unit fuzz clean deps run test lint bench install
+.PHONY: all unit fuzz clean deps run test lint bench e2e install

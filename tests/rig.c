@@ -3,7 +3,7 @@
  * rig - runs one scenario file: fake providers, fake tool servers and clients around a real
  * gateway.
  *
- *   build/rig tests/b_basics.lua
+ *   build/rig tests/b_basics.lua    (rig.lua stands beside the scenario, or one folder above)
  *
  * One process, one thread, one poll loop.  This file starts Lua and hands over; rig_net.c has the
  * sockets, rig_proc.c the children, files and the test clock; rig.lua has everything a scenario
@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -72,7 +73,10 @@ main(int argc, char **argv)
 	char dir[4096];
 	char path[4200];
 	(void)snprintf(dir, sizeof(dir), "%s", argv[1]);
-	(void)snprintf(path, sizeof(path), "%s/rig.lua", dirname(dir));
+	const char *folder = dirname(dir);
+	(void)snprintf(path, sizeof(path), "%s/rig.lua", folder);
+	if (access(path, R_OK) != 0)
+		(void)snprintf(path, sizeof(path), "%s/../rig.lua", folder);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	/* Grandchildren of a killed gateway come to us, to be collected. */

@@ -16,7 +16,7 @@
 -- sleeps.  When a test ends, its descriptors are closed, its children killed, its folder removed.
 
 local scenario = ...
-local folder = scenario:match("^(.*)/[^/]*$") or "."
+local folder = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "."
 local LIMIT_MS = tonumber(os.getenv("RIG_LIMIT_MS") or "") or 20000
 
 rig = { folder = folder, scenario = scenario }

@@ -5,6 +5,7 @@
 --
 --   local up = provider { text = "hello", usage = { input_tokens = 10, output_tokens = 5 } }
 --     text, chunks, usage     the reply; chunks deltas when the request asks for a stream
+--     content                 its blocks, instead of text: { type = "text" | "tool_use", ... }
 --     hold = true             every reply waits for up:release(n)
 --     hold_after = k          a stream waits after its k-th event
 --     cut_after = k           a stream is reset after its k-th event (0: before any byte)
@@ -215,12 +216,41 @@ end
 local Provider = {}
 Provider.__index = Provider
 
+-- The reply's blocks, and why it ends there.
+local function content_of(o)
+	local list = o.content or { { type = "text", text = o.text or "hello" } }
+	for _, b in ipairs(list) do if b.type == "tool_use" then return list, "tool_use" end end
+	return list, "end_turn"
+end
+
 local function message(o, usage)
+	local content, stop = content_of(o)
 	return {
 		id = "msg_rig", type = "message", role = "assistant", model = o.model or "claude-sonnet-4-6",
-		content = json.array { { type = "text", text = o.text or "hello" } },
-		stop_reason = "end_turn", stop_sequence = json.null, usage = usage,
+		content = json.array(content), stop_reason = stop, stop_sequence = json.null, usage = usage,
 	}
+end
+
+-- What a block's deltas tell: a list of blocks tells each once, in halves; a lone text as often as
+-- o.chunks says.
+local function pieces_of(o, whole)
+	local half, list = #whole // 2, {}
+	if o.content then return { whole:sub(1, half), whole:sub(half + 1) } end
+	for i = 1, o.chunks or 3 do list[i] = whole end
+	return list
+end
+
+local function block_events(list, index, block, o)
+	local function add(e) list[#list + 1] = e end
+	local tool = block.type == "tool_use"
+	add { type = "content_block_start", index = index, content_block = tool and
+		{ type = "tool_use", id = block.id, name = block.name, input = {} } or { type = "text", text = "" } }
+	if index == 0 then add { type = "ping" } end
+	for _, piece in ipairs(pieces_of(o, tool and json.encode(block.input or {}) or block.text)) do
+		add { type = "content_block_delta", index = index, delta = tool and
+			{ type = "input_json_delta", partial_json = piece } or { type = "text_delta", text = piece } }
+	end
+	add { type = "content_block_stop", index = index }
 end
 
 local function stream_events(o, usage)
@@ -228,17 +258,10 @@ local function stream_events(o, usage)
 		cache_creation_input_tokens = usage.cache_creation_input_tokens,
 		cache_read_input_tokens = usage.cache_read_input_tokens })
 	start.content, start.stop_reason = json.array(), json.null
-	local list = {
-		{ type = "message_start", message = start },
-		{ type = "content_block_start", index = 0, content_block = { type = "text", text = "" } },
-		{ type = "ping" },
-	}
-	for _ = 1, o.chunks or 3 do
-		list[#list + 1] = { type = "content_block_delta", index = 0,
-			delta = { type = "text_delta", text = o.text or "hello" } }
-	end
-	list[#list + 1] = { type = "content_block_stop", index = 0 }
-	list[#list + 1] = { type = "message_delta", delta = { stop_reason = "end_turn", stop_sequence = json.null },
+	local content, stop = content_of(o)
+	local list = { { type = "message_start", message = start } }
+	for i, block in ipairs(content) do block_events(list, i - 1, block, o) end
+	list[#list + 1] = { type = "message_delta", delta = { stop_reason = stop, stop_sequence = json.null },
 		usage = { output_tokens = usage.output_tokens } }
 	list[#list + 1] = { type = "message_stop" }
 	return list

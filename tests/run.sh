@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs every unit program and every scenario, at most two at a time, each with a time limit.
 # One line per program, a failure's output under its line; the last line is "N passed, N failed",
-# counted in test programs.  A scenario whose needs are absent fails: nothing is skipped.
+# counted in test programs.  A scenario whose needs are absent fails: nothing is skipped.  The
+# one with the real Claude Code is listed where that binary is there, and else named in one line.
 #
 #   sh tests/run.sh               everything
 #   sh tests/run.sh b_ unit/json  only programs whose name holds one of these
@@ -15,6 +16,8 @@ out=$(mktemp -d /tmp/tollgate-tests-XXXXXX) || exit 2
 trap 'rm -rf "$out"' EXIT
 trap 'exit 130' INT TERM
 
+absent=
+found=$(sh tests/e2e/find.sh) || absent=$found
 list() {
 	for f in tests/unit/*.c; do
 		[ -e "$f" ] && echo "unit/$(basename "$f" .c)"
@@ -22,6 +25,7 @@ list() {
 	for f in tests/[a-s]_*.lua; do
 		[ -e "$f" ] && echo "$f"
 	done
+	[ -n "$absent" ] || echo tests/e2e/claude.lua
 }
 wanted() { # name, then the words
 	name=$1
@@ -32,6 +36,8 @@ wanted() { # name, then the words
 	done
 	return 1
 }
+[ -z "$absent" ] || ! wanted tests/e2e/claude.lua "$@" ||
+	echo "not counted: tests/e2e/claude.lua ($absent)"
 list | while read -r name; do
 	wanted "$name" "$@" && echo "$name"
 done >"$out/list"
@@ -45,6 +51,10 @@ case $name in
 unit/sandbox_lock) limit=300 cmd=build/$name ;;
 unit/*) limit=300 cmd=$B/$name ;;
 tests/s_*) limit=600 cmd="$B/rig $name" ;;
+tests/e2e/*)
+	limit=300 cmd="$B/rig $name"
+	CLAUDE=$(sh tests/e2e/find.sh) && export CLAUDE
+	;;
 *) limit=120 cmd="$B/rig $name" ;;
 esac
 timeout -k 5 "$limit" $cmd >"$log.log" 2>&1 </dev/null

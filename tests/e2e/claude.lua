@@ -1,0 +1,176 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- The real Claude Code binary through the gateway: models, tools, Code Mode, audit and usage.
+--
+--   make e2e                         installs Claude Code into build/e2e and runs this
+--   CLAUDE=/path/to/claude           the binary to run
+--
+-- Everything runs in a network namespace that has 127.0.0.1 and nothing else.  The model is the
+-- rig's fake provider with a script of replies, the tool server is build/demo-server.
+
+local CLAUDE = os.getenv("CLAUDE") or error("CLAUDE names no binary: make e2e")
+local B = os.getenv("B") or "build"
+local DEMO = (B:sub(1, 1) == "/" and "" or os.getenv("PWD") .. "/") .. B .. "/demo-server"
+if not rig.alone then rig.alone = assert(sys.loopback_only()) end
+
+local POLICY = [[
+version: 1
+organisation:
+  zone: UTC
+  customers:
+    acme:
+      teams:
+        payments:
+          users:
+            ana: {}
+policy: readers
+owner: "#tools"
+applies_to: { teams: [payments] }
+rules:
+  - allow: notes/*
+  - deny: notes/create_note
+    reason: "notes are written by hand"
+  - deny: notes/delete_note
+    reason: "notes are kept"
+  - allow: "model:*"
+  - allow: code:run
+]]
+local SEEN = { "mcp__tollgate__lua", "mcp__tollgate__notes__get_note", "mcp__tollgate__notes__get_order",
+	"mcp__tollgate__notes__list_orders", "mcp__tollgate__notes__search_notes", "mcp__tollgate__tools" }
+
+local function text(s) return { type = "text", text = s } end
+local function use(id, name, input)
+	return { type = "tool_use", id = id, name = "mcp__tollgate__" .. name, input = input }
+end
+
+-- The tool results that a model request carries: their text by tool-use id, and how many.
+local function results_of(r)
+	local by_id, n = {}, 0
+	for _, m in ipairs(r.json.messages) do
+		for _, b in ipairs(type(m.content) == "table" and m.content or {}) do
+			if b.type == "tool_result" then by_id[b.tool_use_id], n = json.encode(b.content), n + 1 end
+		end
+	end
+	return by_id, n
+end
+
+-- A provider that answers a request which carries n tool results with the script's (n + 1)th reply,
+-- each at a usage of its own.
+local function scripted(script, options)
+	local o = options or {}
+	function o.on(r)
+		local _, n = results_of(r)
+		local reply = { content = script[n + 1] or { text("there is no more") }, usage = { input_tokens = 100 + 7 * n,
+			output_tokens = 11 + n, cache_creation_input_tokens = 1500, cache_read_input_tokens = 3 * n } }
+		if o.before then for k, v in pairs(o.before(r, n) or {}) do reply[k] = v end end
+		return reply
+	end
+	return provider(o)
+end
+
+local function tollgate(up)
+	local gw = gateway { providers = { anthropic = up }, policies = { ["root/all.yaml"] = POLICY },
+		yaml = string.format("servers:\n  notes: { command: [%q] }\n", DEMO) }
+	local key = gw:key { name = "dev", customer = "acme", team = "payments", user = "ana" }
+	gw:wait_tools(key, #SEEN)
+	return gw, key
+end
+
+-- One print-mode session on its way, in a folder and a home of its own.
+local function claude(gw, key, env)
+	local home = rig.scratch() .. "/claude"
+	sys.mkdir(home)
+	sys.write_file(home .. "/mcp.json", json.encode { mcpServers = { tollgate = { type = "http",
+		url = "http://127.0.0.1:" .. gw.port .. "/mcp", headers = { Authorization = "Bearer " .. key.key } } } })
+	local e = { TMPDIR = home, TERM = "dumb", LANG = "C.UTF-8", SHELL = "/bin/sh",
+		ANTHROPIC_BASE_URL = "http://127.0.0.1:" .. gw.port .. "/anthropic", ANTHROPIC_AUTH_TOKEN = key.key,
+		CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC = "1", DISABLE_TELEMETRY = "1", DISABLE_AUTOUPDATER = "1",
+		DISABLE_ERROR_REPORTING = "1", DO_NOT_TRACK = "1", CLAUDE_CODE_MAX_RETRIES = "4" }
+	for k, v in pairs(env or {}) do e[k] = v end
+	local p = process({ CLAUDE, "-p", "Read my first note and add up five orders.", "--model", "claude-sonnet-4-6",
+		"--output-format", "stream-json", "--include-partial-messages", "--verbose", "--strict-mcp-config",
+		"--mcp-config", home .. "/mcp.json", "--allowedTools", "mcp__tollgate" }, e, home)
+	rig.evidence[#rig.evidence + 1] = function() return "Claude Code said: " .. p.err .. p.out:sub(-4000) end
+	return p
+end
+
+-- Its last line, once it has ended well.
+local function ended_well(p)
+	expect(p:wait(60000), "exit code"):is(0)
+	local last
+	for line in p.out:gmatch("[^\n]+") do last = json.try(line) or last end
+	expect(last):has { type = "result", subtype = "success", is_error = false }
+	return last
+end
+
+local function tool_names(r)
+	local names = {}
+	for _, t in ipairs(r.json.tools) do
+		if t.name:find("^mcp__") then names[#names + 1] = t.name end
+	end
+	table.sort(names)
+	return names
+end
+
+test "it streams, sees its key's tools and no others, calls one, runs a script, and all is accounted"
+-- limit: 90 s
+local FIVE = [[
+local sum = 0
+for _, o in ipairs(pmap({"o-1001", "o-1002", "o-1003", "o-1004", "o-1005"}, function(id) return notes.get_order{id = id} end)) do
+	sum = sum + o.total_cents
+end
+return {total = sum}]]
+local up = scripted({
+	{ text("First the note."), use("toolu_note", "notes__get_note", { id = "n-1" }) },
+	{ text("Now five orders at once."), use("toolu_lua", "lua", { code = FIVE }) },
+	{ text("FINAL: both are done.") },
+}, { before = function(_, n) return n == 0 and { hold_after = 4 } or {} end })
+local gw, key = tollgate(up)
+local p = claude(gw, key, { ENABLE_TOOL_SEARCH = "false" })
+
+-- The provider has told half of the first sentence, and it is on the screen.
+wait_for("half a sentence", function() return p.out:find('"text":"First t', 1, true) end)
+expect(p.out):lacks("he note.")
+up:release()
+local last = ended_well(p)
+expect(last.result):is("FINAL: both are done.")
+
+-- What the model was told: the tools, and what they gave.
+expect(#up.requests):is(3)
+for _, r in ipairs(up.requests) do
+	expect(r.json.stream):is(true)
+	expect(tool_names(r)):same(SEEN)
+	expect(r.body):lacks("delete_note")
+	expect(r.raw):lacks(key.key)
+end
+local results = results_of(up.requests[3])
+expect(results.toolu_note):has("Pasta night")
+expect(results.toolu_lua):has("182180")
+expect(results.toolu_lua):lacks("ordered_on")
+
+
+-- One session, one tree: three model requests, what each asked for below it, a run's calls below it.
+gw:stop()
+expect(gw:ok { "audit", "verify" }.out):matches("^ok %d+ rows")
+local model = "  %d%d:%d%d:%d%d%.%d+ p_%w+ model claude%-sonnet%-4%-6 ok 0%.%d+ USD\n"
+local function tool(depth, name, id)
+	return string.rep("  ", depth) .. "%d%d:%d%d:%d%d%.%d+ p_%w+ " .. name .. " ok %(" .. id .. "%)\n"
+end
+local tree = "^session [%x-]+\n" .. model .. tool(2, "tool notes/get_note", "toolu_note") ..
+	model .. tool(2, "run run", "toolu_lua") .. tool(3, "tool notes/get_order", "toolu_lua"):rep(5) .. model .. "$"
+local asked = 0
+for _, row in ipairs(gw:audit()) do
+	if row.kind ~= "admin" then -- any row of the session, or of its calls, shows the same tree
+		asked = asked + 1
+		expect(gw:ok({ "audit", "show", row.id }).out, row.kind .. " " .. row.name):matches(tree)
+	end
+end
+expect(asked):is(3 + 1 + 1 + 5)
+
+-- The ledger is what the provider counted, and its price.
+local said, row = up.usage, gw:ok({ "usage", "--by", "user", "--json" }).json
+row = row[1] or row
+expect(row):has { name = "ana", requests = said.requests, calls = 6, runs = 1, refused = 0,
+	input_tokens = said.input_tokens, output_tokens = said.output_tokens,
+	cache_write_tokens = 3 * 1500, cache_read_tokens = 3 * (0 + 1 + 2) }
+expect(row.cost_nusd):is(row.input_tokens * 3000 + row.output_tokens * 15000 + 4500 * 3750 + 9 * 300)
