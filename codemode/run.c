@@ -220,7 +220,8 @@ on_call(void *ctx, struct sandbox_run *w, uint32_t id, uint32_t handle, struct s
 		    .args = args,
 		    .session = r->c.session,
 		    .tool_use = r->c.tool_use,
-		    .client = r->c.client },
+		    .client = r->c.client,
+		    .address = r->c.address },
 		inner_done, in, &e) == NULL)
 		answer_err(r, id, &e);
 }

@@ -13,6 +13,18 @@
 
 #define HOPS_MAX 32 /* entries looked at, from the end */
 
+/* What stands behind an address: nothing, or ":" and a port. */
+static bool
+is_port(struct str rest)
+{
+	int64_t port;
+
+	if (rest.n == 0)
+		return true;
+	return rest.p[0] == ':' && str_i64((struct str){ rest.p + 1, rest.n - 1 }, &port) &&
+	       port >= 0 && port <= 65535;
+}
+
 bool
 address_parse(struct str text, struct address *out)
 {
@@ -21,11 +33,16 @@ address_parse(struct str text, struct address *out)
 	const char *close = text.n > 0 && text.p[0] == '[' ? memchr(text.p, ']', text.n) : NULL;
 	const char *colon = text.n > 0 ? memchr(text.p, ':', text.n) : NULL;
 
-	if (close != NULL)
+	struct str rest = STR("");
+
+	if (close != NULL) {
+		rest = STR_SPAN(close + 1, text.p + text.n);
 		text = STR_SPAN(text.p + 1, close);
-	else if (colon != NULL && memrchr(text.p, ':', text.n) == colon) /* one colon: a port */
+	} else if (colon != NULL && memrchr(text.p, ':', text.n) == colon) { /* one: a port */
+		rest = STR_SPAN(colon, text.p + text.n);
 		text = STR_SPAN(text.p, colon);
-	if (text.n == 0 || !str_copy(host, sizeof(host), text))
+	}
+	if (!is_port(rest) || text.n == 0 || !str_copy(host, sizeof(host), text))
 		return false;
 	if (inet_pton(AF_INET6, host, out->b) == 1)
 		return true;

@@ -165,6 +165,7 @@ script_run(struct exchange *x)
 		    .name = STR("lua"),
 		    .args = arena_str(&x->arena, buf_str(&args)),
 		    .client = conn_peer(x->conn),
+		    .address = conn_peer(x->conn),
 		    .meta = STR("{\"" CODEMODE_REPORT_KEY "\":true}") },
 		script_done, s, &e) == NULL)
 		exchange_refuse(x, &e);

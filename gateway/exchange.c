@@ -16,6 +16,7 @@
 
 #include "base/crypto.h"
 #include "base/log.h"
+#include "gateway/address.h"
 
 #define EXCHANGE_MAGIC 0x65786368u
 #define ARENA_BYTES    ((size_t)8 << 20)
@@ -92,7 +93,7 @@ access_line(const struct exchange *x)
 
 	if (x->key != NULL)
 		key_info(x->key, &key);
-	log_info(&x->job, "access", F_TEXT("id", x->id), F_STR("client", conn_peer(x->conn)),
+	log_info(&x->job, "access", F_TEXT("id", x->id), F_STR("client", x->client),
 	    F_STR("method", x->head->method), F_STR("path", x->path), F_INT("status", x->status),
 	    F_INT("bytes", x->bytes), F_INT("ms", loop_mono_ms(x->g->loop) - x->started_ms),
 	    F_STR("key", key.id));
@@ -328,6 +329,17 @@ exchange_new(struct gateway *g, struct conn *c, const struct http1_head *head, s
 	return x;
 }
 
+/* The peer, or behind a trusted proxy whom it names; then a copy. */
+static struct str
+client_of(struct exchange *x)
+{
+	char text[ADDRESS_TEXT];
+	struct str peer = conn_peer(x->conn);
+	struct str client = address_client(peer, x->head, x->g->proxies, x->g->proxies_n, text);
+
+	return client.p == peer.p ? peer : arena_str(&x->arena, client);
+}
+
 static void
 request(void *ctx, struct conn *c, const struct http1_head *head, struct str body)
 {
@@ -336,6 +348,7 @@ request(void *ctx, struct conn *c, const struct http1_head *head, struct str bod
 	x->query = head->target;
 	x->path = str_cut(&x->query, '?');
 	x->dialect = route_dialect(head->target);
+	x->client = client_of(x);
 	route(x);
 }
 

@@ -71,6 +71,9 @@ struct gateway {
 	struct codemode *codemode;
 	struct listeners *listeners;
 	struct models models;
+	const struct listen_entry *listen;   /* by SERVES_ENTRY() */
+	const struct address_range *proxies; /* trusted_proxies */
+	size_t proxies_n;
 	bool draining;
 	bool access_log;               /* one line per reply */
 	uint64_t requests, replies[6]; /* by status / 100 */
@@ -102,7 +105,8 @@ struct exchange {
 	struct str body, path, query;
 	enum dialect dialect;
 	struct arena arena;
-	struct sink sink; /* counts, and adds x-tollgate-request-id to the head */
+	struct str client; /* its address: the peer's, or what a trusted proxy says */
+	struct sink sink;  /* counts, and adds x-tollgate-request-id to the head */
 	struct key *key;
 	char id[20]; /* "r_" + 16 */
 	int status;
@@ -124,6 +128,11 @@ void exchange_reply(struct exchange *x, int status, struct str type, struct str 
 void exchange_refuse(struct exchange *x, const struct err *e);
 /* The body of a refusal, for those who write it themselves. */
 void refusal_body(enum dialect d, const struct err *e, struct buf *out);
+
+/* ---- origin.c ---- */
+
+/* Does a browser's Host or Origin forbid this request (ERR_DENIED)? */
+bool origin_allowed(const struct exchange *x, struct err *e) MUST_CHECK;
 
 /* ---- query.c ---- */
 

@@ -311,7 +311,8 @@ enter(struct proxy *p, struct err *e)
 		.name = p->model,
 		.requested = p->requested,
 		.session = exchange_header(x, STR("x-claude-code-session-id")),
-		.client = exchange_header(x, STR("user-agent")) };
+		.client = exchange_header(x, STR("user-agent")),
+		.address = x->client };
 	bool estimated;
 
 	if (!p->free_of_charge)

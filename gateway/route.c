@@ -47,6 +47,13 @@ path_is(const struct row *r, struct str path)
 	return str_eq(path, want);
 }
 
+/* What a web page must not reach: see origin.c. */
+static bool
+guarded(const struct row *r)
+{
+	return r->dialect == DIALECT_RPC || str_starts(str_of(r->path), STR("/admin"));
+}
+
 enum dialect
 route_dialect(struct str target)
 {
@@ -75,7 +82,7 @@ mcp_endpoint(struct exchange *x)
 		.method = x->head->method,
 		.head = x->head,
 		.body = x->body,
-		.peer = conn_peer(x->conn),
+		.peer = x->client,
 		.view = STR("") },
 	    &x->sink);
 }
@@ -96,6 +103,10 @@ route(struct exchange *x)
 		if (!path_is(r, x->path) || (r->serves & conn_tag(x->conn)) == 0)
 			continue;
 		found = r;
+		if (guarded(r) && !origin_allowed(x, &e)) {
+			exchange_refuse(x, &e);
+			return;
+		}
 		if (str_eq(x->head->method, str_of(r->method)) || strcmp(r->method, "*") == 0) {
 			r->handle(x);
 			return;

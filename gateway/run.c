@@ -199,6 +199,9 @@ listeners_build(struct running *r, struct err *e)
 	char control[4096];
 	int port;
 
+	r->g.listen = r->settings->listen;
+	r->g.proxies = r->settings->proxies;
+	r->g.proxies_n = r->settings->proxies_n;
 	r->g.access_log = r->settings->access_log;
 	r->g.listeners = listen_new(
 	    r->g.loop, &(struct listen_limits){ .body_bytes = r->settings->body_bytes }, e);

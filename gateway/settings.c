@@ -343,7 +343,7 @@ static const struct setting top[] = {
 	{ "log",       0,                log_read },
 	{ "limits",    0,                limits_read },
 	{ "views",     0,                NULL },
-	{ "trusted_proxies", 0,          NULL },
+	{ "trusted_proxies", 0,          trusted_proxies_read },
 	{ NULL, 0, NULL },
 };
 // clang-format on

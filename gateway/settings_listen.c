@@ -117,7 +117,7 @@ listen_one(struct reading *r, struct yaml *y, struct listen_entry *out)
 #define AT(member) offsetof(struct listen_raw, member)
 	static const struct setting rows[] = { { "address", AT(address), node_read },
 		{ "serves", AT(serves), node_read }, { "tls", AT(tls), node_read },
-		{ "hosts", AT(hosts), NULL }, { "origins", AT(origins), NULL },
+		{ "hosts", AT(hosts), node_read }, { "origins", AT(origins), node_read },
 		{ "insecure", AT(insecure), bool_read }, { NULL, 0, NULL } };
 #undef AT
 	struct listen_raw raw = { 0 };

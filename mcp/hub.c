@@ -353,6 +353,7 @@ builtin_start(struct call *c, const struct call_ask *a, struct err *e)
 		.session = c->pass.session,
 		.tool_use = c->pass.tool_use,
 		.client = c->pass.client,
+		.address = c->pass.address,
 		.outcome = &c->outcome,
 		.call = c };
 	return c->builtin->call(c->builtin->ctx, &c->bc, e);
@@ -397,7 +398,8 @@ call_enter(struct call *c, const struct call_ask *a, const struct tool *t, struc
 		.parent = a->parent,
 		.session = a->session,
 		.tool_use = a->tool_use,
-		.client = a->client };
+		.client = a->client,
+		.address = a->address };
 	bool listed = t == NULL || rules_may_list(h->core, a->key, ASK_TOOL, t->policy_name);
 
 	c->pass.cut = call_cut;
@@ -524,7 +526,6 @@ hub_new(struct loop *l, struct core *c, struct http_pool *p, const struct hub_se
 	h->core = c;
 	h->pool = p;
 	h->generation = 1;
-	h->port = s->port;
 	h->session_idle_ms = s->session_idle_ms > 0 ? s->session_idle_ms : 1800000;
 	h->result_bytes_max = s->result_bytes_max > 0 ? s->result_bytes_max : RESULT_BYTES;
 	(void)str_copy(

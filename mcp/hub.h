@@ -27,7 +27,6 @@ struct hub {
 	struct timer retire, notify;
 	size_t result_bytes_max;
 	char version[32];
-	uint16_t port;
 
 	/* towards clients: session.c, subscribe.c */
 	uint8_t seal_key[AEAD_KEY_BYTES];

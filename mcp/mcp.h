@@ -41,7 +41,6 @@ struct hub_settings {
 	int session_idle_ms;     /* legacy sessions; 0: 1,800,000 */
 	size_t result_bytes_max; /* one tool result; 0: 10 MiB */
 	const char *version;     /* of the gateway, for serverInfo and clientInfo */
-	uint16_t port;           /* for the Host check on loopback; 0: no check */
 };
 struct hub *hub_new(struct loop *l, struct core *c, struct http_pool *p,
     const struct hub_settings *s, struct err *e) MUST_CHECK;
@@ -86,7 +85,7 @@ struct call_ask {
 	struct pass *parent; /* the run whose script calls; NULL for a client's own call */
 	struct str name;     /* any spelling of hub_find_tool(), or a built-in's name */
 	struct str args;     /* a JSON object, checked here; "" = {} */
-	struct str session, tool_use, client; /* join keys, see struct ask */
+	struct str session, tool_use, client, address; /* join keys, see struct ask */
 	struct str meta; /* the client's params._meta object, vendor keys pass through; or "" */
 };
 /*
@@ -109,7 +108,7 @@ struct builtin_call {
 	struct pass *pass; /* open; the built-in's own calls name it as parent */
 	struct job *job;   /* parent for what it starts; cancelled with the call */
 	struct str args;   /* checked object; lives as long as the call */
-	struct str session, tool_use, client;
+	struct str session, tool_use, client, address;
 	struct str meta;         /* the caller's params._meta object, or "" */
 	struct outcome *outcome; /* the built-in fills in kept_bytes, calls, cpu_us, detail */
 	struct call *call;       /* answer with builtin_done() */
@@ -138,9 +137,10 @@ struct mcp_request {
 	struct str view; /* later; "" */
 };
 /*
- * Answers one HTTP request on /mcp through `sink`, which lives as long as `root` runs.  Everything
- * started is a kid of `root`; ends with sink_end().  Never fails: refusals are replies (JSON-RPC
- * error with the id where there is one; HTTP status per mcp-protocol era rules).
+ * Answers one HTTP request on /mcp (of an Origin and Host that may ask) through `sink`, which lives
+ * as long as `root` runs.  Everything started is a kid of `root`; ends with sink_end().  Never
+ * fails: refusals are replies (JSON-RPC error with the id where there is one; HTTP status per
+ * mcp-protocol era rules).
  */
 void mcp_serve(struct hub *h, struct job *root, const struct mcp_request *r, struct sink *sink);
 /* The client went away: a modern call is cancelled by job_cancel(root) (the caller does that); a

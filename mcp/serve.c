@@ -300,6 +300,7 @@ join_keys(struct visit *v, struct call_ask *a, struct arena *ar)
 	if (a->session.n == 0 && v->session != NULL)
 		a->session = str_of(v->session->tag);
 	a->client = clipped(header_of(v, STR("user-agent")));
+	a->address = v->r->peer;
 	a->tool_use = STR("");
 	if (a->meta.n > 0 && (json_get(a->meta, STR("claudecode/toolUseId"), &raw) ||
 				 json_get(a->meta, STR("callId"), &raw)))
@@ -377,51 +378,6 @@ serve_cancelled(struct visit *v, const struct rpc *m)
 
 /* ---- the request ---- */
 
-static bool
-is_loopback(struct str host)
-{
-	return str_ieq(host, STR("localhost")) || str_eq(host, STR("127.0.0.1")) ||
-	       str_eq(host, STR("[::1]"));
-}
-
-/* Splits "host:port"; the port is "" when there is none. */
-static void
-host_split(struct str *host, struct str *port)
-{
-	size_t i = host->n;
-
-	*port = STR("");
-	while (i > 0 && host->p[i - 1] != ':' && host->p[i - 1] != ']')
-		i--;
-	if (i == 0 || host->p[i - 1] == ']')
-		return;
-	*port = (struct str){ host->p + i, host->n - i };
-	host->n = i - 1;
-}
-
-/* DNS rebinding and other people's pages: a browser must not reach a gateway on loopback. */
-static bool
-sender_fits(struct visit *v)
-{
-	struct str origin = header_of(v, STR("origin")), host = header_of(v, STR("host")), port;
-	int64_t number = 80;
-
-	if (http1_find(v->r->head, STR("origin")) != NULL) {
-		if (str_starts(origin, STR("http://")))
-			origin = (struct str){ origin.p + 7, origin.n - 7 };
-		else if (str_starts(origin, STR("https://")))
-			origin = (struct str){ origin.p + 8, origin.n - 8 };
-		host_split(&origin, &port);
-		if (!is_loopback(origin))
-			return false;
-	}
-	if (v->hub->port == 0)
-		return true;
-	host_split(&host, &port);
-	return is_loopback(host) && (port.n == 0 || str_i64(port, &number)) &&
-	       number == v->hub->port;
-}
-
 static void
 serve_post(struct visit *v)
 {
@@ -462,10 +418,7 @@ mcp_serve(struct hub *h, struct job *root, const struct mcp_request *r, struct s
 	bool legacy = version == NULL || era_legacy_version(str_trim(version->value)) != NULL;
 
 	IS(h, HUB_MAGIC);
-	if (!sender_fits(&v)) {
-		reply_error(
-		    &v, 403, STR_NONE, RPC_SERVER, "this Origin or Host may not use this endpoint");
-	} else if (str_eq(r->method, STR("POST"))) {
+	if (str_eq(r->method, STR("POST"))) {
 		serve_post(&v);
 	} else if (legacy && str_eq(r->method, STR("GET"))) {
 		serve_legacy_get(&v);

@@ -98,6 +98,7 @@ event_common(struct buf *b, const struct pass *p, const struct ask *a)
 	member_opt(b, MEMBER("session"), p->session);
 	member_opt(b, MEMBER("tool_use"), p->tool_use);
 	member_opt(b, MEMBER("client"), p->client);
+	member_opt(b, MEMBER("address"), p->address);
 	member_opt(b, MEMBER("rule"), p->why);
 	if (a->args.n > 0) {
 		struct sha256 h;
@@ -243,6 +244,7 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 	p->session = clip(&p->arena, a->session);
 	p->tool_use = clip(&p->arena, a->tool_use);
 	p->client = clip(&p->arena, a->client);
+	p->address = clip(&p->arena, a->address);
 	p->why = STR("");
 	key_owner(k, p->owner);
 	for (size_t i = 0; i < COUNT(p->owner); i++) /* a reload may take the names away */

@@ -169,6 +169,7 @@ struct ask {
 	struct pass *parent; /* a script's calls name the run; NULL otherwise */
 	struct str session, tool_use; /* join keys of the client, "" when it gave none; clipped */
 	struct str client;            /* "claude-code/2.1.330 …", clipped */
+	struct str address;           /* where the request came from, clipped; "" when nowhere */
 	struct str view;              /* later: the MCP view; "" = all */
 };
 
@@ -217,7 +218,7 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	size_t at_n;
 	struct str owner[3]; /* customer, team, user as it entered; copies, as below */
 	struct str name;     /* copies, in the pass's own arena */
-	struct str session, tool_use, client, why;
+	struct str session, tool_use, client, address, why;
 	struct str common;  /* of its audit rows' text */
 	struct arena arena; /* small: freed by leave */
 };
