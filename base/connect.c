@@ -270,7 +270,8 @@ options_set(struct connecting *k, const struct connect_settings *s)
 	       curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
 	       (s->ca_file == NULL ||
-		   curl_easy_setopt(easy, CURLOPT_CAINFO, s->ca_file) == CURLE_OK) &&
+		   (curl_easy_setopt(easy, CURLOPT_CAINFO, s->ca_file) == CURLE_OK &&
+		       curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, s->ca_file) == CURLE_OK)) &&
 	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)s->timeout_ms) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, k->why) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 16384L) == CURLE_OK &&

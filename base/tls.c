@@ -115,6 +115,17 @@ client_ca_load(SSL_CTX *c, const char *path, struct err *e)
 	return true;
 }
 
+bool
+tls_ca_check(const char *path, struct err *e)
+{
+	STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(path);
+	bool ok = names != NULL;
+
+	sk_X509_NAME_pop_free(names, X509_NAME_free);
+	ERR_clear_error();
+	return ok || err_set(e, ERR_INVALID, "%s holds no PEM certificates", path);
+}
+
 static SSL_CTX *
 context_load(const struct tls_files *f, struct err *e)
 {

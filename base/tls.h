@@ -18,6 +18,8 @@ struct tls_files {             /* PEM; absolute paths, which must live as long a
 };
 struct tls_server;
 
+/* Does a file hold PEM certificates that others may be checked with? */
+bool tls_ca_check(const char *path, struct err *e) MUST_CHECK;
 /* ERR_INVALID names the file that is wrong, and how. */
 struct tls_server *tls_server_new(const struct tls_files *f, struct err *e) MUST_CHECK;
 /* Only when no connection of an attached context is left. */

@@ -51,13 +51,44 @@ value_read(struct reading *r, const struct yaml *y, bool is_secret, const char *
 	return secret.value;
 }
 
-static void
-cstr_read(struct reading *r, struct yaml *y, void *into)
+/* scheme://[user:password@]host:port; the whole may be, or hold, a secret. */
+static const char *
+proxy_value(struct reading *r, const struct yaml *y, const char **missing)
 {
-	struct str text;
+	static const char *const schemes[] = { "http://", "https://", "socks5h://", "socks5://" };
+	size_t before = r->errors;
+	struct str text = value_read(r, y, false, missing);
+	const char *at;
 
-	if (text_read(r, y, &text))
-		*(const char **)into = arena_cstr(&r->s->arena, text);
+	if (*missing != NULL || r->errors > before)
+		return NULL;
+	for (size_t i = 0; i < COUNT(schemes); i++) {
+		struct str scheme = str_of(schemes[i]);
+
+		if (text.n <= scheme.n || !str_starts(text, scheme))
+			continue;
+		at = memrchr(text.p, '@', text.n);
+		if (at != NULL && !str_has(y->text, '{') && !str_starts(y->text, STR("env:")) &&
+		    !str_starts(y->text, STR("file:")))
+			warn_at(r, y,
+			    "a password written here is seen by everybody who reads the file "
+			    "(use {env:NAME})");
+		return arena_cstr(&r->s->arena, text);
+	}
+	(void)bad(r, y, "a proxy begins with http://, https://, socks5:// or socks5h://");
+	return NULL;
+}
+
+static void
+ca_read(struct reading *r, struct yaml *y, void *into)
+{
+	const char *path = NULL;
+	struct err e;
+
+	path_read(r, y, &path);
+	if (path != NULL && !tls_ca_check(path, &e))
+		(void)bad(r, y, "%s", e.text);
+	*(const char **)into = path;
 }
 
 /* ---- providers ---- */
@@ -87,12 +118,25 @@ key_read(struct reading *r, struct yaml *y, void *into)
 }
 
 static void
+provider_proxy_read(struct reading *r, struct yaml *y, void *into)
+{
+	struct provider_entry *p = into;
+	const char *missing = NULL;
+
+	p->proxy = proxy_value(r, y, &missing);
+	if (missing == NULL)
+		return;
+	p->missing = str_of(missing);
+	warn_at(r, y, "provider " STR_FMT " is disabled: %s", STR_ARG(p->name), missing);
+}
+
+static void
 provider_read(struct reading *r, struct yaml *y, struct provider_entry *p)
 {
 #define AT(member) offsetof(struct provider_entry, member)
 	static const struct setting rows[] = { { "kind", 0, kind_read },
 		{ "url", AT(url), url_read }, { "key", 0, key_read },
-		{ "ca_file", AT(ca_file), path_read }, { "proxy", AT(proxy), cstr_read },
+		{ "ca_file", AT(ca_file), ca_read }, { "proxy", 0, provider_proxy_read },
 		{ NULL, 0, NULL } };
 #undef AT
 
@@ -342,6 +386,14 @@ protocol_read(struct reading *r, struct yaml *y, void *into)
 		*(enum mcp_protocol *)into = (enum mcp_protocol)v;
 }
 
+static void
+server_proxy_read(struct reading *r, struct yaml *y, void *into)
+{
+	struct server_settings *s = into;
+
+	s->proxy = proxy_value(r, y, &s->disabled);
+}
+
 #define AT(member) offsetof(struct server_settings, member)
 // clang-format off
 static const struct setting server_rows[] = {
@@ -351,8 +403,8 @@ static const struct setting server_rows[] = {
 	{ "cwd",             AT(cwd),        path_read },
 	{ "headers",         0,              headers_read },
 	{ "protocol",        AT(protocol),   protocol_read },
-	{ "ca_file",         AT(ca_file),    path_read },
-	{ "proxy",           AT(proxy),      cstr_read },
+	{ "ca_file",         AT(ca_file),    ca_read },
+	{ "proxy",           0,              server_proxy_read },
 	{ "connect_timeout", AT(connect_ms), ms_read },
 	{ "list_timeout",    AT(list_ms),    ms_read },
 	{ "call_timeout",    AT(call_ms),    ms_read },
@@ -384,6 +436,8 @@ server_read(struct reading *r, struct yaml *y, struct server_settings *s)
 		(void)bad(r, y, "headers are for a server with url (a command has env)");
 	if (url && (s->env != NULL || s->cwd != NULL))
 		(void)bad(r, y, "env and cwd are for a server with command");
+	if (command && (s->proxy != NULL || s->ca_file != NULL))
+		(void)bad(r, y, "proxy and ca_file are for a server with url");
 	if (s->disabled != NULL)
 		warn_at(r, y, "server %s is disabled: %s", s->name, s->disabled);
 }
