@@ -334,29 +334,36 @@ proc_stop(struct proc *p, int grace_ms)
 
 /* ---- starting ---- */
 
+struct failure { /* what the child says when it comes to nothing */
+	enum jail_step step;
+	int why;
+};
+
 /* In the child, between fork and exec: only async-signal-safe calls. */
 _Noreturn static void
 child_run(const struct proc_settings *s, int in, int out, int err, int tell, pid_t parent)
 {
 	static const char *const no_env[] = { NULL };
+	struct failure f = { JAIL_OK, 0 };
 	sigset_t none;
-	int why;
 
 	(void)sigemptyset(&none);
 	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
 	(void)setpgid(0, 0);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* The error pipe goes to 3, so that everything above it can be closed at once. */
-	if (getppid() == parent && dup2(in, 0) == 0 && dup2(out, 1) == 1 && dup2(err, 2) == 2 &&
-	    dup2(tell, 3) == 3 && fcntl(3, F_SETFD, FD_CLOEXEC) == 0 &&
-	    syscall(SYS_close_range, 4u, ~0u, 0u) == 0 && (s->cwd == NULL || chdir(s->cwd) == 0)) {
+	if (dup2(in, 0) == 0 && dup2(out, 1) == 1 && dup2(err, 2) == 2 && dup2(tell, 3) == 3 &&
+	    fcntl(3, F_SETFD, FD_CLOEXEC) == 0 && syscall(SYS_close_range, 4u, ~0u, 0u) == 0 &&
+	    (s->jail == NULL || (f.step = jail_enter(s->jail)) == JAIL_OK) &&
+	    /* After the jail: a change of user takes it back. */
+	    prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
+	    (s->cwd == NULL || chdir(s->cwd) == 0)) {
 		const char *const *env = s->env != NULL ? s->env : no_env;
 
 		(void)execvpe(s->argv[0], mem_unconst(s->argv), mem_unconst(env));
 	}
-	why = errno;
-	if (write(3, &why, sizeof(why)) != (ssize_t)sizeof(why))
+	f.why = errno;
+	if (write(3, &f, sizeof(f)) != (ssize_t)sizeof(f))
 		_exit(126);
 	_exit(127);
 }
@@ -390,7 +397,7 @@ static bool
 child_start(struct proc *p, const struct proc_settings *s, struct pipes *pipes, struct err *e)
 {
 	pid_t parent = getpid();
-	int why = 0;
+	struct failure f = { JAIL_OK, 0 };
 	ssize_t n;
 
 	p->pid = fork();
@@ -400,13 +407,16 @@ child_start(struct proc *p, const struct proc_settings *s, struct pipes *pipes, 
 		return err_set(e, ERR_UPSTREAM, "%s: cannot fork (errno %d)", p->name, errno);
 	(void)setpgid(p->pid, p->pid);
 	fd_close(&pipes->tell[1]);
-	while ((n = read(pipes->tell[0], &why, sizeof(why))) < 0 && errno == EINTR)
+	while ((n = read(pipes->tell[0], &f, sizeof(f))) < 0 && errno == EINTR)
 		;
 	if (n == 0)
 		return true;
 	child_reap(p);
+	if (f.step != JAIL_OK)
+		return err_set(e, ERR_UPSTREAM, "%s: %s (%s)", p->name, jail_step_text(f.step),
+		    strerrorname_np(f.why));
 	return err_set(e, ERR_UPSTREAM, "%s: cannot run \"%s\": %s", p->name, s->argv[0],
-	    why == ENOENT ? "no such file" : strerrorname_np(why));
+	    f.why == ENOENT ? "no such file" : strerrorname_np(f.why));
 }
 
 static int

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/jail.h"
 #include "base/job.h"
 #include "base/loop.h"
 #include "base/text.h"
@@ -18,6 +19,7 @@ struct proc_settings {
 	const char *const *argv; /* NULL-terminated; argv[0] is a path, or looked up in PATH */
 	const char *const *env;  /* NULL-terminated "NAME=value"; NULL: empty */
 	const char *cwd;         /* NULL: ours */
+	const struct jail *jail; /* NULL: none; borrowed during proc_start() only */
 	size_t line_bytes_max;   /* longest stdout line; 0: 16 MiB */
 	size_t write_bytes_max;  /* most that may wait for stdin; 0: 16 MiB */
 };

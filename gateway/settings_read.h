@@ -53,6 +53,13 @@ void listen_read(struct reading *r, struct yaml *y, void *settings);
 void trusted_proxies_read(struct reading *r, struct yaml *y, void *settings);
 struct listen_entry listen_default(void); /* when the file has no listen: */
 
+/* settings_jail.c: into a struct server_settings */
+void jail_user_read(struct reading *r, struct yaml *y, void *into);
+void jail_limits_read(struct reading *r, struct yaml *y, void *into);
+void jail_network_read(struct reading *r, struct yaml *y, void *into);
+void jail_read_only_read(struct reading *r, struct yaml *y, void *into);
+void jail_writable_read(struct reading *r, struct yaml *y, void *into);
+
 /* settings_servers.c */
 void providers_read(struct reading *r, struct yaml *y, void *settings);
 void servers_read(struct reading *r, struct yaml *y, void *settings);

@@ -408,8 +408,11 @@ static const struct setting server_rows[] = {
 	{ "connect_timeout", AT(connect_ms), ms_read },
 	{ "list_timeout",    AT(list_ms),    ms_read },
 	{ "call_timeout",    AT(call_ms),    ms_read },
-	{ "user",            0,              NULL },
-	{ "rlimits",         0,              NULL },
+	{ "user",            0,              jail_user_read },
+	{ "rlimits",         0,              jail_limits_read },
+	{ "network",         0,              jail_network_read },
+	{ "read_only",       0,              jail_read_only_read },
+	{ "writable",        0,              jail_writable_read },
 	{ "pin",             0,              NULL },
 	{ "isolation",       0,              NULL },
 	{ "prefix",          0,              NULL },
@@ -436,6 +439,11 @@ server_read(struct reading *r, struct yaml *y, struct server_settings *s)
 		(void)bad(r, y, "headers are for a server with url (a command has env)");
 	if (url && (s->env != NULL || s->cwd != NULL))
 		(void)bad(r, y, "env and cwd are for a server with command");
+	if (url && s->jail != NULL)
+		(void)bad(r, y,
+		    "user, rlimits, network, read_only and writable are for a server with command");
+	if (s->jail != NULL && s->jail->writable != NULL && s->jail->read_only == NULL)
+		(void)bad(r, y, "writable names exceptions from read_only, which is missing");
 	if (command && (s->proxy != NULL || s->ca_file != NULL))
 		(void)bad(r, y, "proxy and ca_file are for a server with url");
 	if (s->disabled != NULL)

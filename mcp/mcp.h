@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/http.h"
+#include "base/jail.h"
 #include "base/job.h"
 #include "base/loop.h"
 #include "base/sink.h"
@@ -27,6 +28,7 @@ struct server_settings {         /* everything is borrowed for the life of the h
 	const char *url;         /* Streamable HTTP */
 	const char *const *env;  /* stdio: the whole environment */
 	const char *cwd;
+	const struct jail *jail;      /* stdio: what it may not do; NULL: nothing special */
 	const struct header *headers; /* HTTP: own headers, secrets filled in */
 	size_t headers_n;
 	const char *ca_file, *proxy;

@@ -117,6 +117,7 @@ stdio_open(struct server *sv, struct err *e)
 		.argv = sv->s->argv,
 		.env = sv->s->env,
 		.cwd = sv->s->cwd,
+		.jail = sv->s->jail,
 		.line_bytes_max = LINE_BYTES_MAX,
 		.write_bytes_max = WRITE_BYTES_MAX };
 	static const struct proc_events events = { .line = on_line, .ended = on_ended };
