@@ -33,9 +33,9 @@ struct proxy {
 	struct http_call *call;
 	struct deferred durable;
 	struct tap tap;
-	struct err failed;
 	struct str requested, model, model_raw;
-	int64_t max_tokens, up_bytes;
+	int64_t max_tokens, up_bytes, length_bytes; /* length: as the reply promised, or -1 */
+	struct buf last; /* the piece that makes it whole, until the pass is on record */
 	int status;
 	bool free_of_charge; /* count_tokens */
 	bool tapped, head_sent;
@@ -84,6 +84,7 @@ proxy_reap(struct job *j)
 
 	if (p->tapped)
 		tap_fini(&p->tap);
+	buf_fini(&p->last);
 	p->magic = 0;
 	free(p);
 }
@@ -167,10 +168,10 @@ on_head(void *ctx, const struct http1_head *h)
 			out[n++] = h->h[i];
 	}
 	p->status = h->status;
+	p->length_bytes = h->framing == HTTP1_LENGTH ? h->length_bytes : -1;
 	p->head_sent = true;
 	p->tapped = true;
-	tap_init(&p->tap, str_starts(type, STR("text/event-stream")),
-	    h->framing == HTTP1_LENGTH ? h->length_bytes : -1);
+	tap_init(&p->tap, str_starts(type, STR("text/event-stream")), p->length_bytes);
 	p->x->sink.drained = on_drained;
 	p->x->sink.drained_ctx = p;
 	sink_head(&p->x->sink, h->status, out, n,
@@ -184,6 +185,11 @@ on_data(void *ctx, struct str bytes)
 
 	p->up_bytes += (int64_t)bytes.n;
 	tap_feed(&p->tap, bytes);
+	if (p->up_bytes ==
+	    p->length_bytes) { /* whoever has the whole reply finds it in the audit */
+		buf_put(&p->last, bytes);
+		return true;
+	}
 	return sink_push(&p->x->sink, bytes) > 0;
 }
 
@@ -192,7 +198,9 @@ reply_end(void *ctx)
 {
 	struct proxy *p = ctx;
 
-	sink_end(&p->x->sink, p->failed.code == ERR_NONE ? NULL : &p->failed);
+	if (p->last.n > 0)
+		(void)sink_push(&p->x->sink, buf_str(&p->last));
+	sink_end(&p->x->sink, NULL);
 }
 
 static void
@@ -336,6 +344,7 @@ proxy_run(struct exchange *x, const char *path, bool free_of_charge)
 	p->magic = PROXY_MAGIC;
 	p->x = x;
 	p->free_of_charge = free_of_charge;
+	buf_init(&p->last, 0);
 	job_init(&p->job, &proxy_type, &x->job, NULL, NULL);
 	if (!peek(p, &e) ||
 	    (to = models_pick(&x->g->models, p->requested, &p->model, &e)) == NULL ||

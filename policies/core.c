@@ -369,12 +369,10 @@ core_ready(const struct core *c, struct err *e)
 	}
 	if (journal_queued(c->journal) > QUEUE_BYTES_MAX)
 		return err_set(e, ERR_STORE, "too many records wait for the journal");
-	if (scribe_backlog_bytes(c->scribe) > BACKLOG_BYTES_MAX) {
-		if (!scribe_failing(c->scribe, e))
-			(void)err_set(e, ERR_STORE, "the database is too far behind");
+	if (scribe_failing(c->scribe, e))
 		return false;
-	}
-	return true;
+	return scribe_backlog_bytes(c->scribe) <= BACKLOG_BYTES_MAX ||
+	       err_set(e, ERR_STORE, "the database is too far behind");
 }
 
 /* ---- durability ---- */

@@ -111,7 +111,7 @@ struct scribe *scribe_start(struct store **s, struct chain_head head, uint64_t a
 void scribe_give(struct scribe *sc, struct buf *written);
 uint64_t scribe_applied(struct scribe *sc);
 size_t scribe_backlog_bytes(struct scribe *sc);
-bool scribe_failing(struct scribe *sc, struct err *e); /* the last attempt failed: *e */
+bool scribe_failing(struct scribe *sc, struct err *e); /* the last attempts failed: *e */
 int scribe_event_fd(const struct scribe *sc);          /* readable after each commit */
 void scribe_stop(struct scribe **sc); /* after applying everything; a locked database: 2 s */
 

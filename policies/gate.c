@@ -279,7 +279,8 @@ gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, s
 	IS(k, KEY_MAGIC);
 	ASSERT(p->magic == 0 && p->cut != NULL && a->hold_nusd >= 0);
 	if (!core_ready(c, e)) {
-		log_warn(NULL, "refused: nothing can be recorded", F_TEXT("why", e->text));
+		/* When it began and when it ends is in the log; not each refusal. */
+		log_debug(NULL, "refused: nothing can be recorded", F_TEXT("why", e->text));
 		return false;
 	}
 	pass_fill(p, c, k, a);

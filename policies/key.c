@@ -470,7 +470,8 @@ key_set_state(struct core *c, struct key *k, enum key_state st, struct str actor
 	struct err why;
 
 	IS(k, KEY_MAGIC);
-	if (!core_ready(c, e))
+	/* A key dies at once even when nothing can be written; the row waits for the journal. */
+	if (st == KEY_ACTIVE && !core_ready(c, e))
 		return false;
 	if (k->state == KEY_REVOKED && st != KEY_REVOKED)
 		return err_set(

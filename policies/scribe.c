@@ -8,8 +8,8 @@
  * It computes the hash chain, in order, because it is the only writer.  A commit costs as much as
  * hundreds of rows, so with batched durability the thread lets PACE_MS of records gather first; a
  * process that dies loses none of them, because the journal has them.  A locked or full database
- * is tried again until it works: records wait in the list (and in the journal), and the backlog's
- * size is what stops admission.
+ * is tried again until it works: records wait in the list (and in the journal).  Some failures in a
+ * row, or too large a backlog, end admission until it works again.
  *
  * Shared with the loop: the list under the mutex; applied, backlog and failing as atomics or under
  * the same mutex.  Everything else belongs to the thread.
@@ -28,7 +28,8 @@
 #define BATCH_BYTES ((size_t)4 << 20)
 #define PACE_MS     20
 #define AGAIN_MS    50
-#define STOP_TRIES  8 /* a stop insists this often, two seconds with the store's own wait */
+#define FAIL_TRIES  8 /* so many failures in a row, two seconds if it is locked, end admission */
+#define STOP_TRIES  8 /* a stop insists this often */
 
 struct turn { /* what one turn of the loop journalled */
 	struct turn *next;
@@ -44,11 +45,12 @@ struct scribe {
 	pthread_mutex_t mutex;
 	pthread_cond_t more;
 	struct turn *first, **tail;
-	bool stop, failing;
+	bool stop;
 	struct err why;
 	int event_fd;
 	_Atomic uint64_t applied;
 	_Atomic size_t backlog_bytes;
+	_Atomic bool failing; /* for FAIL_TRIES or longer; why: under the mutex */
 };
 
 static bool
@@ -121,15 +123,18 @@ pause_ms(int ms)
 static void
 failing_set(struct scribe *sc, bool failing, const struct err *why)
 {
+	if (failing == atomic_load(&sc->failing))
+		return;
 	(void)pthread_mutex_lock(&sc->mutex);
-	if (failing && !sc->failing)
-		log_error(NULL, "the database cannot be written", F_TEXT("why", why->text));
-	if (!failing && sc->failing)
-		log_info(NULL, "the database can be written again");
-	sc->failing = failing;
-	if (why != NULL)
+	if (failing)
 		sc->why = *why;
 	(void)pthread_mutex_unlock(&sc->mutex);
+	atomic_store(&sc->failing, failing);
+	if (failing)
+		log_error(NULL, "the database cannot be written: governed work is refused",
+		    F_TEXT("why", why->text));
+	else
+		log_info(NULL, "the database can be written again");
 }
 
 /* Waits for work, or to be told to stop. */
@@ -187,12 +192,13 @@ static bool
 batch_insist(struct scribe *sc, const struct turn *turns)
 {
 	struct err e;
-	int tries = 0;
+	int tries = 0, stop_tries = 0;
 
 	while (!batch_apply(sc, turns, &e)) {
 		store_rollback(sc->store);
-		failing_set(sc, true, &e);
-		if (stopping(sc) && ++tries >= STOP_TRIES)
+		if (++tries >= FAIL_TRIES)
+			failing_set(sc, true, &e);
+		if (stopping(sc) && ++stop_tries >= STOP_TRIES)
 			return false;
 		pause_ms(AGAIN_MS);
 	}
@@ -278,14 +284,12 @@ scribe_backlog_bytes(struct scribe *sc)
 bool
 scribe_failing(struct scribe *sc, struct err *e)
 {
-	bool failing;
-
+	if (!atomic_load(&sc->failing))
+		return false;
 	(void)pthread_mutex_lock(&sc->mutex);
-	failing = sc->failing;
-	if (failing)
-		*e = sc->why;
+	*e = sc->why;
 	(void)pthread_mutex_unlock(&sc->mutex);
-	return failing;
+	return true;
 }
 
 int

@@ -326,6 +326,59 @@ test_stop_while_locked(void)
 	CHECK(verified());
 }
 
+static void
+test_locked(void)
+{
+	struct pass p = { .cut = cut };
+	struct ask ask = model_ask(5);
+	const struct outcome done = { .end = END_OK, .cost_nusd = 5 };
+	char path[128];
+	struct loop *l;
+	struct err e;
+	struct core *c = open_core(&l, &e);
+	struct key *k = c == NULL ? NULL : key_new(c, "locked");
+	sqlite3 *other = NULL;
+	int64_t before, entered = 0;
+
+	TEST("a locked database ends admission with 503 until it is free, and a key still dies");
+	CHECK(k != NULL);
+	if (k == NULL)
+		return;
+	loop_turn(l);
+	before = used(c, "acme");
+	(void)snprintf(path, sizeof(path), "%s/tollgate.db", data);
+	CHECK(sqlite3_open(path, &other) == SQLITE_OK);
+	while (sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_BUSY)
+		loop_turn(l);
+	(void)alarm(30);
+	while (gate_enter(c, &p, k, &ask, &e)) {
+		gate_leave(&p, &done);
+		entered++;
+		loop_turn(l);
+	}
+	CHECK_EQ_I(err_http(e.code), 503);
+	CHECK(entered > 0);
+	CHECK(key_set_state(c, k, KEY_DISABLED, STR("test"), &e));
+	CHECK(!key_usable(k, loop_wall_ns(l), &e));
+	CHECK(sqlite3_close(other) == SQLITE_OK); /* rolls back */
+	while (!core_ready(c, &e))
+		loop_turn(l);
+	(void)alarm(0);
+	CHECK(key_set_state(c, k, KEY_ACTIVE, STR("test"), &e));
+	CHECK(gate_enter(c, &p, k, &ask, &e));
+	gate_leave(&p, &done);
+	core_close(&c);
+	loop_free(&l);
+	c = open_core(&l, &e);
+	CHECK(c != NULL);
+	if (c == NULL)
+		return;
+	CHECK_EQ_I(used(c, "acme") - before, (entered + 1) * 5);
+	core_close(&c);
+	loop_free(&l);
+	CHECK(verified());
+}
+
 /* In a folder that others may enter, too. */
 static void
 test_modes(void)
@@ -363,6 +416,7 @@ main(void)
 	test_recovery_is_killed();
 	test_rotation();
 	test_stop_while_locked();
+	test_locked();
 	bundle_drop();
 	return check_done();
 }
