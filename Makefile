@@ -4,7 +4,8 @@
 #   make run             install what is missing, build, start on 127.0.0.1:8080
 #   make test            install what is missing, run every test
 #   make lint            layers, doors, banned words, format, clang-tidy, cppcheck
-#   make SAN=address,undefined test      the same tests under sanitizers (SAN=thread for the scribe)
+#   make SAN=address,undefined test      the same tests under sanitizers
+#   make threads         the scribe beside the loop, under the thread sanitizer
 #   make fuzz T=json SEC=60              one fuzz target (tests/fuzz/T.c)
 #   make bench           Tollgate beside nginx, at most five minutes
 #   make e2e             install Claude Code into build/e2e, run it through the gateway
@@ -126,6 +127,10 @@ test: deps
 	@$(MAKE) --no-print-directory all unit $(B)/rig
 	@$(MAKE) --no-print-directory SAN= B=build build/unit/sandbox_lock
 	@B=$(B) sh tests/run.sh
+# The scribe beside the loop, under the thread sanitizer.
+threads: deps
+	@$(MAKE) --no-print-directory SAN=thread B=build/thread build/thread/unit/gate build/thread/unit/crash
+	@build/thread/unit/gate && build/thread/unit/crash
 lint:
 	@sh tests/deps.sh $(LINT_DEPS)
 	@mkdir -p build
@@ -145,4 +150,4 @@ install: all
 	strip $(DESTDIR)$(PREFIX)/bin/tollgate
 clean:
 	rm -rf build
-.PHONY: all unit fuzz clean deps run test lint bench e2e install
+.PHONY: all unit fuzz clean deps run test lint bench e2e threads install

@@ -10,6 +10,7 @@
  */
 #include "base/log.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@
  * struct gateway exists; set at start and by the loop, nowhere else. */
 static enum log_level threshold = LOG_LEVEL_INFO;
 static bool as_json;
-static int64_t now_ns;
+static _Atomic int64_t now_ns; /* the scribe logs too */
 
 static const char *const level_words[] = { "debug", "info", "warn", "error" };
 
@@ -37,19 +38,20 @@ log_setup(enum log_level level, bool json)
 void
 log_clock(int64_t wall_ns)
 {
-	now_ns = wall_ns;
+	atomic_store_explicit(&now_ns, wall_ns, memory_order_relaxed);
 }
 
 static void
 time_put(struct buf *b)
 {
-	time_t s = (time_t)(now_ns / 1000000000);
+	int64_t ns = atomic_load_explicit(&now_ns, memory_order_relaxed);
+	time_t s = (time_t)(ns / 1000000000);
 	struct tm tm;
 
 	if (gmtime_r(&s, &tm) == NULL)
 		return;
 	buf_printf(b, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-	    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(now_ns / 1000000 % 1000));
+	    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ns / 1000000 % 1000));
 }
 
 static bool
