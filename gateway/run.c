@@ -102,8 +102,8 @@ settle(void *ctx)
 	    F_TEXT("sandbox", r->g.sandbox == NULL
 				  ? "unavailable"
 				  : sandbox_level_word(sandbox_level(r->g.sandbox))));
-	run_json(r);
 	first_tell(&r->g, r->port);
+	run_json(r); /* last: who waits for it finds everything else */
 }
 
 /* Also without a timer: under a test clock that stands still, none fires. */
