@@ -125,31 +125,69 @@ cmd_check(const struct cli *cli)
 	return ok ? 0 : 1;
 }
 
+/* From the gateway of --url, with the key's own rights. */
+static bool
+fetched(const struct cli *cli, struct str path, struct buf *out, int *code)
+{
+	struct err e;
+
+	buf_init(out, 0);
+	*code = 0;
+	if (cli->key != NULL) {
+		*code =
+		    cli_usage("--url asks with a key's secret (--key-env NAME), not with --key");
+		return false;
+	}
+	if (!cli_fetch(cli, path, out, &e) || !json_check(buf_str(out), true, &e)) {
+		*code = cli_fail(&e);
+		return false;
+	}
+	if (cli->json)
+		print_line(out);
+	return !cli->json;
+}
+
+static void
+tools_print(struct str rows)
+{
+	struct json_iter it;
+	struct str key, t;
+	struct arena a;
+
+	if (!json_open(rows, &it))
+		return;
+	while (json_next(&it, &key, &t)) {
+		struct str allowed;
+
+		arena_init(&a, ARENA_BYTES);
+		allowed = cli_text(t, "allowed", &a);
+		(void)printf("%s %-40.*s %.*s\n",
+		    allowed.n == 0 ? " " : (str_eq(allowed, STR("true")) ? "+" : "-"),
+		    STR_ARG(cli_text(t, "tool", &a)), STR_ARG(cli_text(t, "why", &a)));
+		arena_free(&a);
+	}
+}
+
 int
 cmd_tools(const struct cli *cli)
 {
 	struct buf target, out;
-	struct json_iter it;
-	struct str key, t;
-	struct arena a;
+	struct str rows;
 	int code;
 
+	if (cli->url != NULL) {
+		if (fetched(cli, STR("/me"), &out, &code) &&
+		    json_get(buf_str(&out), STR("tools"), &rows))
+			tools_print(rows);
+		buf_fini(&out);
+		return code;
+	}
 	buf_init(&target, 0);
 	buf_puts(&target, "/admin/api/tools");
 	if (cli->key != NULL)
 		cli_query(&target, "key", cli->key);
-	if (cli_asked(cli, "GET", buf_str(&target), STR(""), &out, &code) &&
-	    json_open(buf_str(&out), &it)) {
-		arena_init(&a, ARENA_BYTES);
-		while (json_next(&it, &key, &t)) {
-			struct str allowed = cli_text(t, "allowed", &a);
-
-			(void)printf("%s %-40.*s %.*s\n",
-			    allowed.n == 0 ? " " : (str_eq(allowed, STR("true")) ? "+" : "-"),
-			    STR_ARG(cli_text(t, "tool", &a)), STR_ARG(cli_text(t, "why", &a)));
-		}
-		arena_free(&a);
-	}
+	if (cli_asked(cli, "GET", buf_str(&target), STR(""), &out, &code))
+		tools_print(buf_str(&out));
 	buf_fini(&target);
 	buf_fini(&out);
 	return code;
@@ -227,27 +265,40 @@ budgets_print(struct str level, struct arena *a)
 	}
 }
 
+static void
+quota_print(struct str reply)
+{
+	struct json_iter it;
+	struct str levels, key, l;
+	struct arena a;
+
+	if (!json_get(reply, STR("levels"), &levels) || !json_open(levels, &it))
+		return;
+	arena_init(&a, ARENA_BYTES);
+	while (json_next(&it, &key, &l))
+		budgets_print(l, &a);
+	arena_free(&a);
+}
+
 int
 cmd_quota(const struct cli *cli)
 {
 	struct buf target, out;
-	struct json_iter it;
-	struct str levels, key, l;
-	struct arena a;
 	int code;
 
+	if (cli->url != NULL) {
+		if (fetched(cli, STR("/v1/quota"), &out, &code))
+			quota_print(buf_str(&out));
+		buf_fini(&out);
+		return code;
+	}
 	if (cli->key == NULL)
-		return cli_usage("quota needs --key NAME");
+		return cli_usage("quota needs --key NAME (or --url URL --key-env NAME)");
 	buf_init(&target, 0);
 	buf_puts(&target, "/admin/api/quota");
 	cli_query(&target, "key", cli->key);
-	if (cli_asked(cli, "GET", buf_str(&target), STR(""), &out, &code) &&
-	    json_get(buf_str(&out), STR("levels"), &levels) && json_open(levels, &it)) {
-		arena_init(&a, ARENA_BYTES);
-		while (json_next(&it, &key, &l))
-			budgets_print(l, &a);
-		arena_free(&a);
-	}
+	if (cli_asked(cli, "GET", buf_str(&target), STR(""), &out, &code))
+		quota_print(buf_str(&out));
 	buf_fini(&target);
 	buf_fini(&out);
 	return code;

@@ -53,11 +53,16 @@ int cmd_usage(const struct cli *cli);
 int cmd_quota(const struct cli *cli);
 int cmd_audit(const struct cli *cli);
 int cmd_reload(const struct cli *cli);
+int cmd_doctor(const struct cli *cli);
 int cmd_servers(const struct cli *cli);
 
 /* cli_client.c: a request to the running gateway of this config, or, without one, to a core that is
  * opened here for the purpose.  The reply's body goes to `out`; false with *e for any refusal. */
 bool cli_admin(const struct cli *cli, const char *method, struct str target, struct str body,
     struct buf *out, struct err *e);
+/* /readyz of the running gateway, whatever its status; false: none runs. */
+bool cli_ready(const struct settings *s, struct buf *out);
+/* cli_url.c: GET `path` of --url with the key in the variable that --key-env names. */
+bool cli_fetch(const struct cli *cli, struct str path, struct buf *out, struct err *e);
 /* Waits, a few seconds at most, until what the running gateway has recorded is in its database. */
 void cli_sync(const struct settings *s);

@@ -98,26 +98,53 @@ refusal(struct str body, int status, struct err *e)
 	return false;
 }
 
+struct question {
+	const char *method;
+	struct str target, body;
+};
+
+/* Whatever its status: *status and the body. */
 static bool
-ask_gateway(
-    int fd, const char *method, struct str target, struct str body, struct buf *out, struct err *e)
+ask(int fd, const struct question *q, struct buf *out, int *status, struct err *e)
 {
 	struct buf head;
-	int status = 0;
 	bool ok;
 
 	buf_init(&head, 0);
-	http1_put_request(&head, str_of(method), target);
+	http1_put_request(&head, str_of(q->method), q->target);
 	buf_printf(
-	    &head, "host: local\r\ncontent-length: %zu\r\nconnection: close\r\n\r\n", body.n);
-	buf_put(&head, body);
+	    &head, "host: local\r\ncontent-length: %zu\r\nconnection: close\r\n\r\n", q->body.n);
+	buf_put(&head, q->body);
 	ok = buf_ok(&head) && send(fd, head.p, head.n, MSG_NOSIGNAL) == (ssize_t)head.n;
 	buf_fini(&head);
 	if (!ok)
 		return err_set(e, ERR_INVALID, "the request could not be sent");
-	if (!reply_read(fd, out, &status, e))
+	return reply_read(fd, out, status, e);
+}
+
+static bool
+ask_gateway(
+    int fd, const char *method, struct str target, struct str body, struct buf *out, struct err *e)
+{
+	int status = 0;
+
+	if (!ask(fd, &(struct question){ method, target, body }, out, &status, e))
 		return false;
 	return status == 200 || refusal(buf_str(out), status, e);
+}
+
+bool
+cli_ready(const struct settings *s, struct buf *out)
+{
+	int fd = control_connect(s->data, SYNC_S), status = 0;
+	struct err e;
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = ask(fd, &(struct question){ "GET", STR("/readyz"), STR("") }, out, &status, &e);
+	(void)close(fd);
+	return ok;
 }
 
 static bool

@@ -75,6 +75,7 @@ struct gateway {
 	const struct address_range *proxies; /* trusted_proxies */
 	size_t proxies_n;
 	bool draining;
+	int64_t body_bytes;            /* the largest request body */
 	bool access_log;               /* one line per reply */
 	uint64_t requests, replies[6]; /* by status / 100 */
 	struct link exchanges;
@@ -154,6 +155,7 @@ void models_list(struct exchange *x);        /* pick.c */
 void status_health(struct exchange *x);      /* status.c */
 void status_ready(struct exchange *x);
 void status_metrics(struct exchange *x);
-void status_quota(struct exchange *x);
+void me_quota(struct exchange *x); /* me.c */
+void me_all(struct exchange *x);
 void mcp_endpoint(struct exchange *x);    /* route.c */
 void control_request(struct exchange *x); /* control.c: /admin/api on the control socket */

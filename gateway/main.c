@@ -30,7 +30,7 @@ static const struct command {
 	    "--overlap",
 	    "virtual keys; the secret is shown once",
 	    "tollgate key create --name ana-laptop --user ana", cmd_key },
-	{ "tools", "[--key N]", "--json --key",
+	{ "tools", "[--key N] | --url URL [--key-env TOLLGATE_KEY]", "--json --key --url --key-env",
 	    "every tool; with a key: what it sees and why not the rest",
 	    "tollgate tools --key ana-laptop", cmd_tools },
 	{ "servers", "", "--json", "state of every upstream tool server", "tollgate servers",
@@ -44,10 +44,12 @@ static const struct command {
 	{ "usage", "[--by customer|team|user|key|model|tool|server] [--since 7d]",
 	    "--json --by --since", "requests, calls, tokens, cost, bytes kept out of context",
 	    "tollgate usage --by user", cmd_usage },
-	{ "quota", "--key N", "--json --key", "a key's budgets: used, held, left",
-	    "tollgate quota --key ana-laptop", cmd_quota },
+	{ "quota", "--key N | --url URL [--key-env TOLLGATE_KEY]", "--json --key --url --key-env",
+	    "a key's budgets: used, held, left", "tollgate quota --key ana-laptop", cmd_quota },
 	{ "audit", "tail [-n N] | show ID | verify", "--json -n",
 	    "the audit chain; works on a copy, offline", "tollgate audit verify", cmd_audit },
+	{ "doctor", "", "--json", "what is wrong with this host and this configuration",
+	    "tollgate doctor", cmd_doctor },
 };
 
 static void

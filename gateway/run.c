@@ -203,6 +203,7 @@ listeners_build(struct running *r, struct err *e)
 	r->g.proxies = r->settings->proxies;
 	r->g.proxies_n = r->settings->proxies_n;
 	r->g.access_log = r->settings->access_log;
+	r->g.body_bytes = r->settings->body_bytes;
 	r->g.listeners = listen_new(
 	    r->g.loop, &(struct listen_limits){ .body_bytes = r->settings->body_bytes }, e);
 	if (r->g.listeners == NULL)

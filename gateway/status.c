@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* status - liveness, readiness, metrics, and a key's own quota. */
+/* status - liveness, readiness, metrics. */
 #include "gateway/gateway.h"
 
 void
@@ -87,18 +87,5 @@ status_metrics(struct exchange *x)
 	if (g->codemode != NULL)
 		codemode_metrics(g->codemode, &b);
 	exchange_reply(x, 200, STR("text/plain; version=0.0.4"), buf_str(&b));
-	buf_fini(&b);
-}
-
-void
-status_quota(struct exchange *x)
-{
-	struct buf b;
-
-	if (!exchange_identify(x))
-		return;
-	buf_init(&b, 0);
-	core_quota_json(x->g->core, x->key, &b);
-	exchange_reply(x, 200, STR("application/json"), buf_str(&b));
 	buf_fini(&b);
 }

@@ -24,6 +24,13 @@
 struct scribe;
 struct reload;
 
+#define DENIALS_MAX 8
+struct denial { /* what a key was refused lately, for its owner; in memory only */
+	int64_t ts_ns;
+	enum ask_kind kind;
+	char name[128], word[24], why[ERR_TEXT_BYTES];
+};
+
 struct key {
 	uint32_t magic;
 	struct core *core;
@@ -34,7 +41,9 @@ struct key {
 	enum key_state state;
 	int64_t created_ns, expires_ns;
 	struct subject subject;
-	struct buf event; /* ,"key":… as every row of its work has it; rendered once */
+	struct denial *denials; /* a ring; NULL before the first */
+	size_t denials_n;       /* ever */
+	struct buf event;       /* ,"key":… as every row of its work has it; rendered once */
 	bool admin, resolved, orphaned; /* orphaned: the last reload took its owner away */
 	struct err owner_err;           /* why it is not */
 };
@@ -146,6 +155,7 @@ void gate_note(struct core *c, struct str actor, const char *name, const struct 
 /* An admin write: one audit row with verdict ok. */
 void gate_admin(struct core *c, struct str actor, const char *name, const struct key *k);
 const char *kind_word(enum ask_kind k);
+void denial_note(struct key *k, const struct pass *p, const struct err *e); /* usage.c */
 
 /* ---- key.c ---- */
 

@@ -200,6 +200,7 @@ refused(struct pass *p, const struct ask *a, const struct err *e)
 	struct buf *b = row_begin(p, p->entered_ns, err_word(e->code), &at);
 
 	p->core->refused++;
+	denial_note(p->key, p, e);
 	event_common(b, p, a);
 	member_str(b, MEMBER("why"), str_of(e->text));
 	row_end(p, RECORD_DONE, b, at, NULL);

@@ -279,6 +279,7 @@ keys_free(struct core *c)
 		free(k->customer);
 		free(k->team);
 		free(k->user);
+		free(k->denials);
 		buf_fini(&k->event);
 		k->magic = 0;
 		free(k);

@@ -2,6 +2,7 @@
 /*
  * usage - what people look at: sums over the ledger, a key's quota, metrics.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -197,6 +198,44 @@ core_quota_json(struct core *c, struct key *k, struct buf *out)
 		buf_puts(out, "]}");
 	}
 	buf_puts(out, "]}");
+}
+
+/* ---- denials ---- */
+
+void
+denial_note(struct key *k, const struct pass *p, const struct err *e)
+{
+	struct denial *d;
+
+	if (k->denials == NULL)
+		k->denials = mem_zalloc(DENIALS_MAX * sizeof(*k->denials));
+	d = &k->denials[k->denials_n++ % DENIALS_MAX];
+	d->ts_ns = p->entered_ns;
+	d->kind = p->kind;
+	(void)snprintf(d->name, sizeof(d->name), STR_FMT, STR_ARG(p->name));
+	(void)snprintf(d->word, sizeof(d->word), "%s", err_word(e->code));
+	(void)snprintf(d->why, sizeof(d->why), "%s", e->text);
+}
+
+void
+core_denials_json(const struct key *k, struct buf *out)
+{
+	size_t n = k->denials_n < DENIALS_MAX ? k->denials_n : DENIALS_MAX;
+
+	buf_putc(out, '[');
+	for (size_t i = 1; i <= n; i++) {
+		const struct denial *d = &k->denials[(k->denials_n - i) % DENIALS_MAX];
+
+		buf_printf(out, "%s{\"at\":", i > 1 ? "," : "");
+		time_put(out, d->ts_ns / 1000000000);
+		buf_printf(out, ",\"kind\":\"%s\",\"verdict\":\"%s\",\"name\":", kind_word(d->kind),
+		    d->word);
+		buf_json_str(out, str_of(d->name));
+		buf_puts(out, ",\"why\":");
+		buf_json_str(out, str_of(d->why));
+		buf_putc(out, '}');
+	}
+	buf_putc(out, ']');
 }
 
 void
