@@ -46,15 +46,21 @@ static void
 sink_do_head(struct sink *s, int status, const struct header *h, size_t n, int64_t length_bytes)
 {
 	struct exchange *x = exchange_of(s);
-	struct header all[HEADERS_MAX + 1];
+	struct header all[HEADERS_MAX + 4];
 
 	ASSERT(n <= HEADERS_MAX);
 	if (x->conn == NULL) /* already over: the tree is coming down */
 		return;
 	x->status = status;
 	memcpy(all, h, n * sizeof(*h));
-	all[n] = (struct header){ STR("x-tollgate-request-id"), str_of(x->id) };
-	sink_head(conn_sink(x->conn), status, all, n + 1, length_bytes);
+	all[n++] = (struct header){ STR("x-tollgate-request-id"), str_of(x->id) };
+	if (x->page.n > 0) { /* see origin.c */
+		all[n++] = (struct header){ STR("access-control-allow-origin"), x->page };
+		all[n++] = (struct header){ STR("access-control-expose-headers"),
+			STR("Mcp-Session-Id, WWW-Authenticate, x-tollgate-request-id") };
+		all[n++] = (struct header){ STR("vary"), STR("origin") };
+	}
+	sink_head(conn_sink(x->conn), status, all, n, length_bytes);
 }
 
 static size_t

@@ -107,6 +107,7 @@ struct exchange {
 	enum dialect dialect;
 	struct arena arena;
 	struct str client; /* its address: the peer's, or what a trusted proxy says */
+	struct str page;   /* the Origin, if it is a listed one: it may read the reply */
 	struct sink sink;  /* counts, and adds x-tollgate-request-id to the head */
 	struct key *key;
 	char id[20]; /* "r_" + 16 */
@@ -133,7 +134,9 @@ void refusal_body(enum dialect d, const struct err *e, struct buf *out);
 /* ---- origin.c ---- */
 
 /* Does a browser's Host or Origin forbid this request (ERR_DENIED)? */
-bool origin_allowed(const struct exchange *x, struct err *e) MUST_CHECK;
+bool origin_allowed(struct exchange *x, struct err *e) MUST_CHECK;
+/* Answers a browser's OPTIONS for a page of a listed origin; false: it is none. */
+bool origin_preflight(struct exchange *x);
 
 /* ---- query.c ---- */
 

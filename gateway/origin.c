@@ -10,6 +10,9 @@
  * (an address cannot be rebound).  Agents send no Origin.
  *
  * Elsewhere than on loopback any Host is answered unless `hosts` is given.
+ *
+ * Pages of listed `origins` also get what a browser asks for before it lets them read a reply
+ * (CORS): a preflight is answered here without a key, exchange.c adds the headers to replies.
  */
 #include "gateway/settings.h"
 
@@ -55,14 +58,22 @@ host_allowed(const struct listen_entry *l, struct str host)
 }
 
 static bool
+origin_listed(const struct listen_entry *l, struct str origin)
+{
+	for (size_t i = 0; i < l->origins_n; i++)
+		if (str_ieq(l->origins[i], origin))
+			return true;
+	return false;
+}
+
+static bool
 origin_named(const struct listen_entry *l, struct str origin, struct str host)
 {
 	struct address a;
 	struct str own;
 
-	for (size_t i = 0; i < l->origins_n; i++)
-		if (str_ieq(l->origins[i], origin))
-			return true;
+	if (origin_listed(l, origin))
+		return true;
 	if (str_starts(origin, STR("https://")))
 		own = (struct str){ origin.p + 8, origin.n - 8 };
 	else if (str_starts(origin, STR("http://")))
@@ -74,7 +85,7 @@ origin_named(const struct listen_entry *l, struct str origin, struct str host)
 }
 
 bool
-origin_allowed(const struct exchange *x, struct err *e)
+origin_allowed(struct exchange *x, struct err *e)
 {
 	const struct listen_entry *l;
 	const struct header *origin = http1_find(x->head, STR("origin"));
@@ -92,5 +103,24 @@ origin_allowed(const struct exchange *x, struct err *e)
 		    "pages of \"%.*s\" may not use this gateway (add it to origins: of this "
 		    "listen entry)",
 		    (int)(origin->value.n < 100 ? origin->value.n : 100), origin->value.p);
+	if (origin != NULL && origin_listed(l, origin->value))
+		x->page = origin->value;
+	return true;
+}
+
+bool
+origin_preflight(struct exchange *x)
+{
+	static const struct header h[] = {
+		{ STR("access-control-allow-methods"), STR("GET, POST, DELETE") },
+		/* The star does not cover Authorization. */
+		{ STR("access-control-allow-headers"), STR("*, Authorization") },
+		{ STR("access-control-max-age"), STR("600") },
+	};
+
+	if (x->page.n == 0 || !str_eq(x->head->method, STR("OPTIONS")))
+		return false;
+	sink_head(&x->sink, 204, h, COUNT(h), 0);
+	sink_end(&x->sink, NULL);
 	return true;
 }

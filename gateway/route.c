@@ -108,6 +108,8 @@ route(struct exchange *x)
 			exchange_refuse(x, &e);
 			return;
 		}
+		if (origin_preflight(x))
+			return;
 		if (str_eq(x->head->method, str_of(r->method)) || strcmp(r->method, "*") == 0) {
 			r->handle(x);
 			return;

@@ -59,6 +59,28 @@ for origin, status in pairs { ["https://app.example.com"] = 200, ["http://app.ex
 	expect(ask(gw, key, { origin = origin }).status, origin):is(status)
 end
 
+test "a page of a listed origin may read replies, and its preflight is answered; others get neither"
+local gw = gateway { yaml = 'listen:\n  - { address: "127.0.0.1:0", origins: ["https://app.example.com"] }' }
+local key = gw:key { name = "dev", customer = "acme", team = "payments", user = "ana" }
+local function preflight(path, origin)
+	return gw:client():request { method = "OPTIONS", path = path, headers = { origin = origin,
+		["access-control-request-method"] = "POST", ["access-control-request-headers"] = "authorization" } }
+end
+local r = preflight("/mcp", "https://app.example.com")
+expect(r.status):is(204)
+expect(r.headers["access-control-allow-origin"]):is("https://app.example.com")
+expect(r.headers["access-control-allow-headers"]):has("Authorization")
+r = ask(gw, key, { origin = "https://app.example.com" })
+expect(r.headers["access-control-allow-origin"]):is("https://app.example.com")
+expect(r.headers["access-control-expose-headers"]):has("Mcp-Session-Id")
+expect(r.headers.vary):is("origin")
+expect(preflight("/mcp", "http://evil.example.com").status):is(403)
+r = preflight("/mcp", "http://localhost:3000")
+expect(r.status):is(401)
+expect(r.headers["access-control-allow-origin"]):is(nil)
+expect(preflight("/v1/models", "https://app.example.com").status):is(405)
+expect(ask(gw, key, {}).headers["access-control-allow-origin"]):is(nil)
+
 test "elsewhere than on loopback any Host is answered, but a foreign Origin is not"
 local gw = gateway { yaml = 'listen:\n  - { address: "0.0.0.0:0", serves: [mcp], insecure: true }' }
 local key = gw:key { name = "dev", customer = "acme", team = "payments", user = "ana" }
