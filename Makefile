@@ -129,8 +129,9 @@ test: deps
 	@B=$(B) sh tests/run.sh
 # The scribe beside the loop, under the thread sanitizer.
 threads: deps
-	@$(MAKE) --no-print-directory SAN=thread B=build/thread build/thread/unit/gate build/thread/unit/crash
-	@build/thread/unit/gate && build/thread/unit/crash
+	@$(MAKE) --no-print-directory SAN=thread B=build/thread build/thread/unit/gate build/thread/unit/crash \
+	    build/thread/unit/scribe_threads
+	@build/thread/unit/scribe_threads && build/thread/unit/gate && build/thread/unit/crash
 lint:
 	@sh tests/deps.sh $(LINT_DEPS)
 	@mkdir -p build
