@@ -13,12 +13,16 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "base/map.h"
+
 #define YAML_DEPTH_MAX 32
 #define YAML_BYTES_MAX ((size_t)4 << 20)
+#define KEYS_MANY      32 /* a map of more finds its keys by hash */
 
 struct level {
 	struct yaml *node;
 	struct yaml **tail; /* where the next kid goes */
+	struct map keys;    /* of a map with more than KEYS_MANY: key to member */
 };
 struct reader {
 	struct arena *a;
@@ -45,17 +49,39 @@ in_map(const struct reader *r)
 	return r->depth > 0 && r->at[r->depth - 1].node->kind == YAML_MAP;
 }
 
+static const struct yaml *
+key_find(const struct level *l, struct str key)
+{
+	if (l->node->n > KEYS_MANY)
+		return map_get(&l->keys, key);
+	for (const struct yaml *k = l->node->kids; k != NULL; k = k->next)
+		if (str_eq(k->key, key))
+			return k;
+	return NULL;
+}
+
+/* The member was hung in: when there are many, it is found by hash from now on. */
+static void
+key_keep(struct level *l, struct yaml *member)
+{
+	if (l->node->n == KEYS_MANY + 1)
+		for (struct yaml *k = l->node->kids; k != NULL; k = k->next)
+			map_set(&l->keys, k->key, k);
+	else if (l->node->n > KEYS_MANY)
+		map_set(&l->keys, member->key, member);
+}
+
 static bool
 key_take(struct reader *r, const yaml_event_t *ev)
 {
 	struct str key = { (const char *)ev->data.scalar.value, ev->data.scalar.length };
+	const struct yaml *first = key_find(&r->at[r->depth - 1], key);
 
-	for (struct yaml *k = r->at[r->depth - 1].node->kids; k != NULL; k = k->next)
-		if (str_eq(k->key, key))
-			return err_set(r->e, ERR_INVALID,
-			    "%s:%zu:%zu: key \"" STR_FMT "\" stands twice (first in line %d)",
-			    r->file, ev->start_mark.line + 1, ev->start_mark.column + 1,
-			    STR_ARG(key), k->key_line);
+	if (first != NULL)
+		return err_set(r->e, ERR_INVALID,
+		    "%s:%zu:%zu: key \"" STR_FMT "\" stands twice (first in line %d)", r->file,
+		    ev->start_mark.line + 1, ev->start_mark.column + 1, STR_ARG(key),
+		    first->key_line);
 	r->key = arena_str(r->a, key);
 	r->key_line = (int)ev->start_mark.line + 1;
 	r->key_column = (int)ev->start_mark.column + 1;
@@ -87,6 +113,8 @@ node_add(struct reader *r, enum yaml_kind kind, const yaml_event_t *ev)
 	*r->at[r->depth - 1].tail = y;
 	r->at[r->depth - 1].tail = &y->next;
 	r->at[r->depth - 1].node->n++;
+	if (in_map(r))
+		key_keep(&r->at[r->depth - 1], y);
 	return y;
 }
 
@@ -101,7 +129,7 @@ container_start(struct reader *r, enum yaml_kind kind, const yaml_event_t *ev)
 	if (r->depth == YAML_DEPTH_MAX)
 		return mark_err(r, &ev->start_mark, "nested too deep (32 levels at most)");
 	y = node_add(r, kind, ev);
-	r->at[r->depth++] = (struct level){ y, &y->kids };
+	r->at[r->depth++] = (struct level){ .node = y, .tail = &y->kids };
 	r->want_key = kind == YAML_MAP;
 	return true;
 }
@@ -109,7 +137,7 @@ container_start(struct reader *r, enum yaml_kind kind, const yaml_event_t *ev)
 static void
 container_end(struct reader *r)
 {
-	r->depth--;
+	map_fini(&r->at[--r->depth].keys);
 	r->want_key = in_map(r);
 }
 
@@ -181,8 +209,8 @@ event_take(struct reader *r, const yaml_event_t *ev)
 static bool
 parse_err(struct reader *r, const yaml_parser_t *p)
 {
-	const yaml_mark_t *m =
-	    p->problem_mark.line != 0 || p->problem_mark.column != 0 ? &p->problem_mark : &p->mark;
+	/* Bytes that are no text have no mark of their own. */
+	const yaml_mark_t *m = p->error == YAML_READER_ERROR ? &p->mark : &p->problem_mark;
 
 	return mark_err(r, m, p->problem != NULL ? p->problem : "not valid YAML");
 }
@@ -213,6 +241,8 @@ yaml_parse(struct arena *a, const char *file, struct str text, struct err *e)
 		yaml_event_delete(&ev);
 	}
 	yaml_parser_delete(&p);
+	while (r.depth > 0) /* an error left them open */
+		container_end(&r);
 	if (ok && r.root == NULL) { /* an empty file is an empty map */
 		r.root = arena_new(a, struct yaml);
 		*r.root = (struct yaml){ .kind = YAML_MAP, .line = 1, .column = 1, .file = r.file };
