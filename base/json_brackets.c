@@ -9,6 +9,8 @@
  */
 #include "base/json_brackets.h"
 
+#include "base/text.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +21,7 @@
 const char *
 json_string_skip(const char *p, const char *end)
 {
-	while (p < end) {
+	while (p < end && (p += str_plain(STR_SPAN(p, end))) < end) {
 		if (*p == '"')
 			return p + 1;
 		p += *p == '\\' ? 2 : 1;

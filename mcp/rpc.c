@@ -118,6 +118,7 @@ head_put(struct buf *b, struct str id)
 void
 rpc_put_result(struct buf *b, struct str id, struct str result_json)
 {
+	(void)buf_room(b, id.n + result_json.n + 64); /* grows once */
 	head_put(b, id);
 	buf_puts(b, ",\"result\":");
 	buf_put(b, result_json);

@@ -216,20 +216,29 @@ message_put(struct server *sv, struct upcall *u, const struct server_ask *a)
 		buf_put(b, a->raw);
 		return;
 	}
+	(void)buf_room(b, a->params.n + a->meta.n + 512); /* grows once */
 	buf_puts(b, "{\"jsonrpc\":\"2.0\",");
-	if (!a->notification)
-		buf_printf(b, "\"id\":%s,", u->id);
-	buf_printf(b, "\"method\":\"%s\",\"params\":{", a->method);
+	if (!a->notification) {
+		buf_puts(b, "\"id\":");
+		buf_puts(b, u->id);
+		buf_putc(b, ',');
+	}
+	buf_puts(b, "\"method\":\"");
+	buf_puts(b, a->method);
+	buf_puts(b, "\",\"params\":{");
 	buf_put(b, a->params);
 	if (modern) {
-		buf_printf(b,
-		    "%s\"_meta\":{\"" META_VERSION "\":\"" ERA_MODERN_VERSION "\",\"" META_CLIENT
-		    "\":{\"name\":\"tollgate\",\"version\":\"%s\"},\"" META_CAPABILITIES "\":{}%s",
-		    comma ? "," : "", sv->hub->version, a->meta.n > 0 ? "," : "");
+		buf_puts(b, comma ? ",\"_meta\":{" : "\"_meta\":{");
+		buf_puts(b, "\"" META_VERSION "\":\"" ERA_MODERN_VERSION "\",\"" META_CLIENT
+			    "\":{\"name\":\"tollgate\",\"version\":\"");
+		buf_puts(b, sv->hub->version);
+		buf_puts(b, "\"},\"" META_CAPABILITIES "\":{}");
+		if (a->meta.n > 0)
+			buf_putc(b, ',');
 		buf_put(b, a->meta);
 		buf_putc(b, '}');
 	} else if (a->meta.n > 0) {
-		buf_printf(b, "%s\"_meta\":{", comma ? "," : "");
+		buf_puts(b, comma ? ",\"_meta\":{" : "\"_meta\":{");
 		buf_put(b, a->meta);
 		buf_putc(b, '}');
 	}

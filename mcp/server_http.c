@@ -37,7 +37,6 @@ struct wire {
 struct attempt {
 	struct upcall *u;
 	struct http_call *call;
-	struct header h[HEADERS_MAX];
 	char session[SESSION_BYTES_MAX], version[16];
 	struct buf name, in;
 	struct sse sse;
@@ -180,42 +179,42 @@ on_done(void *ctx, const struct err *e)
 /* ---- sending ---- */
 
 static void
-header_add(struct attempt *at, size_t *n, struct str name, struct str value)
+header_add(struct header *h, size_t *n, struct str name, struct str value)
 {
 	if (*n < HEADERS_MAX && value.n > 0)
-		at->h[(*n)++] = (struct header){ name, value };
+		h[(*n)++] = (struct header){ name, value };
 }
 
 static size_t
-headers_put(struct attempt *at)
+headers_put(struct attempt *at, struct header h[HEADERS_MAX])
 {
 	const struct server_settings *s = at->u->sv->s;
 	bool modern = at->u->sv->era == ERA_MODERN || strcmp(at->u->method, "server/discover") == 0;
 	struct str params;
 	size_t n = 0;
 
-	header_add(at, &n, STR("accept"),
+	header_add(h, &n, STR("accept"),
 	    at->u->get ? STR("text/event-stream") : STR("application/json, text/event-stream"));
 	if (!at->u->get)
-		header_add(at, &n, STR("content-type"), STR("application/json"));
-	header_add(at, &n, STR("accept-encoding"), STR("identity"));
-	header_add(at, &n, STR("user-agent"), STR("tollgate"));
-	header_add(at, &n, STR("mcp-protocol-version"),
+		header_add(h, &n, STR("content-type"), STR("application/json"));
+	header_add(h, &n, STR("accept-encoding"), STR("identity"));
+	header_add(h, &n, STR("user-agent"), STR("tollgate"));
+	header_add(h, &n, STR("mcp-protocol-version"),
 	    modern ? STR(ERA_MODERN_VERSION) : str_of(at->version));
 	if (modern) {
-		header_add(at, &n, STR("mcp-method"), str_of(at->u->method));
-		header_add(at, &n, STR("mcp-name"), buf_str(&at->name));
+		header_add(h, &n, STR("mcp-method"), str_of(at->u->method));
+		header_add(h, &n, STR("mcp-name"), buf_str(&at->name));
 		params = buf_str(&at->u->params);
 		while (params.n > 0) {
 			struct str name = str_cut(&params, '\n');
 
-			header_add(at, &n, name, str_cut(&params, '\n'));
+			header_add(h, &n, name, str_cut(&params, '\n'));
 		}
 	} else if (strcmp(at->u->method, "initialize") != 0) {
-		header_add(at, &n, STR("mcp-session-id"), str_of(at->session));
+		header_add(h, &n, STR("mcp-session-id"), str_of(at->session));
 	}
 	for (size_t i = 0; i < s->headers_n; i++)
-		header_add(at, &n, s->headers[i].name, s->headers[i].value);
+		header_add(h, &n, s->headers[i].name, s->headers[i].value);
 	return n;
 }
 
@@ -239,6 +238,7 @@ http_send(struct upcall *u, struct err *e)
 	static const struct http_events events = { on_head, on_data, on_done };
 	struct server *sv = u->sv;
 	struct wire *w = sv->wire;
+	struct header h[HEADERS_MAX];
 	struct attempt *at;
 	struct http_request r;
 	struct str path;
@@ -260,8 +260,8 @@ http_send(struct upcall *u, struct err *e)
 	r = (struct http_request){ .origin = w->origin,
 		.method = u->get ? STR("GET") : STR("POST"),
 		.target = path.n > 0 ? path : STR("/"),
-		.h = at->h,
-		.n = headers_put(at),
+		.h = h, /* copied by http_start() */
+		.n = headers_put(at, h),
 		.body = { buf_str(&u->out) },
 		.first_byte_ms = u->deadline_ms,
 		.idle_ms = u->deadline_ms > 0 ? u->deadline_ms : STREAM_IDLE_MS };
