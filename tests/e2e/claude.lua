@@ -103,6 +103,22 @@ local function ended_well(p)
 	return last
 end
 
+-- The process id of the gateway's demo server; nil while there is none.
+local function demo_of(gw)
+	local f = io.open(string.format("/proc/%d/task/%d/children", gw.pid, gw.pid))
+	for pid in (f and f:read("a") or ""):gmatch("%d+") do
+		local c = io.open("/proc/" .. pid .. "/comm")
+		if c and c:read("l") == "demo-server" then return math.tointeger(tonumber(pid)) end
+	end
+end
+
+-- The next start takes the port of this one: a client finds it where it was.
+local function listen_again(gw)
+	local f = assert(io.open(gw.config))
+	local yaml = f:read("a"):gsub("127%.0%.0%.1:0", "127.0.0.1:" .. gw.port)
+	sys.write_file(gw.config, yaml)
+end
+
 local function tool_names(r)
 	local names = {}
 	for _, t in ipairs(r.json.tools) do
@@ -174,3 +190,78 @@ expect(row):has { name = "ana", requests = said.requests, calls = 6, runs = 1, r
 	input_tokens = said.input_tokens, output_tokens = said.output_tokens,
 	cache_write_tokens = 3 * 1500, cache_read_tokens = 3 * (0 + 1 + 2) }
 expect(row.cost_nusd):is(row.input_tokens * 3000 + row.output_tokens * 15000 + 4500 * 3750 + 9 * 300)
+
+test "with tool search, only the tools of Code Mode are in the first request, the others are found by name"
+-- limit: 90 s
+local up = scripted {
+	{ { type = "tool_use", id = "toolu_find", name = "ToolSearch",
+		input = { query = "select:mcp__tollgate__notes__get_note", max_results = 5 } } },
+	{ use("toolu_note", "notes__get_note", { id = "n-1" }) },
+	{ text("FINAL: found and read.") },
+}
+local gw, key = tollgate(up)
+expect(ended_well(claude(gw, key)).result):is("FINAL: found and read.")
+expect(tool_names(up.requests[1])):same { "mcp__tollgate__lua", "mcp__tollgate__tools" }
+expect(up.requests[1].body):has("mcp__tollgate__notes__get_note")
+for _, r in ipairs(up.requests) do expect(r.body):lacks("delete_note") end
+expect(tool_names(up.requests[2])):same { "mcp__tollgate__lua", "mcp__tollgate__notes__get_note", "mcp__tollgate__tools" }
+expect(results_of(up.requests[3]).toolu_note):has("Pasta night")
+
+test "a tool server that dies between two calls is started again, and the session goes on"
+-- limit: 90 s
+local up, gw, key
+up = scripted({
+	{ use("toolu_1", "notes__get_note", { id = "n-1" }) },
+	{ use("toolu_2", "notes__get_note", { id = "n-2" }) },
+	{ text("FINAL: both notes.") },
+}, { before = function(_, n) return n == 1 and { hold_after = 0 } or {} end })
+gw, key = tollgate(up)
+local p = claude(gw, key, { ENABLE_TOOL_SEARCH = "false" })
+up:wait(2)
+local old = demo_of(gw)
+sys.kill(old, 9)
+wait_for("another demo server", function() local new = demo_of(gw) return new and new ~= old end)
+up:release()
+expect(ended_well(p).result):is("FINAL: both notes.")
+expect(results_of(up.requests[3]).toolu_2):has("Sourdough")
+
+test "a gateway that is killed in the middle of a reply and started again ends no session"
+-- limit: 90 s
+local first = true
+local up = scripted({
+	{ use("toolu_1", "notes__get_note", { id = "n-1" }) },
+	{ text("A reply that is cut, and told again."), use("toolu_2", "lua", { code = "return notes.get_note{id = 'n-2'}.title" }) },
+	{ text("FINAL: nothing was lost.") },
+}, { before = function(_, n)
+	local cut = n == 1 and first
+	first = first and not cut
+	return cut and { hold_after = 3 } or {}
+end })
+local gw, key = tollgate(up)
+local p = claude(gw, key, { ENABLE_TOOL_SEARCH = "false" })
+up:wait(2)
+wait_for("the reply's beginning", function() return up.events >= 3 end)
+gw:kill9()
+listen_again(gw)
+gw:start()
+up:release()
+expect(ended_well(p).result):is("FINAL: nothing was lost.")
+expect(results_of(up.requests[#up.requests]).toolu_2):has("Sourdough")
+gw:stop()
+expect(gw:ok { "audit", "verify" }.out):matches("^ok %d+ rows")
+local ends = {}
+for _, row in ipairs(gw:audit()) do if row.kind == "model" then ends[#ends + 1] = row["end"] end end
+expect(#ends):is(#up.requests)
+expect(ends):has("crashed")
+
+test "a key that is disabled in the middle of a reply stops the agent at its next request, with the reason"
+-- limit: 90 s
+local up = scripted({ { text("Never whole.") } }, { before = function() return { hold_after = 3 } end })
+local gw, key = tollgate(up)
+local p = claude(gw, key)
+up:wait(1)
+wait_for("the reply's beginning", function() return up.events >= 3 end)
+gw:ok { "key", "disable", key.id }
+expect(p:wait(60000), "exit code"):is(1)
+expect(p.out):matches("API Error: 401 [^\"]*disabled")
+expect(#up.requests, "the provider was asked once"):is(1)
