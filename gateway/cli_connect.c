@@ -3,7 +3,8 @@
  * cli_connect - a client's configuration, as text to paste.
  *
  * The address is that of the gateway of this config; or --url, for an engineer whose gateway runs
- * elsewhere.  The key is never written: files name ${TOLLGATE_KEY}.
+ * elsewhere.  The key is never written: it comes from the environment as TOLLGATE_KEY.  Claude Code
+ * expands ${TOLLGATE_KEY} in .mcp.json but not in settings.json, where a helper command prints it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,8 +110,8 @@ cmd_connect(const struct cli *cli)
 	else
 		(void)printf("claude mcp add --transport http tollgate %s/mcp "
 			     "--header \"Authorization: Bearer ${TOLLGATE_KEY}\"\n"
-			     "{\"env\":{\"ANTHROPIC_BASE_URL\":\"%s/anthropic\","
-			     "\"ANTHROPIC_AUTH_TOKEN\":\"${TOLLGATE_KEY}\"}}\n",
+			     "{\"env\":{\"ANTHROPIC_BASE_URL\":\"%s/anthropic\"},"
+			     "\"apiKeyHelper\":\"printenv TOLLGATE_KEY\"}\n",
 		    base, base);
 	return 0;
 }

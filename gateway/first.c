@@ -48,29 +48,34 @@ first_make(struct gateway *g, const char *data_dir, struct err *e)
 	       key_create(g->core, &admin, STR("first-run"), f->admin, e) != NULL;
 }
 
+/* Without a key at hand (NULL) the lines take it from the environment, each in its own way. */
 static void
 lines_put(int port, const char *key, struct buf *out)
 {
+	const char *in_shell = key != NULL ? key : "${TOLLGATE_KEY}";
+
 	buf_printf(out,
 	    "Tollgate is ready on http://127.0.0.1:%d\n\n"
 	    "Paste one of these:\n"
 	    "  claude mcp add --transport http tollgate http://127.0.0.1:%d/mcp "
 	    "--header \"Authorization: Bearer %s\"\n"
-	    "  {\"env\":{\"ANTHROPIC_BASE_URL\":\"http://127.0.0.1:%d/anthropic\","
-	    "\"ANTHROPIC_AUTH_TOKEN\":\"%s\"}}   (in ~/.claude/settings.json)\n"
+	    "  {\"env\":{\"ANTHROPIC_BASE_URL\":\"http://127.0.0.1:%d/anthropic\"%s%s%s}   (in "
+	    "~/.claude/settings.json)\n"
 	    "  curl -s http://127.0.0.1:%d/mcp -H \"Authorization: Bearer %s\" "
 	    "-H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' "
 	    "-H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/list' "
 	    "-d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":{\"_meta\":{"
 	    "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
 	    "\"io.modelcontextprotocol/clientCapabilities\":{}}}}'\n\n",
-	    port, port, key, port, key, port, key);
+	    port, port, in_shell, port, key != NULL ? ",\"ANTHROPIC_AUTH_TOKEN\":\"" : "",
+	    key != NULL ? key : "},\"apiKeyHelper\":\"printenv TOLLGATE_KEY",
+	    key != NULL ? "\"}" : "\"", port, in_shell);
 }
 
 static void
 text_put(const struct first *f, int port, struct buf *out)
 {
-	lines_put(port, f->key[0] != '\0' ? f->key : "${TOLLGATE_KEY}", out);
+	lines_put(port, f->key[0] != '\0' ? f->key : NULL, out);
 	if (f->admin[0] != '\0')
 		buf_printf(out,
 		    "Admin token, for /admin/api where `admin` is served:\n  curl -s "

@@ -76,22 +76,32 @@ local function tollgate(up)
 	return gw, key
 end
 
--- One print-mode session on its way, in a folder and a home of its own.
-local function claude(gw, key, env)
-	local home = rig.scratch() .. "/claude"
-	sys.mkdir(home)
-	sys.write_file(home .. "/mcp.json", json.encode { mcpServers = { tollgate = { type = "http",
-		url = "http://127.0.0.1:" .. gw.port .. "/mcp", headers = { Authorization = "Bearer " .. key.key } } } })
-	local e = { TMPDIR = home, TERM = "dumb", LANG = "C.UTF-8", SHELL = "/bin/sh",
-		ANTHROPIC_BASE_URL = "http://127.0.0.1:" .. gw.port .. "/anthropic", ANTHROPIC_AUTH_TOKEN = key.key,
+-- Starts the binary in the test's folder, which is its home too.
+local function start(argv, env)
+	local e = { CLAUDE = CLAUDE, TMPDIR = rig.scratch(), TERM = "dumb", LANG = "C.UTF-8", SHELL = "/bin/sh",
 		CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC = "1", DISABLE_TELEMETRY = "1", DISABLE_AUTOUPDATER = "1",
 		DISABLE_ERROR_REPORTING = "1", DO_NOT_TRACK = "1", CLAUDE_CODE_MAX_RETRIES = "4" }
-	for k, v in pairs(env or {}) do e[k] = v end
-	local p = process({ CLAUDE, "-p", "Read my first note and add up five orders.", "--model", "claude-sonnet-4-6",
-		"--output-format", "stream-json", "--include-partial-messages", "--verbose", "--strict-mcp-config",
-		"--mcp-config", home .. "/mcp.json", "--allowedTools", "mcp__tollgate" }, e, home)
+	for k, v in pairs(env) do e[k] = v end
+	local p = process(argv, e, rig.scratch())
 	rig.evidence[#rig.evidence + 1] = function() return "Claude Code said: " .. p.err .. p.out:sub(-4000) end
 	return p
+end
+
+-- One print-mode session on its way.
+local function prompt(env, ...)
+	return start({ CLAUDE, "-p", "Read my first note and add up five orders.", "--model", "claude-sonnet-4-6",
+		"--output-format", "stream-json", "--include-partial-messages", "--verbose", "--allowedTools",
+		"mcp__tollgate", ... }, env)
+end
+
+-- The same, told by flags and variables how to reach the gateway.
+local function claude(gw, key, env)
+	local servers = rig.scratch() .. "/mcp.json"
+	sys.write_file(servers, json.encode { mcpServers = { tollgate = { type = "http",
+		url = "http://127.0.0.1:" .. gw.port .. "/mcp", headers = { Authorization = "Bearer " .. key.key } } } })
+	local e = { ANTHROPIC_BASE_URL = "http://127.0.0.1:" .. gw.port .. "/anthropic", ANTHROPIC_AUTH_TOKEN = key.key }
+	for k, v in pairs(env or {}) do e[k] = v end
+	return prompt(e, "--strict-mcp-config", "--mcp-config", servers)
 end
 
 -- Its last line, once it has ended well.
@@ -103,18 +113,21 @@ local function ended_well(p)
 	return last
 end
 
+local function proc_file(path)
+	local f <close> = io.open("/proc/" .. path)
+	return f and f:read("a") or ""
+end
+
 -- The process id of the gateway's demo server; nil while there is none.
 local function demo_of(gw)
-	local f = io.open(string.format("/proc/%d/task/%d/children", gw.pid, gw.pid))
-	for pid in (f and f:read("a") or ""):gmatch("%d+") do
-		local c = io.open("/proc/" .. pid .. "/comm")
-		if c and c:read("l") == "demo-server" then return math.tointeger(tonumber(pid)) end
+	for pid in proc_file(gw.pid .. "/task/" .. gw.pid .. "/children"):gmatch("%d+") do
+		if proc_file(pid .. "/comm") == "demo-server\n" then return math.tointeger(tonumber(pid)) end
 	end
 end
 
 -- The next start takes the port of this one: a client finds it where it was.
 local function listen_again(gw)
-	local f = assert(io.open(gw.config))
+	local f <close> = assert(io.open(gw.config))
 	local yaml = f:read("a"):gsub("127%.0%.0%.1:0", "127.0.0.1:" .. gw.port)
 	sys.write_file(gw.config, yaml)
 end
@@ -265,3 +278,16 @@ gw:ok { "key", "disable", key.id }
 expect(p:wait(60000), "exit code"):is(1)
 expect(p.out):matches("API Error: 401 [^\"]*disabled")
 expect(#up.requests, "the provider was asked once"):is(1)
+
+test "what connect claude-code prints connects it when it is pasted, the key in a variable"
+-- limit: 90 s
+local up = scripted { { use("toolu_1", "notes__get_note", { id = "n-1" }) }, { text("FINAL: connected.") } }
+local gw, key = tollgate(up)
+local env = { TOLLGATE_KEY = key.key, ENABLE_TOOL_SEARCH = "false" }
+local command, settings = gw:ok({ "connect", "claude-code" }).out:match("^(claude [^\n]+)\n(%b{})\n$")
+sys.mkdir(rig.scratch() .. "/.claude")
+sys.write_file(rig.scratch() .. "/.claude/settings.json", settings)
+local add = start({ "/bin/sh", "-c", 'claude() { "$CLAUDE" "$@"; }\n' .. command }, env)
+expect(add:wait(60000), "claude mcp add"):is(0)
+expect(ended_well(prompt(env)).result):is("FINAL: connected.")
+expect(results_of(up.requests[2]).toolu_1):has("Pasta night")
