@@ -226,7 +226,8 @@ proc_say(const char *path, const char *line)
 	return ok;
 }
 
-/* A network namespace of our own; without the right to it, inside a user namespace of our own. */
+/* A network namespace of our own; without the right to it, inside a user namespace of our own,
+ * under the same ids: the gateway must not take itself for root. */
 static bool
 namespace_new(void)
 {
@@ -236,10 +237,10 @@ namespace_new(void)
 		return true;
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
 		return false;
-	(void)snprintf(map, sizeof(map), "0 %u 1\n", uid);
+	(void)snprintf(map, sizeof(map), "%u %u 1\n", uid, uid);
 	if (!proc_say("/proc/self/setgroups", "deny") || !proc_say("/proc/self/uid_map", map))
 		return false;
-	(void)snprintf(map, sizeof(map), "0 %u 1\n", gid);
+	(void)snprintf(map, sizeof(map), "%u %u 1\n", gid, gid);
 	return proc_say("/proc/self/gid_map", map);
 }
 
