@@ -475,16 +475,19 @@ buf_json_str(struct buf *b, struct str s)
 		unsigned char c = (unsigned char)s.p[i];
 		size_t k = c < 0x80 ? 1 : utf8_length((const unsigned char *)s.p + i, s.n - i);
 
-		if (k > 1) {
+		bool c1 = k == 2 && c == 0xc2 && (unsigned char)s.p[i + 1] < 0xa0;
+
+		if (k > 1 && !c1) {
 			i += k;
 			continue;
 		}
 		buf_put(b, (struct str){ s.p + from, i - from });
 		if (k == 0)
 			buf_puts(b, "\xef\xbf\xbd");
-		else
-			escape_put(b, c);
-		from = ++i;
+		else /* U+0080 to U+009F command a terminal too */
+			escape_put(b, c1 ? (unsigned char)s.p[i + 1] : c);
+		i += c1 ? 2 : 1;
+		from = i;
 	}
 	if (s.n > from)
 		buf_put(b, (struct str){ s.p + from, s.n - from });
