@@ -75,8 +75,9 @@ base_of(const struct cli *cli, char out[512], struct err *e)
 	port = port_of(s->listen[0].address);
 	if (port == 0)
 		port = port_running(s->data);
+	(void)snprintf(
+	    out, 512, "http%s://127.0.0.1:%d", s->listen[0].tls.cert != NULL ? "s" : "", port);
 	settings_free(&s);
-	(void)snprintf(out, 512, "http://127.0.0.1:%d", port);
 	return port != 0 ||
 	       err_set(e, ERR_INVALID,
 		   "the gateway's port is not known before it runs (tollgate run, or give "

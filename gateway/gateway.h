@@ -75,6 +75,7 @@ struct gateway {
 	const struct address_range *proxies; /* trusted_proxies */
 	size_t proxies_n;
 	bool draining;
+	int64_t started_ms;
 	int64_t body_bytes;            /* the largest request body */
 	bool access_log;               /* one line per reply */
 	uint64_t requests, replies[6]; /* by status / 100 */

@@ -345,7 +345,7 @@ cmd_run(const struct cli *cli)
 	ok = r.g.loop != NULL && (cli->clock == NULL || clock_use(&r, cli->clock, &e)) &&
 	     loop_on_signals(r.g.loop, signals, COUNT(signals), on_signal, &r, &e);
 	if (ok) {
-		r.started_ms = loop_mono_ms(r.g.loop);
+		r.started_ms = r.g.started_ms = loop_mono_ms(r.g.loop);
 		ok = parts_build(&r, &e);
 	}
 	if (ok) {

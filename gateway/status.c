@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* status - liveness, readiness, metrics. */
+#include <sys/resource.h>
+
+#include "gateway/cli.h"
 #include "gateway/gateway.h"
 
 void
@@ -65,6 +68,40 @@ status_ready(struct exchange *x)
 	buf_fini(&b);
 }
 
+static size_t
+providers_off(const struct gateway *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->models.providers_n; i++)
+		n += g->models.providers[i].origin == NULL;
+	return n;
+}
+
+static void
+process_metrics(struct gateway *g, struct buf *out)
+{
+	enum sandbox_level level =
+	    g->sandbox == NULL ? SANDBOX_UNAVAILABLE : sandbox_level(g->sandbox);
+	struct rusage use;
+
+	buf_printf(out,
+	    "# TYPE tollgate_build_info gauge\ntollgate_build_info{version=\"%s\"} 1\n"
+	    "# TYPE tollgate_uptime_seconds gauge\ntollgate_uptime_seconds %lld\n"
+	    "# TYPE tollgate_draining gauge\ntollgate_draining %d\n"
+	    "# TYPE tollgate_sandbox_level gauge\ntollgate_sandbox_level{level=\"%s\"} 1\n"
+	    "# TYPE tollgate_providers_off gauge\ntollgate_providers_off %zu\n",
+	    TOLLGATE_VERSION, (long long)((loop_mono_ms(g->loop) - g->started_ms) / 1000),
+	    g->draining, sandbox_level_word(level), providers_off(g));
+	if (getrusage(RUSAGE_SELF, &use) == 0)
+		buf_printf(out,
+		    "# TYPE tollgate_memory_peak_bytes gauge\ntollgate_memory_peak_bytes %lld\n"
+		    "# TYPE tollgate_cpu_ms_total counter\ntollgate_cpu_ms_total %lld\n",
+		    (long long)use.ru_maxrss * 1024,
+		    (long long)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000 +
+			(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000);
+}
+
 void
 status_metrics(struct exchange *x)
 {
@@ -82,6 +119,7 @@ status_metrics(struct exchange *x)
 		    (unsigned long long)g->replies[i]);
 	buf_printf(&b, "# TYPE tollgate_connections gauge\ntollgate_connections %zu\n",
 	    listen_open(g->listeners));
+	process_metrics(g, &b);
 	core_metrics(g->core, &b);
 	hub_metrics(g->hub, &b);
 	if (g->codemode != NULL)

@@ -48,6 +48,11 @@ struct key {
 	struct err owner_err;           /* why it is not */
 };
 
+struct tally { /* since the start, for /metrics */
+	uint64_t ends[END_CRASHED + 1], refused[ERR_COUNT];
+	int64_t cost_nusd, input, output, cache_write, cache_read;
+};
+
 struct core {
 	uint32_t magic;
 	struct loop *loop;
@@ -73,6 +78,7 @@ struct core {
 	uint64_t durable_seq;              /* what the scribe has committed, as the loop knows */
 	uint64_t prune_seq;
 	uint64_t entered, refused, left;
+	struct tally sums[ASK_ADMIN + 1]; /* by enum ask_kind */
 };
 
 /* ---- record.c ---- */
@@ -155,6 +161,7 @@ void gate_note(struct core *c, struct str actor, const char *name, const struct 
 /* An admin write: one audit row with verdict ok. */
 void gate_admin(struct core *c, struct str actor, const char *name, const struct key *k);
 const char *kind_word(enum ask_kind k);
+const char *end_word(enum pass_end e);
 void denial_note(struct key *k, const struct pass *p, const struct err *e); /* usage.c */
 
 /* ---- key.c ---- */

@@ -28,7 +28,7 @@ kind_word(enum ask_kind k)
 	return words[k];
 }
 
-static const char *
+const char *
 end_word(enum pass_end e)
 {
 	static const char *const words[] = { "", "ok", "tool_error", "upstream", "cancelled", "cut",
@@ -200,6 +200,7 @@ refused(struct pass *p, const struct ask *a, const struct err *e)
 	struct buf *b = row_begin(p, p->entered_ns, err_word(e->code), &at);
 
 	p->core->refused++;
+	p->core->sums[p->kind].refused[e->code]++;
 	denial_note(p->key, p, e);
 	event_common(b, p, a);
 	member_str(b, MEMBER("why"), str_of(e->text));
@@ -301,6 +302,19 @@ gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, s
 
 /* ---- leave ---- */
 
+static void
+sums_add(const struct pass *p, const struct outcome *o)
+{
+	struct tally *s = &p->core->sums[p->kind];
+
+	s->ends[o->end]++;
+	s->cost_nusd += o->cost_nusd;
+	s->input += o->usage.input;
+	s->output += o->usage.output;
+	s->cache_write += o->usage.cache_write;
+	s->cache_read += o->usage.cache_read;
+}
+
 void
 gate_leave(struct pass *p, const struct outcome *o)
 {
@@ -318,6 +332,7 @@ gate_leave(struct pass *p, const struct outcome *o)
 	budget_settle(p, now_ns / 1000000000, o->cost_nusd);
 	link_drop(&p->of_key);
 	p->core->left++;
+	sums_add(p, o);
 	p->magic = 0;
 	arena_free(&p->arena);
 }

@@ -238,6 +238,54 @@ core_denials_json(const struct key *k, struct buf *out)
 	buf_putc(out, ']');
 }
 
+/* One sample per end and refusal that has happened. */
+static void
+kind_metrics(enum ask_kind kind, const struct tally *s, struct buf *out)
+{
+	const char *word = kind_word(kind);
+
+	for (enum pass_end end = END_OK; end <= END_CRASHED; end++)
+		if (s->ends[end] > 0)
+			buf_printf(out, "tollgate_ends_total{kind=\"%s\",end=\"%s\"} %llu\n", word,
+			    end_word(end), (unsigned long long)s->ends[end]);
+	for (int code = 0; code < ERR_COUNT; code++)
+		if (s->refused[code] > 0)
+			buf_printf(out, "tollgate_ends_total{kind=\"%s\",end=\"%s\"} %llu\n", word,
+			    err_word((enum err_code)code), (unsigned long long)s->refused[code]);
+}
+
+/* Money leaves as nano-dollars: a metric with an exact integer needs no floating point here. */
+static void
+money_metrics(const struct core *c, struct buf *out)
+{
+	const struct tally *m = &c->sums[ASK_MODEL];
+
+	buf_puts(out, "# TYPE tollgate_cost_nusd_total counter\n");
+	for (enum ask_kind k = ASK_TOOL; k <= ASK_RUN; k++)
+		buf_printf(out, "tollgate_cost_nusd_total{kind=\"%s\"} %lld\n", kind_word(k),
+		    (long long)c->sums[k].cost_nusd);
+	buf_printf(out,
+	    "# TYPE tollgate_tokens_total counter\n"
+	    "tollgate_tokens_total{type=\"input\"} %lld\n"
+	    "tollgate_tokens_total{type=\"output\"} %lld\n"
+	    "tollgate_tokens_total{type=\"cache_write\"} %lld\n"
+	    "tollgate_tokens_total{type=\"cache_read\"} %lld\n",
+	    (long long)m->input, (long long)m->output, (long long)m->cache_write,
+	    (long long)m->cache_read);
+}
+
+static size_t
+keys_usable(struct core *c)
+{
+	int64_t now_ns = loop_wall_ns(c->loop);
+	struct err e;
+	size_t n = 0;
+
+	for (struct key *k = key_next(c, NULL); k != NULL; k = key_next(c, k))
+		n += key_usable(k, now_ns, &e);
+	return n;
+}
+
 void
 core_metrics(struct core *c, struct buf *out)
 {
@@ -253,5 +301,11 @@ core_metrics(struct core *c, struct buf *out)
 	    (unsigned long long)c->entered, (unsigned long long)c->refused,
 	    (unsigned long long)(c->entered - c->left), scribe_backlog_bytes(c->scribe),
 	    core_ready(c, &e));
+	buf_puts(out, "# TYPE tollgate_ends_total counter\n");
+	for (enum ask_kind k = ASK_TOOL; k <= ASK_RUN; k++)
+		kind_metrics(k, &c->sums[k], out);
+	money_metrics(c, out);
+	buf_printf(
+	    out, "# TYPE tollgate_keys_usable gauge\ntollgate_keys_usable %zu\n", keys_usable(c));
 	reload_metrics(c->reload, out);
 }

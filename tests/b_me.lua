@@ -108,3 +108,23 @@ expect(r.code):is(1)
 expect(r.out):matches("bad +policies +[^\n]*root/rig%.yaml:2:1")
 expect(r.out):has("NOT_SET_HERE")
 expect(r.out):has("/no/such/program")
+
+test "/metrics counts what was asked, refused and spent"
+local up = provider { usage = { input_tokens = 7, output_tokens = 3 } }
+local gw = gateway { providers = { anthropic = up } }
+local key = gw:key { name = "dev", user = "ana" }
+expect(gw:client(key):message().status):is(200)
+local text = gw:client():get("/metrics").body
+expect(text):has('tollgate_ends_total{kind="model",end="ok"} 1\n')
+expect(text):has('tollgate_tokens_total{type="input"} 7\n')
+expect(text):has('tollgate_cost_nusd_total{kind="model"} 66000\n')
+expect(text):has('tollgate_keys_usable 2\n')
+expect(text):has('tollgate_policies_current 1\n')
+expect(text):lacks("tg-")
+-- Every sample has its type, and no name has two.
+local types = {}
+for name in text:gmatch("# TYPE (%S+)") do
+	expect(types[name]):is(nil)
+	types[name] = true
+end
+for name in ("\n" .. text):gmatch("\n([%a_]+)[{ ]") do expect(types[name], name):is(true) end
