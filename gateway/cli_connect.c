@@ -75,8 +75,7 @@ base_of(const struct cli *cli, char out[512], struct err *e)
 	port = port_of(s->listen[0].address);
 	if (port == 0)
 		port = port_running(s->data);
-	(void)snprintf(
-	    out, 512, "http%s://127.0.0.1:%d", s->listen[0].tls.cert != NULL ? "s" : "", port);
+	listen_base(&s->listen[0], port, out);
 	settings_free(&s);
 	return port != 0 ||
 	       err_set(e, ERR_INVALID,

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "gateway/gateway.h"
+#include "gateway/settings.h"
 
 #define FIRST_NAME  "first"
 #define FIRST_ADMIN "admin"
@@ -50,37 +51,37 @@ first_make(struct gateway *g, const char *data_dir, struct err *e)
 
 /* Without a key at hand (NULL) the lines take it from the environment, each in its own way. */
 static void
-lines_put(int port, const char *key, struct buf *out)
+lines_put(const char *base, const char *key, struct buf *out)
 {
 	const char *in_shell = key != NULL ? key : "${TOLLGATE_KEY}";
 
 	buf_printf(out,
-	    "Tollgate is ready on http://127.0.0.1:%d\n\n"
+	    "Tollgate is ready on %s\n\n"
 	    "Paste one of these:\n"
-	    "  claude mcp add --transport http tollgate http://127.0.0.1:%d/mcp "
+	    "  claude mcp add --transport http tollgate %s/mcp "
 	    "--header \"Authorization: Bearer %s\"\n"
-	    "  {\"env\":{\"ANTHROPIC_BASE_URL\":\"http://127.0.0.1:%d/anthropic\"%s%s%s}   (in "
+	    "  {\"env\":{\"ANTHROPIC_BASE_URL\":\"%s/anthropic\"%s%s%s}   (in "
 	    "~/.claude/settings.json)\n"
-	    "  curl -s http://127.0.0.1:%d/mcp -H \"Authorization: Bearer %s\" "
+	    "  curl -s %s/mcp -H \"Authorization: Bearer %s\" "
 	    "-H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' "
 	    "-H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/list' "
 	    "-d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":{\"_meta\":{"
 	    "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
 	    "\"io.modelcontextprotocol/clientCapabilities\":{}}}}'\n\n",
-	    port, port, in_shell, port, key != NULL ? ",\"ANTHROPIC_AUTH_TOKEN\":\"" : "",
+	    base, base, in_shell, base, key != NULL ? ",\"ANTHROPIC_AUTH_TOKEN\":\"" : "",
 	    key != NULL ? key : "},\"apiKeyHelper\":\"printenv TOLLGATE_KEY",
-	    key != NULL ? "\"}" : "\"", port, in_shell);
+	    key != NULL ? "\"}" : "\"", base, in_shell);
 }
 
 static void
-text_put(const struct first *f, int port, struct buf *out)
+text_put(const struct first *f, const char *base, struct buf *out)
 {
-	lines_put(port, f->key[0] != '\0' ? f->key : NULL, out);
+	lines_put(base, f->key[0] != '\0' ? f->key : NULL, out);
 	if (f->admin[0] != '\0')
 		buf_printf(out,
 		    "Admin token, for /admin/api where `admin` is served:\n  curl -s "
-		    "http://127.0.0.1:%d/admin/api/keys -H \"Authorization: Bearer %s\"\n\n",
-		    port, f->admin);
+		    "%s/admin/api/keys -H \"Authorization: Bearer %s\"\n\n",
+		    base, f->admin);
 	buf_puts(
 	    out, f->key[0] != '\0' || f->admin[0] != '\0'
 		     ? "This is the only time they are shown.  More keys: tollgate key create\n"
@@ -92,10 +93,12 @@ first_tell(struct gateway *g, int port)
 {
 	struct first *f = &g->first;
 	bool secrets = f->key[0] != '\0' || f->admin[0] != '\0';
+	char base[LISTEN_BASE];
 	struct buf b;
 
+	listen_base(&g->listen[0], port, base);
 	buf_init(&b, 0);
-	text_put(f, port, &b);
+	text_put(f, base, &b);
 	if (!secrets || isatty(STDOUT_FILENO) != 0) {
 		(void)fputs(buf_cstr(&b), stdout);
 	} else if (file_replace(f->path, buf_str(&b))) {

@@ -13,6 +13,7 @@
 #define SETTINGS_PROVIDERS_MAX 64
 #define SETTINGS_MODELS_MAX    512
 #define SETTINGS_SERVERS_MAX   256
+#define LISTEN_BASE            400
 
 struct listen_entry {
 	const char *address;
@@ -63,6 +64,8 @@ struct settings {
  * `warnings`, one per line.
  */
 struct settings *settings_load(const char *file, struct buf *warnings, struct err *e) MUST_CHECK;
+/* "https://gate.example.com:8443": how a client on this host reaches a listener at its port. */
+void listen_base(const struct listen_entry *l, int port, char out[LISTEN_BASE]);
 /* Reads what settings_load() only names: the certificates of listen.  *e as above. */
 bool settings_files_check(const struct settings *s, struct err *e) MUST_CHECK;
 void settings_free(struct settings **sp);

@@ -6,6 +6,7 @@
  * is listened on; elsewhere an entry has certificates, or says itself that it does without.  The
  * certificates are read by settings_files_check(), not by every command that looks at the file.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/settings_read.h"
@@ -164,6 +165,29 @@ listen_default(void)
 	return (struct listen_entry){
 		.address = "127.0.0.1:8080", .serves = SERVES_LOOPBACK, .loopback = true
 	};
+}
+
+void
+listen_base(const struct listen_entry *l, int port, char out[LISTEN_BASE])
+{
+	const char *scheme = l->tls.cert != NULL ? "https" : "http";
+	struct str host = str_of(l->address);
+
+	/* The first of `hosts` is what the certificate is for. */
+	if (l->hosts_n > 0 && l->tls.cert != NULL) {
+		host = l->hosts[0];
+		if (str_has(host, ':')) {
+			(void)snprintf(out, LISTEN_BASE, "%s://%.*s", scheme,
+			    (int)(host.n < 200 ? host.n : 200), host.p);
+			return;
+		}
+	} else {
+		host = STR_SPAN(host.p, strrchr(l->address, ':'));
+		if (str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("[::]")))
+			host = STR("127.0.0.1");
+	}
+	(void)snprintf(out, LISTEN_BASE, "%s://%.*s:%d", scheme, (int)(host.n < 200 ? host.n : 200),
+	    host.p, port);
 }
 
 void

@@ -29,6 +29,19 @@ expect(cl:message().status):is(200)
 expect(cl.w.tls:info()):same { version = "TLSv1.3", alpn = "http/1.1", name = "localhost" }
 expect(#up.requests):is(2)
 
+test "what is shown to paste, and what connect prints, is https with the name that the certificate is for"
+local c = certificate { name = "localhost" }
+local gw = gateway { yaml = 'listen:\n  - { address: "127.0.0.1:0", hosts: [localhost], tls: { cert: "' .. c.cert ..
+	'", key: "' .. c.key .. '" } }' }
+local base = "https://localhost:" .. gw.port
+wait_for("the lines", function() return gw.process.out:find("\n") end)
+expect(gw:ok({ "connect", "claude-code" }).out):has(base .. "/mcp")
+local f = io.open(gw.data .. "/first-run")
+expect(f:read("a")):has("Tollgate is ready on " .. base .. "\n")
+f:close()
+local plain = gateway {}
+expect(plain:ok({ "connect", "claude-code" }).out):has("http://127.0.0.1:" .. plain.port .. "/mcp")
+
 test "TLS 1.2 works too, with and without ALPN; a client that wants only h2 is told so"
 local c = certificate { name = "localhost" }
 local gw, up, key = edge(c)
