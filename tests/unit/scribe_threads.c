@@ -116,7 +116,7 @@ side_start(struct side *s, bool paced)
 	}
 }
 
-struct tally {
+struct counted {
 	int64_t rows, cost_nusd, requests;
 	struct chain_head head;
 	bool in_order;
@@ -125,7 +125,7 @@ struct tally {
 static bool
 tally_audit(void *ctx, const struct audit_row *r)
 {
-	struct tally *t = ctx;
+	struct counted *t = ctx;
 	struct sha256 want;
 	char event[64];
 
@@ -141,7 +141,7 @@ tally_audit(void *ctx, const struct audit_row *r)
 static bool
 tally_usage(void *ctx, const struct usage_row *u)
 {
-	struct tally *t = ctx;
+	struct counted *t = ctx;
 
 	t->requests += u->requests;
 	t->cost_nusd += u->cost_nusd;
@@ -152,7 +152,7 @@ tally_usage(void *ctx, const struct usage_row *u)
 static void
 side_check(const struct side *s)
 {
-	struct tally t = { .in_order = true };
+	struct counted t = { .in_order = true };
 	uint64_t applied = 0;
 	struct store *r;
 	struct err e;
