@@ -267,6 +267,57 @@ test_locked(void)
 	CHECK(verified());
 }
 
+static void
+told(void *ctx)
+{
+	*(bool *)ctx = true;
+}
+
+/* strict: whoever waits is told after the commit; batched: after the journal's write. */
+static void
+test_durability(bool strict)
+{
+	struct pass p = { .cut = cut };
+	struct ask ask = model_ask(5);
+	struct core_settings set = { .data_dir = data, .policies_dir = bundle, .strict = strict };
+	struct deferred d = { 0 };
+	bool done = false;
+	char path[128];
+	struct err e;
+	struct loop *l = loop_new(&e);
+	struct core *c = l == NULL ? NULL : core_open(l, &set, &e);
+	sqlite3 *other = NULL;
+
+	TEST(strict ? "strict: a reply waits for the database" : "batched: it does not");
+	CHECK(c != NULL);
+	if (c == NULL)
+		return;
+	(void)snprintf(path, sizeof(path), "%s/tollgate.db", data);
+	CHECK(sqlite3_open(path, &other) == SQLITE_OK);
+	CHECK(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK);
+	CHECK(gate_enter(c, &p, key_named(c, STR("k")), &ask, &e));
+	gate_leave(&p, &(struct outcome){ .end = END_OK, .cost_nusd = 5 });
+	core_when_durable(c, &d, told, &done);
+	loop_turn(l);
+	CHECK(done == !strict);
+	(void)alarm(20);
+	while (core_ready(c, &e)) { /* the scribe tries and fails */
+		struct pass more = { .cut = cut };
+
+		if (gate_enter(c, &more, key_named(c, STR("k")), &ask, &e))
+			gate_leave(&more, &(struct outcome){ .end = END_OK });
+		loop_turn(l);
+	}
+	CHECK(done == !strict);
+	CHECK(sqlite3_close(other) == SQLITE_OK); /* rolls back */
+	while (!done)
+		loop_turn(l);
+	(void)alarm(0);
+	core_close(&c);
+	loop_free(&l);
+	CHECK(verified());
+}
+
 /* In a folder that others may enter, too. */
 static void
 test_modes(void)
@@ -305,6 +356,8 @@ main(void)
 	test_rotation();
 	test_stop_while_locked();
 	test_locked();
+	test_durability(true);
+	test_durability(false);
 	bundle_drop();
 	return check_done();
 }
