@@ -265,17 +265,18 @@ credential(const struct exchange *x)
 	return any;
 }
 
-bool
-exchange_identify(struct exchange *x)
+/* By either kind of secret; `none` is what is said to a request without one. */
+static bool
+identify(struct exchange *x, struct key *(*find)(struct core *, struct str, struct err *),
+    const char *none)
 {
 	struct str secret = credential(x);
 	struct err e;
 
 	if (secret.n == 0)
-		(void)err_set(&e, ERR_AUTH,
-		    "a virtual key is needed: Authorization: Bearer tg-... (or x-api-key)");
+		(void)err_set(&e, ERR_AUTH, "%s", none);
 	else
-		x->key = key_find(x->g->core, secret, &e);
+		x->key = find(x->g->core, secret, &e);
 	if (x->key == NULL)
 		exchange_refuse(x, &e);
 	else
@@ -284,21 +285,16 @@ exchange_identify(struct exchange *x)
 }
 
 bool
+exchange_identify(struct exchange *x)
+{
+	return identify(
+	    x, key_find, "a virtual key is needed: Authorization: Bearer tg-... (or x-api-key)");
+}
+
+bool
 exchange_identify_admin(struct exchange *x)
 {
-	struct str secret = credential(x);
-	struct err e;
-
-	if (secret.n == 0)
-		(void)err_set(
-		    &e, ERR_AUTH, "an admin token is needed: Authorization: Bearer tg-...");
-	else
-		x->key = admin_find(x->g->core, secret, &e);
-	if (x->key == NULL)
-		exchange_refuse(x, &e);
-	else
-		first_used(x->g, x->key);
-	return x->key != NULL;
+	return identify(x, admin_find, "an admin token is needed: Authorization: Bearer tg-...");
 }
 
 /* ---- the start ---- */

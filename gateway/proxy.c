@@ -185,8 +185,9 @@ on_data(void *ctx, struct str bytes)
 
 	p->up_bytes += (int64_t)bytes.n;
 	tap_feed(&p->tap, bytes);
-	if (p->up_bytes ==
-	    p->length_bytes) { /* whoever has the whole reply finds it in the audit */
+	/* The last piece waits for the record: whoever has the whole reply finds it in the audit.
+	 */
+	if (p->up_bytes == p->length_bytes) {
 		buf_put(&p->last, bytes);
 		return true;
 	}

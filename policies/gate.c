@@ -15,7 +15,7 @@
 #include "policies/core.h"
 
 #define CLIP_BYTES   200
-#define COMMON_BYTES 16384 /* six clipped texts, each byte escaped to six, and the key */
+#define COMMON_BYTES 16384 /* seven clipped texts, each byte escaped to six, and the key */
 #define USES_BYTES   1024
 #define ARENA_BYTES  32768 /* of one pass */
 #define QUARTER_S    900
@@ -226,14 +226,20 @@ clip(struct arena *a, struct str s)
 }
 
 static void
+id_make(char id[20])
+{
+	memcpy(id, "p_", 2);
+	base62_random(id + 2, 16);
+	id[18] = '\0';
+}
+
+static void
 pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 {
 	p->core = c;
 	p->key = k;
 	link_init(&p->of_key);
-	memcpy(p->id, "p_", 2);
-	base62_random(p->id + 2, 16);
-	p->id[18] = '\0';
+	id_make(p->id);
 	p->parent[0] = '\0';
 	if (a->parent != NULL)
 		memcpy(p->parent, a->parent->id, sizeof(p->parent));
@@ -339,8 +345,10 @@ gate_leave(struct pass *p, const struct outcome *o)
 
 /* ---- admin writes ---- */
 
-void
-gate_admin(struct core *c, struct str actor, const char *name, const struct key *k)
+/* One row; the key, if any, is written with it. */
+static void
+admin_row(
+    struct core *c, struct str actor, const char *name, const struct key *k, const struct err *e)
 {
 	struct pass p = { .core = c, .kind = ASK_ADMIN, .entered_ns = loop_wall_ns(c->loop) };
 	struct ask none = { .name = str_of(name), .requested = str_of(name) };
@@ -348,39 +356,32 @@ gate_admin(struct core *c, struct str actor, const char *name, const struct key 
 	struct buf *b;
 	size_t at;
 
-	memcpy(p.id, "p_", 2);
-	base62_random(p.id + 2, 16);
+	id_make(p.id);
 	p.name = str_of(name);
-	b = row_begin(&p, p.entered_ns, "ok", &at);
+	b = row_begin(&p, p.entered_ns, e == NULL ? "ok" : err_word(e->code), &at);
 	event_common(b, &p, &none);
 	member_str(b, MEMBER("actor"), actor);
-	member_str(b, MEMBER("target"), str_of(k->id));
-	member_str(b, MEMBER("target_name"), str_of(k->name));
-	member_str(b, MEMBER("end"), STR("ok"));
+	if (k != NULL) {
+		member_str(b, MEMBER("target"), str_of(k->id));
+		member_str(b, MEMBER("target_name"), str_of(k->name));
+		key_row_of(k, &row);
+	}
+	if (e != NULL)
+		member_str(b, MEMBER("why"), str_of(e->text));
+	member_str(b, MEMBER("end"), str_of(end_word(e == NULL ? END_OK : END_FAILED)));
 	buf_putc(b, '}');
-	key_row_of(k, &row);
-	record_end(b, at, NULL, &row);
+	record_end(b, at, NULL, k == NULL ? NULL : &row);
 	core_record_end(c, RECORD_DONE);
+}
+
+void
+gate_admin(struct core *c, struct str actor, const char *name, const struct key *k)
+{
+	admin_row(c, actor, name, k, NULL);
 }
 
 void
 gate_note(struct core *c, struct str actor, const char *name, const struct err *e)
 {
-	struct pass p = { .core = c, .kind = ASK_ADMIN, .entered_ns = loop_wall_ns(c->loop) };
-	struct ask none = { .name = str_of(name), .requested = str_of(name) };
-	struct buf *b;
-	size_t at;
-
-	memcpy(p.id, "p_", 2);
-	base62_random(p.id + 2, 16);
-	p.name = str_of(name);
-	b = row_begin(&p, p.entered_ns, e == NULL ? "ok" : err_word(e->code), &at);
-	event_common(b, &p, &none);
-	member_str(b, MEMBER("actor"), actor);
-	if (e != NULL)
-		member_str(b, MEMBER("why"), str_of(e->text));
-	member_str(b, MEMBER("end"), str_of(end_word(e == NULL ? END_OK : END_FAILED)));
-	buf_putc(b, '}');
-	record_end(b, at, NULL, NULL);
-	core_record_end(c, RECORD_DONE);
+	admin_row(c, actor, name, NULL, e);
 }

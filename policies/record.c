@@ -203,23 +203,30 @@ usage_sum_flush(struct usage_sum *sum, struct store *s, struct err *e)
 	return ok;
 }
 
+/* True when the numbers were added; false, and nothing changed, when one would overflow: then the
+ * row stands for itself. */
 static bool
-usage_sum_add(struct usage_sum *sum, struct store *s, struct usage_row u, struct err *e)
+usage_add(struct usage_row *into, struct usage_row u)
 {
-	for (size_t i = 0; i < sum->n; i++) {
-		struct usage_row *into = &sum->row[i];
+	struct usage_row t = *into;
 
-		if (!same_cell(into, &u))
-			continue;
-		for (int k = 1; k < USAGE_NUMBERS; k++) /* 0 is the quarter itself */
-			if (__builtin_add_overflow(*usage_number(into, k), *usage_number(&u, k),
-				usage_number(into, k)))
-				return err_set(e, ERR_STORE, "a number of usage is too large");
-		return true;
-	}
+	for (int k = 1; k < USAGE_NUMBERS; k++) /* 0 is the quarter itself */
+		if (__builtin_add_overflow(
+			*usage_number(&t, k), *usage_number(&u, k), usage_number(&t, k)))
+			return false;
+	*into = t;
+	return true;
+}
+
+static bool
+usage_sum_add(struct usage_sum *sum, struct store *s, const struct usage_row *u, struct err *e)
+{
+	for (size_t i = 0; i < sum->n; i++)
+		if (same_cell(&sum->row[i], u) && usage_add(&sum->row[i], *u))
+			return true;
 	if (sum->n == COUNT(sum->row) && !usage_sum_flush(sum, s, e))
 		return false;
-	sum->row[sum->n++] = u;
+	sum->row[sum->n++] = *u;
 	return true;
 }
 
@@ -234,7 +241,8 @@ record_apply(struct store *s, const struct record *r, struct chain_head *head,
 		.event = r->event };
 
 	chain_hash(&row.hash, &head->hash, row.seq, r->event);
-	if (!store_audit_put(s, &row, e) || (r->has_usage && !usage_sum_add(sum, s, r->usage, e)) ||
+	if (!store_audit_put(s, &row, e) ||
+	    (r->has_usage && !usage_sum_add(sum, s, &r->usage, e)) ||
 	    (r->has_key && !store_key_put(s, &r->key, e)))
 		return false;
 	head->seq = row.seq;
