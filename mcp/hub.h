@@ -41,5 +41,4 @@ struct hub {
 
 void hub_take_tools(struct hub *h, struct server *sv); /* catalog.c: sv->listing is complete */
 void hub_views_drop(struct hub *h);
-void hub_changed(struct hub *h);    /* the catalogue or somebody's view changed */
-void hub_upcall_sent(void *upcall); /* deferred: a notification went out */
+void hub_changed(struct hub *h); /* the catalogue or somebody's view changed */

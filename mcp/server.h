@@ -128,8 +128,14 @@ const char *server_state_word(const struct server *sv);
 struct upcall *upcall_start(struct server *sv, struct job *parent, const struct server_ask *a,
     reply_f *fn, void *ctx, struct err *e) MUST_CHECK;
 
+/* After a deadline over stdio: is it the tool or the server?  Asks, and fails the server if it does
+ * not answer. */
+void server_doubt(struct server *sv);
+
 /* ---- for the wires ---- */
 void upcall_answer(struct upcall *u, const struct reply *r, const struct err *e);
+void upcall_told(void *upcall); /* deferred: a notification went out */
+void upcall_send(void *upcall); /* deferred: sends it, the first time or in a new session */
 /* What a server sent, parsed once: an answer or a notification (requests are the wire's). */
 void server_message(struct server *sv, const struct rpc *m, int status);
 void server_list_changed(struct server *sv);

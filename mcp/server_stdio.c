@@ -148,7 +148,7 @@ stdio_send(struct upcall *u, struct err *e)
 		    e, ERR_OVERLOAD, "server %s does not read what it is sent", sv->s->name);
 	buf_fini(&u->out);
 	if (u->notification)
-		loop_defer(sv->loop, &u->send, hub_upcall_sent, u);
+		loop_defer(sv->loop, &u->send, upcall_told, u);
 	return true;
 }
 

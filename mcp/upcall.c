@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * upcall - one request towards a server, whatever its wire.
+ *
+ *   upcall_start() --after the journal--> upcall_send() --> wire
+ *   wire --upcall_answer()--> reply_f        deadline --upcall_timeout()--> reply_f with an error
+ *
+ * Invariants: an upcall is answered exactly once or cancelled by its parent; ids are ours and never
+ * a client's.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mcp/hub.h"
+#include "mcp/param.h"
+
+#define UPCALLS_MAX   1000
+#define OUT_BYTES_MAX ((size_t)48 << 20)
+
+static void
+upcall_stop(struct job *j)
+{
+	struct upcall *u = CONTAINER(j, struct upcall, job);
+
+	u->sv->type->forget(u);
+	timer_stop(&u->deadline);
+	deferred_drop(&u->send);
+	if (u->id[0] != '\0' && map_get(&u->sv->pending, str_of(u->id)) == u)
+		(void)map_del(&u->sv->pending, str_of(u->id));
+	link_drop(&u->of_server);
+	link_drop(&u->waiting);
+	u->sv->upcalls_n--;
+}
+
+static void
+upcall_reap(struct job *j)
+{
+	struct upcall *u = CONTAINER(j, struct upcall, job);
+
+	u->sv->type->reap(u);
+	buf_fini(&u->out);
+	buf_fini(&u->name);
+	buf_fini(&u->params);
+	free(u);
+}
+
+static const struct job_type upcall_type = { "upstream", upcall_stop, upcall_reap };
+
+static void
+upcall_done(struct job *j, const struct err *e, void *ctx)
+{
+	struct upcall *u = CONTAINER(j, struct upcall, job);
+
+	(void)ctx;
+	if (u->fn != NULL)
+		u->fn(u->ctx, u->reply, e);
+}
+
+void
+upcall_answer(struct upcall *u, const struct reply *r, const struct err *e)
+{
+	static const struct reply none = { .status = 0 };
+
+	IS(u, UPCALL_MAGIC);
+	if (!job_running(&u->job))
+		return;
+	u->reply = r == NULL ? &none : r;
+	if (u->sent && r != NULL && e == NULL)
+		u->sv->latency_ms = loop_mono_ms(u->sv->loop) - u->sent_ms;
+	job_finish(&u->job, e);
+}
+
+void
+upcall_send(void *ctx)
+{
+	struct upcall *u = ctx;
+	struct err e;
+
+	u->sent_ms = loop_mono_ms(u->sv->loop);
+	if (u->sv->again && strcmp(u->method, "tools/call") == 0) {
+		link_push(&u->sv->waiting, &u->waiting);
+		return;
+	}
+	if (!u->sv->type->send(u, &e)) {
+		upcall_answer(u, NULL, &e);
+		return;
+	}
+	u->sent = true;
+}
+
+static void
+upcall_timeout(void *ctx)
+{
+	struct upcall *u = ctx;
+	struct server *sv = u->sv;
+	bool is_call = strcmp(u->method, "tools/call") == 0;
+	struct err e;
+
+	sv->timeouts++;
+	(void)err_set(&e, ERR_TIMEOUT, "server %s did not answer %s in time", sv->s->name,
+	    is_call ? "the call" : u->method);
+	upcall_answer(u, NULL, &e);
+	if (is_call)
+		server_doubt(sv);
+}
+
+/* {"jsonrpc":"2.0","id":N,"method":"…","params":{…,"_meta":{…}}} */
+static void
+message_put(struct server *sv, struct upcall *u, const struct server_ask *a)
+{
+	struct buf *b = &u->out;
+	bool modern = sv->era == ERA_MODERN || strcmp(a->method, "server/discover") == 0;
+	bool comma = a->params.n > 0;
+
+	if (a->raw.n > 0 || a->get) {
+		buf_put(b, a->raw);
+		return;
+	}
+	(void)buf_room(b, a->params.n + a->meta.n + 512); /* grows once */
+	buf_puts(b, "{\"jsonrpc\":\"2.0\",");
+	if (!a->notification) {
+		buf_puts(b, "\"id\":");
+		buf_puts(b, u->id);
+		buf_putc(b, ',');
+	}
+	buf_puts(b, "\"method\":\"");
+	buf_puts(b, a->method);
+	buf_puts(b, "\",\"params\":{");
+	buf_put(b, a->params);
+	if (modern) {
+		buf_puts(b, comma ? ",\"_meta\":{" : "\"_meta\":{");
+		buf_puts(b, "\"" META_VERSION "\":\"" ERA_MODERN_VERSION "\",\"" META_CLIENT
+			    "\":{\"name\":\"tollgate\",\"version\":\"");
+		buf_puts(b, sv->hub->version);
+		buf_puts(b, "\"},\"" META_CAPABILITIES "\":{}");
+		if (a->meta.n > 0)
+			buf_putc(b, ',');
+		buf_put(b, a->meta);
+		buf_putc(b, '}');
+	} else if (a->meta.n > 0) {
+		buf_puts(b, comma ? ",\"_meta\":{" : "\"_meta\":{");
+		buf_put(b, a->meta);
+		buf_putc(b, '}');
+	}
+	buf_puts(b, "}}");
+}
+
+struct upcall *
+upcall_start(struct server *sv, struct job *parent, const struct server_ask *a, reply_f *fn,
+    void *ctx, struct err *e)
+{
+	struct upcall *u;
+
+	IS(sv, SERVER_MAGIC);
+	if (sv->upcalls_n >= UPCALLS_MAX && strcmp(a->method, "tools/call") == 0) {
+		(void)err_set(e, ERR_OVERLOAD, "server %s has %d requests in flight", sv->s->name,
+		    UPCALLS_MAX);
+		return NULL;
+	}
+	u = mem_zalloc(sizeof(*u));
+	u->magic = UPCALL_MAGIC;
+	u->sv = sv;
+	u->fn = fn;
+	u->ctx = ctx;
+	u->method = a->method;
+	u->notification = a->notification;
+	u->get = a->get;
+	u->deadline_ms = a->deadline_ms;
+	u->reply_bytes_max = a->reply_bytes_max;
+	buf_init(&u->name, 65536);
+	buf_init(&u->out, OUT_BYTES_MAX);
+	buf_init(&u->params, 65536);
+	buf_put(&u->name, a->name);
+	if (a->schema.n > 0 && sv->era == ERA_MODERN && sv->type == &server_http)
+		param_lines(&u->params, a->schema, a->args);
+	if (!a->notification)
+		(void)snprintf(u->id, sizeof(u->id), "%llu", (unsigned long long)++sv->last_id);
+	message_put(sv, u, a);
+	if (!buf_ok(&u->out) || !buf_ok(&u->name) || !buf_ok(&u->params)) {
+		(void)err_set(e, ERR_TOO_LARGE, "the request is larger than 48 MiB");
+		buf_fini(&u->out);
+		buf_fini(&u->name);
+		buf_fini(&u->params);
+		free(u);
+		return NULL;
+	}
+	job_init(&u->job, &upcall_type, parent, upcall_done, NULL);
+	link_push(&sv->upcalls, &u->of_server);
+	link_init(&u->waiting);
+	sv->upcalls_n++;
+	if (!a->notification)
+		map_set(&sv->pending, str_of(u->id), u);
+	if (a->deadline_ms > 0)
+		timer_set(sv->loop, &u->deadline, a->deadline_ms, upcall_timeout, u);
+	loop_after_journal(sv->loop, &u->send, upcall_send, u);
+	return u;
+}
+
+void
+upcall_told(void *upcall)
+{
+	upcall_answer(upcall, NULL, NULL);
+}
