@@ -373,17 +373,14 @@ not_found(struct str name, struct err *e)
 	    e, ERR_NOT_FOUND, "Unknown tool: " STR_FMT, (int)(name.n > 200 ? 200 : name.n), name.p);
 }
 
-/* Which tool, and may this key know of it? */
+/* Which tool?  Whether this key may know of it is the gate's to say, on record. */
 static bool
 call_find(struct hub *h, const struct call_ask *a, const struct builtin **b, const struct tool **t,
     struct err *e)
 {
-	*t = NULL;
 	*b = builtin_find(h, a->name);
-	if (*b != NULL)
-		return (*b)->visible((*b)->ctx, a->key) ? true : not_found(a->name, e);
-	*t = hub_find_tool(h, a->name);
-	return *t != NULL ? true : not_found(a->name, e);
+	*t = *b != NULL ? NULL : hub_find_tool(h, a->name);
+	return *b != NULL || *t != NULL || not_found(a->name, e);
 }
 
 static bool
@@ -398,7 +395,8 @@ call_enter(struct call *c, const struct call_ask *a, const struct tool *t, struc
 		.tool_use = a->tool_use,
 		.client = a->client,
 		.address = a->address };
-	bool listed = t == NULL || rules_may_list(h->core, a->key, ASK_TOOL, t->policy_name);
+	bool listed = t != NULL ? rules_may_list(h->core, a->key, ASK_TOOL, t->policy_name)
+				: c->builtin->visible(c->builtin->ctx, a->key);
 
 	c->pass.cut = call_cut;
 	c->pass.ctx = c;
@@ -408,7 +406,7 @@ call_enter(struct call *c, const struct call_ask *a, const struct tool *t, struc
 	}
 	if (listed)
 		return true;
-	/* A rule changed between the two questions: the safe answer. */
+	/* A script where there is no sandbox; else the two answers differ: the safe one. */
 	c->outcome.end = END_FAILED;
 	gate_leave(&c->pass, &c->outcome);
 	return not_found(a->name, e);

@@ -1,14 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Keys from the cradle to the grave: the first start, rotation, expiry, whole users, many at once.
 
-local function read(path)
-	local f = io.open(path)
-	if not f then return nil end
-	local s = f:read("a")
-	f:close()
-	return s
-end
-
 local function mode(path)
 	local p = process({ "/usr/bin/stat", "-c", "%a", path }, {})
 	p:wait()
@@ -19,7 +11,7 @@ local function quota(gw, secret) return gw:client(secret):get("/v1/quota").statu
 
 test "the first start writes its key and its admin token to DATA/first-run, for us alone, and logs neither"
 local gw = gateway {}
-local text = read(gw.data .. "/first-run")
+local text = read_file(gw.data .. "/first-run")
 local key = text:match("Bearer (tg%-%w+)")
 local token = text:match("admin/api/keys %-H \"Authorization: Bearer (tg%-%w+)\"")
 expect(mode(gw.data .. "/first-run")):is("600")
@@ -28,20 +20,20 @@ expect(gw.process.err .. gw.process.out):lacks(token)
 expect(key ~= token):is(true)
 -- Nobody else's request touches the file; the first use of the key removes it.
 expect(quota(gw, gw:key { name = "dev", user = "ana" }.key)):is(200)
-expect(read(gw.data .. "/first-run")):is(text)
+expect(read_file(gw.data .. "/first-run")):is(text)
 expect(quota(gw, key)):is(200)
-expect(read(gw.data .. "/first-run")):is(nil)
+expect(read_file(gw.data .. "/first-run")):is(nil)
 gw:restart()
-expect(read(gw.data .. "/first-run")):is(nil)
+expect(read_file(gw.data .. "/first-run")):is(nil)
 expect(quota(gw, key)):is(200)
 
 test "DATA/first-run outlives a restart, and goes when the admin token is used"
 local gw = gateway {}
-local token = read(gw.data .. "/first-run"):match("admin/api/keys %-H \"Authorization: Bearer (tg%-%w+)\"")
+local token = read_file(gw.data .. "/first-run"):match("admin/api/keys %-H \"Authorization: Bearer (tg%-%w+)\"")
 gw:restart()
-expect(read(gw.data .. "/first-run")):has(token)
+expect(read_file(gw.data .. "/first-run")):has(token)
 expect(gw:client(token):get("/admin/api/keys").status):is(200)
-expect(read(gw.data .. "/first-run")):is(nil)
+expect(read_file(gw.data .. "/first-run")):is(nil)
 
 test "the admin API over TCP takes an admin token and nothing else, and names it in the audit"
 local gw = gateway {}
@@ -123,13 +115,13 @@ expect(r.out):has("2 keys made, 2 failed")
 expect(r.err):has("users.csv:3:")
 expect(r.err):has("users.csv:4:")
 expect(r.out .. r.err):lacks("tg-")
-local secret = read(out .. "/ana-1.key")
+local secret = read_file(out .. "/ana-1.key")
 expect(mode(out .. "/ana-1.key")):is("600")
 expect(quota(gw, secret:match("tg%-%w+"))):is(200)
-expect(read(out .. "/ana-3.key")):is(nil)
+expect(read_file(out .. "/ana-3.key")):is(nil)
 -- A second time nothing is overwritten.
 expect(gw:cli({ "key", "create", "--from", csv, "--out", out }).code):is(1)
-expect(read(out .. "/ana-1.key")):is(secret)
+expect(read_file(out .. "/ana-1.key")):is(secret)
 expect(gw:cli({ "key", "create", "--from", csv }).code):is(2)
 
 test "without a gateway every key command works on the same store and chain"

@@ -1,23 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Code Mode: one script, many calls, each through the same gate.
 
-local ORG = [[
-version: 1
-organisation:
-  zone: UTC
-  customers:
-    acme:
-      teams:
-        payments:
-          users:
-            ana: {}
-]]
-
 local function hub(up, ...)
-	local text = 'version: 1\npolicy: tools\nowner: "#tools"\napplies_to: { teams: [payments] }\nrules:\n'
-	for _, line in ipairs { ... } do text = text .. "  - " .. line .. "\n" end
-	local gw = gateway { servers = { shop = up }, policies = { ["root/org.yaml"] = ORG, ["root/tools.yaml"] = text } }
-	return gw, gw:key { name = "dev", customer = "acme", team = "payments", user = "ana" }
+	local gw = gateway { servers = { shop = up }, policies = rules(...) }
+	return gw, gw:dev()
 end
 
 local function text_of(r)

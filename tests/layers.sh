@@ -51,6 +51,24 @@ for f in $(grep -lE '#[ 	]*include <(lua|lauxlib|lualib)' $all 2>/dev/null); do
 	case $f in sandbox/worker/*) ;; *) say "$f: Lua has its door in sandbox/worker" ;; esac
 done
 
+# The gate: who may spend money, reach an upstream or run a script at all.  tests/f_gate.lua shows
+# that each of them passes gate_enter() and gate_leave().
+callers() { # function, then the files that may name it
+	fn=$1
+	shift
+	for f in $(grep -lE "(^|[^a-z_])$fn ?\(" $all 2>/dev/null | grep '\.c$'); do
+		case " $* " in *" $f "*) ;; *) say "$f: calls $fn(), which is for $*" ;; esac
+	done
+}
+callers budget_reserve policies/budget.c policies/gate.c
+callers budget_settle policies/budget.c policies/gate.c
+callers gate_enter policies/gate.c gateway/proxy.c mcp/call.c
+callers gate_leave policies/gate.c gateway/proxy.c mcp/call.c
+callers http_start base/http.c gateway/proxy.c mcp/server_http.c gateway/cli_url.c
+callers upcall_start mcp/upcall.c mcp/call.c mcp/server.c mcp/server_http.c mcp/server_stdio.c
+callers hub_call_tool mcp/call.c mcp/serve.c codemode/run.c gateway/control.c
+callers sandbox_run sandbox/run.c codemode/run.c
+
 banned='strcpy|strcat|strncpy|sprintf|vsprintf|strtok|atoi|atol|scanf|sscanf|alloca|system|popen|gets|setjmp|longjmp'
 for f in $all; do
 	grep -nE "(^|[^a-zA-Z0-9_>.])($banned) ?\(" "$f" | grep -vE '^[0-9]+:[ 	]*(\*|//|/\*)' |

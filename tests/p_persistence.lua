@@ -21,7 +21,7 @@ expect(gw:client(key):post("/anthropic/v1/messages", BODY).status):is(200)
 
 test "killed at 100 random points, ledger, audit and usage agree, and nothing that was answered is missing"
 -- limit: 120 s
-local SEED = tonumber(os.getenv("SEED") or "4711")
+local SEED = tonumber(os.getenv("SEED") or "4711") -- another one: SEED=1 build/rig tests/p_persistence.lua
 local ROUNDS = tonumber(os.getenv("ROUNDS") or "100")
 math.randomseed(SEED)
 local up = provider { usage = { input_tokens = 7, output_tokens = 3 } }
@@ -70,7 +70,7 @@ gw:stop()
 expect(gw:ok { "audit", "verify" }.out):matches("^ok %d+ rows") -- the ledger is the sum of the rows
 
 local rows_of, cost, seen = { model = 0, tool = 0 }, 0, {}
-for _, row in ipairs(gw:ok { "audit", "tail", "-n", "1000000", "--json" }.json) do
+for _, row in ipairs(gw:audit()) do
 	expect(seen[row.id], "the pass " .. row.id .. " has two rows"):is(nil)
 	seen[row.id] = true
 	if rows_of[row.kind] and row.verdict == "ok" then

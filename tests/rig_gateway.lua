@@ -15,6 +15,9 @@
 --   gw:stop(), gw:kill9(), gw:start(), gw:restart(), gw:advance("1h")
 --
 -- `gateway { start = false }` writes the files only; gw:cli works on them.
+--   rules('allow: "github/*"', ...)              policies for ana of acme/payments: these rules only
+--   gw:dev()                                     her key
+--   read_file(path)                              its bytes, or nil
 
 local BUILD = os.getenv("B") or "build"
 local HERE = os.getenv("PWD")
@@ -103,6 +106,24 @@ rules:
   - allow: code:run
 ]]
 
+local ANA = [[
+version: 1
+organisation:
+  zone: UTC
+  customers:
+    acme:
+      teams:
+        payments:
+          users:
+            ana: {}
+]]
+
+function rules(...)
+	local text = 'version: 1\npolicy: tools\nowner: "#tools"\napplies_to: { teams: [payments] }\nrules:\n'
+	for _, line in ipairs { ... } do text = text .. "  - " .. line .. "\n" end
+	return { ["root/org.yaml"] = ANA, ["root/tools.yaml"] = text }
+end
+
 local PRICES = [[
 version: 1
 date: 2026-08-01
@@ -186,7 +207,7 @@ local function span_ms(text)
 	return math.tointeger(n) * UNITS[unit]
 end
 
-local function read_file(path)
+function read_file(path)
 	local f = io.open(path)
 	if not f then return nil end
 	local s = f:read("a")
@@ -262,7 +283,7 @@ function Gateway:binary() return BINARY end
 
 -- The audit's rows, oldest first.
 function Gateway:audit()
-	local rows = self:ok { "audit", "tail", "--json" }.json or json.array()
+	local rows = self:ok { "audit", "tail", "-n", "1000000", "--json" }.json or json.array()
 	return rows[1] == nil and next(rows) ~= nil and json.array { rows } or rows
 end
 
@@ -279,6 +300,10 @@ function Gateway:cli(argv)
 		r.json = rows
 	end
 	return r
+end
+
+function Gateway:dev()
+	return self:key { name = "dev", customer = "acme", team = "payments", user = "ana" }
 end
 
 -- As gw:cli, and the test fails unless the command answers 0.
