@@ -134,8 +134,8 @@ void server_doubt(struct server *sv);
 
 /* ---- for the wires ---- */
 void upcall_answer(struct upcall *u, const struct reply *r, const struct err *e);
-void upcall_told(void *upcall); /* deferred: a notification went out */
-void upcall_send(void *upcall); /* deferred: sends it, the first time or in a new session */
+void upcall_told(void *ctx); /* deferred: a notification went out */
+void upcall_send(void *ctx); /* deferred: sends it, the first time or in a new session */
 /* What a server sent, parsed once: an answer or a notification (requests are the wire's). */
 void server_message(struct server *sv, const struct rpc *m, int status);
 void server_list_changed(struct server *sv);

@@ -198,7 +198,7 @@ upcall_start(struct server *sv, struct job *parent, const struct server_ask *a, 
 }
 
 void
-upcall_told(void *upcall)
+upcall_told(void *ctx)
 {
-	upcall_answer(upcall, NULL, NULL);
+	upcall_answer(ctx, NULL, NULL);
 }
