@@ -11,6 +11,7 @@
 
 #include "base/map.h"
 #include "base/yaml.h"
+#include "policies/condition.h"
 #include "policies/rules.h"
 
 #define BUNDLE_MAGIC 0x626e646cu
@@ -22,7 +23,7 @@
 #define BUNDLE_RULES_MAX     20000
 #define BUNDLE_LEVELS_MAX    50000
 #define BUNDLE_ARENA_BYTES   ((size_t)256 << 20)
-#define BUNDLE_ARENA_RESERVE ((size_t)4 << 20) /* no rule, level or array of rules takes more */
+#define BUNDLE_ARENA_RESERVE ((size_t)16 << 20) /* no rule, level or array of rules takes more */
 #define BUNDLE_NAME_BYTES    64
 #define BUNDLE_TEXT_BYTES    500 /* reason, owner, contact */
 #define BUNDLE_DEPTH_MAX     16  /* folders within folders */
@@ -110,7 +111,9 @@ struct node { /* a level while and after loading */
 
 struct rule {
 	struct pattern pattern;
-	bool deny;
+	bool deny, has_when, has_unless;
+	struct condition when, unless;
+	struct str text; /* "when path is under /repo unless …", or "" */
 	int line;
 	struct str where; /* "root/solo.yaml:12" */
 	struct str reason;
@@ -145,7 +148,9 @@ struct bundle {
 	struct map by_id, by_name[LEVELS_MAX + 1]; /* by_name[kind] */
 	struct policy **policies;                  /* in order of file and line once loaded */
 	size_t policies_n, policies_cap, rules_n;
-	/* The memo: bitsets of policies, numbered; decisions per set and name. */
+	const struct applies **subjects; /* of conditions; struct condition.bit is the index */
+	size_t subjects_n, subjects_cap;
+	/* The memo: bitsets of policies and then subjects, numbered; decisions per set and name. */
 	struct map sets;
 	uint8_t **set_bits;
 	uint32_t sets_n, sets_cap;
@@ -175,4 +180,10 @@ const struct node *org_find(const struct bundle *b, enum level_kind kind, struct
 bool model_known(const struct bundle_source *src, struct str name);
 void policy_read(struct loading *ld, const struct policy_file *f);
 void policy_models(struct loading *ld); /* `models:` of levels become policies */
-bool policy_applies(const struct policy *p, const struct chain *c, struct str key_name);
+
+/* ---- applies.c ---- */
+
+/* Reads a mapping of kinds to names, or "*"; to->within is set by the caller. */
+void
+applies_read(struct loading *ld, const struct policy_file *f, struct applies *to, struct yaml *y);
+bool applies_to(const struct applies *to, const struct chain *c, struct str key_name);

@@ -418,6 +418,7 @@ bundle_unref(struct bundle **bp)
 		free(b->set_bits[i]);
 	free(b->set_bits);
 	free(b->policies);
+	free(b->subjects);
 	map_fini(&b->sets);
 	map_fini(&b->decisions);
 	arena_free(&b->decided);

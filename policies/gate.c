@@ -17,6 +17,7 @@
 #define CLIP_BYTES   200
 #define COMMON_BYTES 16384 /* seven clipped texts, each byte escaped to six, and the key */
 #define USES_BYTES   1024
+#define MUST_BYTES   16384 /* what a refused call is told */
 #define ARENA_BYTES  32768 /* of one pass */
 #define QUARTER_S    900
 
@@ -263,10 +264,16 @@ static bool
 permitted(struct pass *p, const struct ask *a, struct err *e)
 {
 	struct verdict v;
+	struct buf must;
+	bool ok;
 
-	rules_decide(p->core->bundle, &p->key->subject, a->kind, a->name, a->requested, &v);
+	buf_init(&must, MUST_BYTES);
+	rules_decide_call(
+	    p->core->bundle, &p->key->subject, a->kind, a->name, a->requested, a->args, &v, &must);
 	p->why = clip(&p->arena, v.rule);
-	return v.allowed || verdict_err(&v, a->name, e);
+	ok = v.allowed || verdict_err(&v, a->name, e);
+	buf_fini(&must);
+	return ok;
 }
 
 static void

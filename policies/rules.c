@@ -10,6 +10,12 @@
  *   3. an allow that matches (a model: one for each of its names)    -> allowed
  *   4. otherwise                                                     -> denied (default)
  *
+ * A rule with conditions is true, false, or unknown (condition.h).  Without arguments, in a list,
+ * that is read with hope: a deny needs true, an allow is content with unknown.  With the arguments
+ * of a call it is read without: an allow needs true, a deny is content with unknown.  The memo
+ * keeps, beside the answer for lists, the rules that arguments may still turn, so that a call
+ * judges those alone.
+ *
  * Nothing here looks at the order of files or rules, but for which of several denies is named:
  * the first in order of path and line.
  */
@@ -28,7 +34,8 @@
 static size_t
 bits_bytes(const struct bundle *b)
 {
-	return (b->policies_n + 7) / 8 + 1; /* never none: an empty key would not be one */
+	return (b->policies_n + b->subjects_n + 7) / 8 +
+	       1; /* never none: an empty key would not be one */
 }
 
 static bool
@@ -71,12 +78,40 @@ subject_resolve(struct bundle *b, struct str customer, struct str team, struct s
 	if (!bundle_find_chain(b, customer, team, user, &out->chain, e))
 		return false;
 	bits = mem_zalloc(bits_bytes(b));
-	for (size_t i = 0; i < b->policies_n; i++)
-		if (policy_applies(b->policies[i], &out->chain, key_name))
+	for (size_t i = 0; i < b->policies_n + b->subjects_n; i++) {
+		const struct applies *to =
+		    i < b->policies_n ? &b->policies[i]->applies : b->subjects[i - b->policies_n];
+
+		if (applies_to(to, &out->chain, key_name))
 			bits[i / 8] = (uint8_t)(bits[i / 8] | 1u << (i % 8));
+	}
 	out->set = set_number(b, bits);
 	free(bits);
 	return true;
+}
+
+/* ---- one rule ---- */
+
+static enum tri
+condition_value(
+    const struct bundle *b, const uint8_t *bits, const struct condition *c, struct judging *args)
+{
+	if (c->subject != NULL && !bit(bits, b->policies_n + c->bit))
+		return TRI_NO;
+	return condition_judge(c, args);
+}
+
+/* Does it apply?  What it is not sure of, and why, is in *args. */
+static enum tri
+rule_value(const struct bundle *b, const uint8_t *bits, const struct rule *r, struct judging *args)
+{
+	enum tri when = TRI_YES, unless = TRI_NO;
+
+	if (r->has_when)
+		when = condition_value(b, bits, &r->when, args);
+	if (r->has_unless && when != TRI_NO)
+		unless = condition_value(b, bits, &r->unless, args);
+	return tri_and(when, tri_not(unless));
 }
 
 /* ---- one decision ---- */
@@ -85,6 +120,16 @@ struct question {
 	enum ask_kind kind;
 	struct str name, requested; /* equal unless `two`: a model asked for by another name */
 	bool two;
+};
+struct candidate { /* a rule that matches the name, and that arguments may turn */
+	const struct policy *policy;
+	const struct rule *rule;
+};
+struct decided {
+	struct verdict list; /* with hope */
+	bool open;           /* arguments decide */
+	const struct candidate *candidates;
+	size_t n;
 };
 
 static void
@@ -96,7 +141,9 @@ verdict_set(struct verdict *v, bool allowed, const struct policy *p, struct str 
 		.policy = p->id,
 		.line = line,
 		.reason = reason.n > 0 ? reason : STR(""),
-		.owner = p->owner.n > 0 ? p->owner : STR("") };
+		.owner = p->owner.n > 0 ? p->owner : STR(""),
+		.when = STR(""),
+		.must = STR("") };
 }
 
 static bool
@@ -106,8 +153,10 @@ question_matches(const struct question *q, const struct rule *r)
 	       (q->two && pattern_match(&r->pattern, q->kind, q->requested));
 }
 
+/* A deny that is certain. */
 static bool
-denied(const struct bundle *b, const uint8_t *bits, const struct question *q, struct verdict *out)
+denied(const struct bundle *b, const uint8_t *bits, const struct question *q,
+    struct judging *unknown, struct verdict *out)
 {
 	for (size_t i = 0; i < b->policies_n; i++) {
 		const struct policy *p = b->policies[i];
@@ -117,7 +166,8 @@ denied(const struct bundle *b, const uint8_t *bits, const struct question *q, st
 		for (size_t k = 0; k < p->rules_n; k++) {
 			const struct rule *r = &p->rules[k];
 
-			if (!r->deny || !question_matches(q, r))
+			if (!r->deny || !question_matches(q, r) ||
+			    rule_value(b, bits, r, unknown) != TRI_YES)
 				continue;
 			verdict_set(out, false, p, r->where, r->line, r->reason);
 			return true;
@@ -154,11 +204,13 @@ outside_models(
 	return false;
 }
 
-/* Does any policy that applies grant this one name?  *out says which rule. */
-static bool
+/* Does any policy that applies grant this one name, or may it?  *out says which rule. */
+static enum tri
 granted(const struct bundle *b, const uint8_t *bits, const struct question *q, struct str name,
-    struct verdict *out)
+    struct judging *unknown, struct verdict *out)
 {
+	enum tri best = TRI_NO;
+
 	for (size_t i = 0; i < b->policies_n; i++) {
 		const struct policy *p = b->policies[i];
 
@@ -166,40 +218,78 @@ granted(const struct bundle *b, const uint8_t *bits, const struct question *q, s
 			continue;
 		if (p->models_of != NULL && q->kind == ASK_MODEL && models_list(p, q)) {
 			verdict_set(out, true, p, p->models_of->models_at, p->line, STR(""));
-			return true;
+			return TRI_YES;
 		}
 		for (size_t k = 0; k < p->rules_n; k++) {
 			const struct rule *r = &p->rules[k];
+			enum tri value;
 
 			if (r->deny || !pattern_match(&r->pattern, q->kind, name))
 				continue;
+			value = rule_value(b, bits, r, unknown);
+			if (value <= best)
+				continue;
+			best = value;
 			verdict_set(out, true, p, r->where, r->line, r->reason);
-			return true;
+			if (value == TRI_YES)
+				return value;
+			out->when = r->text;
 		}
 	}
-	return false;
+	return best;
+}
+
+static const struct verdict nobody = { .rule = STR(""),
+	.policy = STR(""),
+	.reason = STR(""),
+	.owner = STR(""),
+	.when = STR(""),
+	.must = STR("") };
+
+/* The rules that arguments may turn, into *out when it is there. */
+static size_t
+candidates(const struct bundle *b, const uint8_t *bits, const struct question *q,
+    struct judging *unknown, struct candidate *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->policies_n; i++) {
+		const struct policy *p = b->policies[i];
+
+		for (size_t k = 0; bit(bits, i) && k < p->rules_n; k++) {
+			const struct rule *r = &p->rules[k];
+
+			if (!pattern_match(&r->pattern, q->kind, q->name) ||
+			    rule_value(b, bits, r, unknown) == TRI_NO)
+				continue;
+			if (out != NULL)
+				out[n] = (struct candidate){ p, r };
+			n++;
+		}
+	}
+	return n;
 }
 
 static void
-judge(const struct bundle *b, const uint8_t *bits, const struct question *q, struct verdict *out)
+judge(const struct bundle *b, const uint8_t *bits, const struct question *q,
+    struct judging *unknown, struct decided *d)
 {
-	const struct verdict nobody = {
-		.rule = STR(""), .policy = STR(""), .reason = STR(""), .owner = STR("")
-	};
-	struct verdict id, asked;
+	struct verdict id, asked, *out = &d->list;
+	enum tri grant;
 
-	if (denied(b, bits, q, out) || outside_models(b, bits, q, out))
+	if (denied(b, bits, q, unknown, out) || outside_models(b, bits, q, out))
 		return;
 	*out = nobody;
-	if (!granted(b, bits, q, q->requested, &asked))
+	grant = granted(b, bits, q, q->requested, unknown, &asked);
+	if (grant == TRI_NO)
 		return;
-	if (!q->two) {
+	if (!q->two)
 		*out = asked;
-	} else if (granted(b, bits, q, q->name, &id)) {
+	else if (granted(b, bits, q, q->name, unknown, &id) != TRI_NO)
 		*out = id;
-	} else {
+	else
 		out->reason = STR("the name asked for is allowed, the model it stands for is not");
-	}
+	d->open = out->allowed && q->kind == ASK_TOOL;
 }
 
 /* ---- the memo ---- */
@@ -222,12 +312,33 @@ decision_key(char buf[DECISION_KEY_BYTES], uint32_t set, const struct question *
 	return (struct str){ buf, n };
 }
 
-static const struct verdict *
+/* Nothing to judge by arguments when no rule left over has any condition. */
+static void
+candidates_keep(struct bundle *b, const uint8_t *bits, const struct question *q, struct decided *d)
+{
+	struct judging unknown;
+	struct candidate *kept;
+	bool any = false;
+
+	judging_init(&unknown, STR(""), false);
+	d->n = candidates(b, bits, q, &unknown, NULL);
+	kept = arena_alloc(&b->decided, (d->n + 1) * sizeof(*kept));
+	(void)candidates(b, bits, q, &unknown, kept);
+	d->candidates = kept;
+	for (size_t i = 0; i < d->n; i++)
+		any = any || kept[i].rule->deny ||
+		      rule_value(b, bits, kept[i].rule, &unknown) != TRI_YES;
+	d->open = any;
+	judging_fini(&unknown);
+}
+
+static const struct decided *
 decision(struct bundle *b, uint32_t set, const struct question *q)
 {
 	char buf[DECISION_KEY_BYTES];
 	struct str key = decision_key(buf, set, q);
-	struct verdict *v = map_get(&b->decisions, key);
+	struct decided *v = map_get(&b->decisions, key);
+	struct judging unknown;
 
 	if (v != NULL)
 		return v;
@@ -237,8 +348,12 @@ decision(struct bundle *b, uint32_t set, const struct question *q)
 		map_init(&b->decisions);
 		arena_free(&b->decided);
 	}
-	v = arena_new(&b->decided, struct verdict);
-	judge(b, b->set_bits[set], q, v);
+	v = arena_new(&b->decided, struct decided);
+	judging_init(&unknown, STR(""), false);
+	judge(b, b->set_bits[set], q, &unknown, v);
+	judging_fini(&unknown);
+	if (v->open)
+		candidates_keep(b, b->set_bits[set], q, v);
 	map_set(&b->decisions, arena_str(&b->decided, key), v);
 	return v;
 }
@@ -249,9 +364,77 @@ name_sane(struct str name)
 	return name.n > 0 && name.n <= NAME_BYTES_MAX && !str_has(name, '\0');
 }
 
-void
-rules_decide(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
-    struct str requested, struct verdict *out)
+/* ---- a call ---- */
+
+/* "path must be under /repo (it has a . or .. segment)" */
+static void
+must_text(const struct rule *r, const struct judging *j, enum tri value, struct buf *must)
+{
+	if (must->n > 0)
+		buf_puts(must, ", or ");
+	if (j->last != NULL && !r->deny && j->of == &r->when) {
+		buf_put(must, j->last->text);
+		if (value == TRI_MAYBE && j->why != NULL)
+			buf_printf(must, " (it %s)", j->why);
+		return;
+	}
+	if (value == TRI_MAYBE && j->why != NULL)
+		buf_printf(must, STR_FMT " %s",
+		    STR_ARG(j->last != NULL && j->last->arg.n > 0 ? j->last->arg
+								  : STR("the arguments")),
+		    j->why);
+	else if (r->unless.text.n > 0)
+		buf_printf(must, "%s when " STR_FMT, r->deny ? "allowed only" : "not allowed",
+		    STR_ARG(r->unless.text));
+	else
+		buf_printf(must, "not allowed when " STR_FMT, STR_ARG(r->when.text));
+}
+
+#define MUST_MAX 3 /* ways to be allowed that a refusal names */
+
+static void
+call_judge(const struct bundle *b, const uint8_t *bits, const struct decided *d, struct judging *j,
+    struct verdict *out, struct buf *must)
+{
+	const struct candidate *grant = NULL, *near = NULL;
+	size_t told = 0;
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct candidate *c = &d->candidates[i];
+		enum tri value;
+
+		if (!c->rule->deny && grant != NULL)
+			continue;
+		value = rule_value(b, bits, c->rule, j);
+		if (!c->rule->deny && value == TRI_YES) {
+			grant = c;
+		} else if (!c->rule->deny) {
+			near = near == NULL ? c : near;
+			if (told++ < MUST_MAX)
+				must_text(c->rule, j, value, must);
+		} else if (value != TRI_NO) {
+			buf_reset(must);
+			must_text(c->rule, j, value, must);
+			verdict_set(
+			    out, false, c->policy, c->rule->where, c->rule->line, c->rule->reason);
+			out->must = buf_str(must);
+			return;
+		}
+	}
+	if (grant != NULL) {
+		verdict_set(out, true, grant->policy, grant->rule->where, grant->rule->line,
+		    grant->rule->reason);
+		return;
+	}
+	*out = nobody;
+	if (near != NULL) /* always: a list had hope */
+		verdict_set(out, false, near->policy, near->rule->where, near->rule->line, STR(""));
+	out->must = buf_str(must);
+}
+
+static const struct decided *
+decided_for(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
+    struct str requested)
 {
 	struct question q = { .kind = kind, .name = name, .requested = name };
 
@@ -261,15 +444,44 @@ rules_decide(struct bundle *b, const struct subject *s, enum ask_kind kind, stru
 		q.requested = requested;
 		q.two = true;
 	}
-	if (name_sane(name) && name_sane(q.requested))
-		*out = *decision(b, s->set, &q);
-	else
-		*out = (struct verdict){ .rule = STR(""),
-			.policy = STR(""),
-			.owner = STR(""),
-			.reason = STR("the name is empty, too long or has a NUL") };
+	return name_sane(name) && name_sane(q.requested) ? decision(b, s->set, &q) : NULL;
+}
+
+static void
+verdict_finish(const struct bundle *b, const struct subject *s, struct verdict *out)
+{
 	if (out->owner.n == 0)
 		out->owner = s->chain.n > 0 ? s->chain.level[0]->contact : b->contact;
+}
+
+void
+rules_decide(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
+    struct str requested, struct verdict *out)
+{
+	const struct decided *d = decided_for(b, s, kind, name, requested);
+
+	*out = d != NULL ? d->list : nobody;
+	if (d == NULL)
+		out->reason = STR("the name is empty, too long or has a NUL");
+	verdict_finish(b, s, out);
+}
+
+void
+/* NOLINTNEXTLINE(readability-function-size): an ask has many parts */
+rules_decide_call(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
+    struct str requested, struct str args, struct verdict *out, struct buf *must)
+{
+	const struct decided *d = decided_for(b, s, kind, name, requested);
+	struct judging j;
+
+	if (d == NULL || !d->open) {
+		rules_decide(b, s, kind, name, requested, out);
+		return;
+	}
+	judging_init(&j, args, true);
+	call_judge(b, b->set_bits[s->set], d, &j, out, must);
+	judging_fini(&j);
+	verdict_finish(b, s, out);
 }
 
 void
@@ -277,14 +489,21 @@ verdict_text(const struct verdict *v, struct buf *out)
 {
 	if (v->allowed) {
 		buf_printf(out, "allowed by " STR_FMT ":%d", STR_ARG(v->policy), v->line);
+		if (v->when.n > 0)
+			buf_printf(out, " " STR_FMT, STR_ARG(v->when));
 		return;
 	}
-	if (v->policy.n > 0)
+	if (v->must.n > 0 && v->reason.n == 0)
+		buf_printf(out, STR_FMT " · policy " STR_FMT ":%d", STR_ARG(v->must),
+		    STR_ARG(v->policy), v->line);
+	else if (v->policy.n > 0)
 		buf_printf(out, "denied by " STR_FMT ":%d", STR_ARG(v->policy), v->line);
 	else
 		buf_puts(out, "no rule allows it");
 	if (v->reason.n > 0)
 		buf_printf(out, ": " STR_FMT, STR_ARG(v->reason));
+	if (v->reason.n > 0 && v->must.n > 0)
+		buf_printf(out, " · " STR_FMT, STR_ARG(v->must));
 	if (v->owner.n > 0)
 		buf_printf(out, " (ask " STR_FMT ")", STR_ARG(v->owner));
 }

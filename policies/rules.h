@@ -30,16 +30,24 @@ struct verdict {
 	int line;          /* "solo:12" is how people see it */
 	struct str reason; /* of the deny; or "" */
 	struct str owner;  /* nearest owner or contact; or "" */
+	struct str when;   /* of a list: "when path is under /repo"; "" without conditions */
+	struct str must;   /* of a refused call: "path must be under /repo"; or "" */
 };
 /*
- * Decides one ask.  name: "server/tool"; the resolved model id; "run"; `requested`: what the client
+ * Decides one ask without its arguments, as a list does: what some call may be allowed to do is
+ * allowed.  name: "server/tool"; the resolved model id; "run"; `requested`: what the client
  * called the model ("" = same; ignored for other kinds).  The strings of *out live as long as the
  * bundle.  Never allocates without bound: the memo is dropped when it has grown too large.
  */
 void rules_decide(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
     struct str requested, struct verdict *out);
-/* Appends one line without a newline: "allowed by solo:12", "no rule allows it", "denied by
- * solo:14: Deletes go through #sre (ask #platform)". */
+/* The same for a call, on the very bytes of `args` ("" = {}) that will be forwarded: what cannot be
+ * judged is not allowed.  *must (the caller's) holds the text of out->must. */
+void rules_decide_call(struct bundle *b, const struct subject *s, enum ask_kind kind,
+    struct str name, struct str requested, struct str args, struct verdict *out, struct buf *must);
+/* Appends one line without a newline: "allowed by solo:12 when path is under /repo", "no rule
+ * allows it", "path must be under /repo · policy solo:12", "denied by solo:14: Deletes go through
+ * #sre (ask #platform)". */
 void verdict_text(const struct verdict *v, struct buf *out);
 /* For a refusal towards the client: ERR_DENIED with that text and the name; false. */
 bool verdict_err(const struct verdict *v, struct str name, struct err *e);

@@ -34,6 +34,20 @@ rules:
   - allow: github/*
   - allow: "model:{fast,small,claude-sonnet-4-6}"
 ]]
+local ARGUMENTS = [[
+version: 1
+policy: files
+owner: "#files"
+applies_to: { teams: [payments] }
+rules:
+  - allow: code:run
+  - allow: fs/read_file
+    when: { path: { under: /repo } }
+  - deny: fs/*
+    when: { path: { under: /repo/secret } }
+    unless: { subject: { groups: [developer] } }
+    reason: "Secrets are for developers"
+]]
 local function files(more)
 	local all = {
 		["root/organisation.yaml"] = ORGANISATION,
@@ -89,13 +103,57 @@ policy: bad
 applies_to: { teams: [paiments] }
 rules:
   - allow: any/x
-    when: { path: { under: /repo } }
+    limit: { calls: 200/day }
+  - allow: any/z
+    when: { path: { undr: /repo } }
   - deny: any/y
 ]] } }
 local r = gw:cli { "check" }
 expect(r.code):is(1)
 local all = r.out .. r.err
 expect(all):has('bad.yaml:3:23: team "paiments" is not in the policy files (did you mean "payments"?)')
-expect(all):has("bad.yaml:6:5: 'when' is not supported yet (remove it)")
-expect(all):has("bad.yaml:7:5: a deny needs a reason")
+expect(all):has("bad.yaml:6:5: 'limit' is not supported yet (remove it)")
+expect(all):has('bad.yaml:8:21: unknown operator "undr" (did you mean "under"?)')
+expect(all):has("bad.yaml:9:5: a deny needs a reason")
 expect(gw:cli({ "run" }).code):is(1)
+
+test "arguments decide: the tool is listed, a call outside is refused with what to change, and never sent"
+local srv = mcp_server "fs" { tools = { "read_file", "write_file" } }
+local gw = gateway { servers = { fs = srv }, policies = {
+	["root/organisation.yaml"] = ORGANISATION:gsub("models: %[fast%]", "contact: core"), ["root/files.yaml"] = ARGUMENTS } }
+local ana, ben = user(gw, "ana"), user(gw, "ben")
+expect(gw:wait_tools(ana, 3)):same { "fs__read_file", "lua", "tools" }
+expect(gw:mcp(ana):call("fs__read_file", { path = "/repo/a.c" }).isError):is(nil)
+expect(#srv.calls):is(1)
+for _, path in ipairs { "/etc/passwd", "/repo/../etc/passwd", "/repo/%2e%2e/etc", "/repository/x", "repo/a", "/repo/\0x" } do
+	local r = gw:mcp(ana):call("fs__read_file", { path = path })
+	expect(r.isError):is(true)
+	expect(r.content[1].text):has("path must be under /repo")
+	expect(r.content[1].text):has("policy files:7")
+end
+expect(gw:mcp(ana):call("fs__read_file", {}).isError):is(true)
+expect(gw:mcp(ana):call("fs__read_file", { path = "/repo/secret/k" }).isError):is(nil)
+expect(gw:mcp(ben):call("fs__read_file", { path = "/repo/secret/k" }).content[1].text)
+	:has("denied by files:9: Secrets are for developers")
+expect(gw:mcp(ana):call("fs__write_file", { path = "/repo/a" }).error.code):is(-32602)
+expect(#srv.calls):is(2)
+expect(gw:ok { "tools", "--key", "ana" }.out):has("allowed by files:7 when path is under /repo")
+local rows = gw:audit()
+expect(rows[#rows].verdict):is("not_permitted")
+
+test "a script's call is refused by the same words, and the others of it go on"
+local srv = mcp_server "fs" { tools = { "read_file" } }
+local gw = gateway { servers = { fs = srv }, policies = {
+	["root/organisation.yaml"] = ORGANISATION:gsub("models: %[fast%]", "contact: core"), ["root/files.yaml"] = ARGUMENTS } }
+local ana = user(gw, "ana")
+gw:wait_tools(ana, 3)
+local direct = gw:mcp(ana):call("fs__read_file", { path = "/etc/passwd" }).content[1].text
+local r = gw:mcp(ana):call("lua", { code = [[
+local ok, why = pcall(fs.read_file, { path = "/etc/passwd" })
+fs.read_file { path = "/repo/a" }
+return tostring(ok) .. " " .. tostring(why)
+]] })
+expect(r.content[1].text):has("false")
+expect(r.content[1].text):has("path must be under /repo")
+expect(direct):has("path must be under /repo")
+expect(#srv.calls):is(1)

@@ -72,12 +72,12 @@ test_rules(void)
 	    "p.yaml:5:12: unknown model \"sonet\" (did you mean \"sonnet\"?)");
 	ROOT("an unknown key has a nearest name", POLICY("\"*\"", "  - alow: github/x\n"),
 	    "p.yaml:5:5: unknown key \"alow\" in a rule (did you mean \"allow\"?)");
-	ROOT("a condition is refused, not skipped",
-	    POLICY("\"*\"", "  - allow: github/x\n    when: { path: { under: /r } }\n"),
-	    "p.yaml:6:5: 'when' is not supported yet (remove it)");
-	ROOT("an exception is refused, not skipped",
+	ROOT("a selector is refused, not skipped",
+	    POLICY("\"*\"", "  - allow: github/x\n    where: { readonly: true }\n"),
+	    "p.yaml:6:5: 'where' is not supported yet (remove it)");
+	ROOT("an exception that says nothing is refused",
 	    POLICY("\"*\"", "  - deny: github/x\n    reason: r\n    unless: {}\n"),
-	    "p.yaml:7:5: 'unless' is not supported yet");
+	    "p.yaml:7:13: a condition names arguments");
 	ROOT("approve is refused", POLICY("\"*\"", "  - approve: any/x\n"),
 	    "p.yaml:5:5: 'approve' is not supported yet");
 	ROOT("observe is refused",
