@@ -3,7 +3,7 @@
  * codemode - scripts, as one built-in server of the hub.
  *
  * Two meta-tools, `lua` and `tools`, listed only to keys that hold a code:run grant.  A script runs
- * in a locked worker (sandbox/); each of its calls goes through hub_call_tool() like any other;
+ * in a locked worker (sandbox/); each of its calls goes through hub_call() like any other;
  * only what it returns or prints goes back.
  */
 #pragma once

@@ -2,7 +2,7 @@
 /*
  * run - a script and its calls.
  *
- *   script_start() --worker--> on_call() --hub_call_tool()--> call_done() --sandbox_answer()--> ...
+ *   script_start() --worker--> on_call() --hub_call()--> call_done() --sandbox_answer()--> ...
  *                     \--> on_done() --> builtin_done()
  *
  * A run is a job under the call of `lua`; its worker and its tool calls are its kids, so whatever
@@ -213,7 +213,7 @@ on_call(void *ctx, struct sandbox_run *w, uint32_t id, uint32_t handle, struct s
 	}
 	in = arena_new(&r->arena, struct inner);
 	*in = (struct inner){ r, id, handle };
-	if (hub_call_tool(r->cm->hub, &r->job,
+	if (hub_call(r->cm->hub, &r->job,
 		&(struct call_ask){ .key = r->c.key,
 		    .parent = r->c.pass,
 		    .name = r->names[handle],

@@ -160,7 +160,7 @@ script_run(struct exchange *x)
 	job_init(&s->job, &script_type, &x->job, NULL, NULL);
 	buf_init(&args, 0);
 	buf_printf(&args, "{\"code\":" STR_FMT "}", STR_ARG(raw));
-	if (hub_call_tool(x->g->hub, &s->job,
+	if (hub_call(x->g->hub, &s->job,
 		&(struct call_ask){ .key = k,
 		    .name = STR("lua"),
 		    .args = arena_str(&x->arena, buf_str(&args)),

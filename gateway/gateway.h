@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/crypto.h"
 #include "base/http.h"
 #include "base/job.h"
 #include "base/loop.h"
@@ -89,6 +90,8 @@ bool file_replace(const char *path, struct str text);
 /* ---- first.c: what the first start makes and tells ---- */
 
 /* Makes a key and an admin token where there never was one. */
+/* seal.c: DATA/seal.key, made when it is not there. */
+bool seal_load(const char *path, uint8_t key[AEAD_KEY_BYTES], struct err *e) MUST_CHECK;
 bool first_make(struct gateway *g, const char *data_dir, struct err *e) MUST_CHECK;
 void first_tell(struct gateway *g, int port);            /* once, when ready */
 void first_used(struct gateway *g, const struct key *k); /* every use of a secret comes here */

@@ -248,7 +248,9 @@ static bool
 parts_build(struct running *r, struct err *e)
 {
 	struct settings *s = r->settings;
+	uint8_t seal[AEAD_KEY_BYTES];
 	struct core_settings core;
+	char path[4096];
 
 	settings_core(s, &core);
 	r->g.core = core_open(r->g.loop, &core, e);
@@ -257,10 +259,17 @@ parts_build(struct running *r, struct err *e)
 	r->g.pool = http_pool_new(r->g.loop);
 	if (!providers_build(r, e))
 		return false;
+	if (!seal_load(data_path(r, "seal.key", path), seal, e))
+		return false;
 	r->g.hub = hub_new(r->g.loop, r->g.core, r->g.pool,
-	    &(struct hub_settings){
-		.servers = s->servers, .servers_n = s->servers_n, .version = TOLLGATE_VERSION },
+	    &(struct hub_settings){ .servers = s->servers,
+		.servers_n = s->servers_n,
+		.version = TOLLGATE_VERSION,
+		.prefix = s->prefix,
+		.seal_key = seal,
+		.session_idle_ms = s->session_idle_ms },
 	    e);
+	crypto_wipe(seal, sizeof(seal));
 	if (r->g.hub == NULL)
 		return false;
 	sandbox_build(r);

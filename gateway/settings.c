@@ -325,6 +325,28 @@ limits_read(struct reading *r, struct yaml *y, void *into)
 	(void)rows_read(r, y, "limits", rows, into);
 }
 
+static void
+prefix_read(struct reading *r, struct yaml *y, void *into)
+{
+	static const struct word words[] = { { "always", PREFIX_ALWAYS }, { "never", PREFIX_NEVER },
+		{ "on_collision", PREFIX_ON_COLLISION }, { NULL, 0 } };
+	int v = PREFIX_ALWAYS;
+
+	if (word_read(r, y, words, &v))
+		*(enum mcp_prefix *)into = (enum mcp_prefix)v;
+}
+
+static void
+mcp_read(struct reading *r, struct yaml *y, void *into)
+{
+	static const struct setting rows[] = { { "prefix", offsetof(struct settings, prefix),
+						   prefix_read },
+		{ "session_idle", offsetof(struct settings, session_idle_ms), ms_read },
+		{ NULL, 0, NULL } };
+
+	(void)rows_read(r, y, "mcp", rows, into);
+}
+
 /* ---- the file ---- */
 
 #define AT(member) offsetof(struct settings, member)
@@ -342,6 +364,7 @@ static const struct setting top[] = {
 	{ "audit",     0,                audit_read_section },
 	{ "log",       0,                log_read },
 	{ "limits",    0,                limits_read },
+	{ "mcp",       0,                mcp_read },
 	{ "views",     0,                NULL },
 	{ "trusted_proxies", 0,          trusted_proxies_read },
 	{ NULL, 0, NULL },

@@ -57,6 +57,8 @@ struct settings {
 	bool strict, log_json, access_log;
 	enum log_level log_level;
 	int64_t body_bytes;
+	enum mcp_prefix prefix;
+	int session_idle_ms; /* 0: the hub's own */
 };
 /*
  * Reads and checks the whole file.  NULL with *e, the first problem ("file:line:col: what (fix)");

@@ -387,6 +387,18 @@ protocol_read(struct reading *r, struct yaml *y, void *into)
 }
 
 static void
+isolation_read(struct reading *r, struct yaml *y, void *into)
+{
+	static const struct word words[] = { { "shared", ISOLATION_SHARED },
+		{ "per-key", ISOLATION_PER_KEY }, { "per-session", ISOLATION_PER_SESSION },
+		{ NULL, 0 } };
+	int v = ISOLATION_USUAL;
+
+	if (word_read(r, y, words, &v))
+		*(enum mcp_isolation *)into = (enum mcp_isolation)v;
+}
+
+static void
 server_proxy_read(struct reading *r, struct yaml *y, void *into)
 {
 	struct server_settings *s = into;
@@ -403,6 +415,7 @@ static const struct setting server_rows[] = {
 	{ "cwd",             AT(cwd),        path_read },
 	{ "headers",         0,              headers_read },
 	{ "protocol",        AT(protocol),   protocol_read },
+	{ "isolation",       AT(isolation),  isolation_read },
 	{ "ca_file",         AT(ca_file),    ca_read },
 	{ "proxy",           0,              server_proxy_read },
 	{ "connect_timeout", AT(connect_ms), ms_read },

@@ -72,7 +72,7 @@ era_header_is(struct str header_value, struct str wanted)
 		return str_eq(v, wanted);
 	v.p += sizeof(SENTINEL_HEAD) - 1;
 	v.n -= sizeof(SENTINEL_HEAD SENTINEL_TAIL) - 1;
-	buf_init(&b, 4096);
+	buf_init(&b, 16384);
 	same = base64_decode(&b, v) && buf_ok(&b) && str_eq(buf_str(&b), wanted);
 	buf_fini(&b);
 	return same;
@@ -92,14 +92,29 @@ raw_is_text(struct str raw, struct str text)
 	return json_kind(raw) == JSON_STRING && json_string_is(raw, text);
 }
 
-/* Mcp-Method always, Mcp-Name for calls. */
+static void
+name_header(
+    const struct http1_head *h, const struct rpc *m, struct str member, struct era_verdict *v)
+{
+	const struct header *name = http1_find(h, STR("mcp-name"));
+	struct str raw, text;
+	struct arena a;
+
+	if (!json_get(m->params, member, &raw) || json_kind(raw) != JSON_STRING)
+		return; /* said where the request is served */
+	arena_init(&a, 65536);
+	if (name == NULL || raw.n > 16384 || !json_string(raw, &a, &text) ||
+	    !era_header_is(name->value, text))
+		refuse(v, RPC_HEADERS,
+		    "the header Mcp-Name must repeat params.name or params.uri of the body");
+	arena_free(&a);
+}
+
+/* Mcp-Method always, Mcp-Name for what is addressed by one. */
 static void
 method_headers(const struct http1_head *h, const struct rpc *m, struct era_verdict *v)
 {
 	const struct header *method = http1_find(h, STR("mcp-method"));
-	const struct header *name = http1_find(h, STR("mcp-name"));
-	struct str raw, text;
-	struct arena a;
 
 	if (m->kind != RPC_IS_REQUEST)
 		return;
@@ -107,14 +122,10 @@ method_headers(const struct http1_head *h, const struct rpc *m, struct era_verdi
 		refuse(v, RPC_HEADERS, "the header Mcp-Method must repeat the method of the body");
 		return;
 	}
-	if (!rpc_is(m, "tools/call") || !json_get(m->params, STR("name"), &raw) ||
-	    json_kind(raw) != JSON_STRING)
-		return;
-	arena_init(&a, 65536);
-	if (name == NULL || raw.n > 4096 || !json_string(raw, &a, &text) ||
-	    !era_header_is(name->value, text))
-		refuse(v, RPC_HEADERS, "the header Mcp-Name must repeat params.name of the body");
-	arena_free(&a);
+	if (rpc_is(m, "tools/call") || rpc_is(m, "prompts/get"))
+		name_header(h, m, STR("name"), v);
+	else if (rpc_is(m, "resources/read"))
+		name_header(h, m, STR("uri"), v);
 }
 
 void

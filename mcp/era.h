@@ -10,6 +10,7 @@
 #define META_VERSION       "io.modelcontextprotocol/protocolVersion"
 #define META_CAPABILITIES  "io.modelcontextprotocol/clientCapabilities"
 #define META_CLIENT        "io.modelcontextprotocol/clientInfo"
+#define META_LOG_LEVEL     "io.modelcontextprotocol/logLevel"
 #define META_SERVER        "io.modelcontextprotocol/serverInfo"
 #define META_SUBSCRIPTION  "io.modelcontextprotocol/subscriptionId"
 

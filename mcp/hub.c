@@ -8,7 +8,8 @@
  * Calls are in call.c, the merged list in catalog.c, clients in serve.c.  What people look at
  * (`tollgate servers`, /metrics) is told here, because it is about all servers at once.
  */
-#include "mcp/hub.h"
+#include "mcp/instance.h"
+#include "mcp/view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,12 +38,21 @@ hub_new(struct loop *l, struct core *c, struct http_pool *p, const struct hub_se
 	h->result_bytes_max = s->result_bytes_max > 0 ? s->result_bytes_max : RESULT_BYTES;
 	(void)str_copy(
 	    h->version, sizeof(h->version), str_of(s->version != NULL ? s->version : "0"));
-	crypto_random(h->seal_key, sizeof(h->seal_key));
+	if (s->seal_key != NULL)
+		memcpy(h->seal_key, s->seal_key, sizeof(h->seal_key));
+	else
+		crypto_random(h->seal_key, sizeof(h->seal_key));
+	h->started_s = loop_wall_ns(l) / 1000000000;
+	h->prefix = s->prefix;
 	map_init(&h->by_name);
+	for (size_t i = 0; i < OFFER_KINDS; i++)
+		map_init(&h->by_offer[i]);
 	map_init(&h->views);
 	map_init(&h->sessions);
+	map_init(&h->parks);
 	link_init(&h->session_list);
 	link_init(&h->streams);
+	link_init(&h->buried);
 	job_init(&h->job, &hub_job, NULL, NULL, NULL);
 	h->servers = mem_zalloc((s->servers_n + 1) * sizeof(*h->servers));
 	for (size_t i = 0; ok && i < s->servers_n; i++) {
@@ -79,13 +89,18 @@ hub_free(struct hub **hp)
 		server_stop(&h->servers[i]);
 	job_cancel(&h->job);
 	jobs_reap(); /* h->job is inside h */
+	timer_stop(&h->bury);
+	instances_reap(h);
 	for (size_t i = 0; i < h->servers_n; i++)
 		server_fini(&h->servers[i]);
 	timer_stop(&h->retire);
 	timer_stop(&h->notify);
 	hub_views_drop(h);
 	map_fini(&h->views);
+	map_fini(&h->parks);
 	map_fini(&h->by_name);
+	for (size_t i = 0; i < OFFER_KINDS; i++)
+		map_fini(&h->by_offer[i]);
 	while (h->retired_n > 0)
 		toolset_free(&h->retired[--h->retired_n]);
 	crypto_wipe(h->seal_key, sizeof(h->seal_key));
@@ -101,13 +116,6 @@ hub_add_builtin(struct hub *h, const struct builtin *b)
 	ASSERT(h->builtins_n < BUILTINS_MAX);
 	h->builtins[h->builtins_n++] = *b;
 	hub_changed(h);
-}
-
-void
-hub_changed(struct hub *h)
-{
-	h->generation++;
-	streams_notify(h);
 }
 
 void

@@ -20,17 +20,22 @@ struct hub {
 	struct builtin builtins[BUILTINS_MAX];
 	size_t builtins_n;
 	uint64_t generation;
-	struct map by_name; /* listed and policy names -> struct tool */
-	struct map views;   /* key id -> struct view */
+	enum mcp_prefix prefix;
+	struct map by_name;               /* listed and policy names -> struct tool */
+	struct map by_offer[OFFER_KINDS]; /* listed names -> struct offer */
+	struct map views;                 /* key id -> struct view */
 	struct toolset *retired[RETIRED_MAX];
 	size_t retired_n;
-	struct timer retire, notify;
+	struct timer retire, notify, bury;
+	struct link buried; /* instances that have ended, until the next turn */
 	size_t result_bytes_max;
 	char version[32];
 
 	/* towards clients: session.c, subscribe.c */
 	uint8_t seal_key[AEAD_KEY_BYTES];
+	int64_t started_s; /* sessions of an earlier process are taken up again */
 	int session_idle_ms;
+	struct map parks;         /* id -> struct park */
 	struct map sessions;      /* id -> struct session */
 	struct link session_list; /* least recently used first */
 	size_t sessions_n;
@@ -38,7 +43,3 @@ struct hub {
 	size_t streams_n;
 	int64_t calls, refused, sessions_made;
 };
-
-void hub_take_tools(struct hub *h, struct server *sv); /* catalog.c: sv->listing is complete */
-void hub_views_drop(struct hub *h);
-void hub_changed(struct hub *h); /* the catalogue or somebody's view changed */

@@ -22,6 +22,8 @@ struct hub;
 /* ---- server.c: upstream servers ---- */
 
 enum mcp_protocol { MCP_AUTO, MCP_MODERN, MCP_LEGACY };
+/* May keys and sessions share one connection to a server?  See instance.c. */
+enum mcp_isolation { ISOLATION_USUAL, ISOLATION_SHARED, ISOLATION_PER_KEY, ISOLATION_PER_SESSION };
 struct server_settings {         /* everything is borrowed for the life of the hub */
 	const char *name;        /* [a-z][a-z0-9-]*, not any, lua, tools, call */
 	const char *const *argv; /* stdio: command and arguments, NULL-terminated; or */
@@ -33,15 +35,19 @@ struct server_settings {         /* everything is borrowed for the life of the h
 	size_t headers_n;
 	const char *ca_file, *proxy;
 	enum mcp_protocol protocol;
+	enum mcp_isolation isolation;
 	int connect_ms, list_ms, call_ms; /* deadlines; 0: 5,000, 10,000, 60,000 */
 	const char *disabled; /* why it cannot be used ("GITHUB_TOKEN is not set"); NULL: it can */
 };
 
+enum mcp_prefix { PREFIX_ALWAYS, PREFIX_NEVER, PREFIX_ON_COLLISION }; /* see view.c */
 struct hub_settings {
 	const struct server_settings *servers;
 	size_t servers_n;
+	enum mcp_prefix prefix;
 	int session_idle_ms;     /* legacy sessions; 0: 1,800,000 */
 	size_t result_bytes_max; /* one tool result; 0: 10 MiB */
+	const uint8_t *seal_key; /* AEAD_KEY_BYTES; NULL: drawn, ids end with the process */
 	const char *version;     /* of the gateway, for serverInfo and clientInfo */
 };
 struct hub *hub_new(struct loop *l, struct core *c, struct http_pool *p,
@@ -61,9 +67,10 @@ void hub_views_changed(struct hub *h);
 struct tool {                    /* immutable; valid until the next turn unless held by a call */
 	struct str server, name; /* as upstream spells it */
 	struct str policy_name;  /* "server/name" */
-	struct str listed_name;  /* "server__name" as clients see it, [A-Za-z0-9_-] */
+	struct str listed_name;  /* as clients see it, [A-Za-z0-9_-]; "": another has the name */
+	struct str wrapped;      /* "server__name" */
 	struct str description;  /* unescaped text */
-	struct str definition;   /* the listed JSON object, listed name spliced in */
+	struct str definition;   /* the listed JSON object, named "server__name" */
 	struct str input_schema; /* raw spans; output_schema may be empty */
 	struct str output_schema;
 	bool readonly, destructive, open_world; /* from annotations; hints only */
@@ -80,27 +87,43 @@ uint64_t hub_generation(const struct hub *h); /* changes with the catalogue */
  * sentence naming the argument and, when near, the right name; never an argument's value. */
 bool tool_check_args(const struct tool *t, struct str args, struct buf *why);
 
-/* ---- hub.c: the only way to an upstream ---- */
+/* ---- call.c: the only way to an upstream ---- */
 
+enum call_kind {
+	CALL_TOOL,
+	CALL_PROMPT,            /* prompts/get */
+	CALL_READ,              /* resources/read */
+	CALL_COMPLETE_PROMPT,   /* completion/complete, of a prompt's argument */
+	CALL_COMPLETE_RESOURCE, /* or of a template's */
+};
+struct call_peer;
 struct call_ask {
+	enum call_kind kind;
 	struct key *key;
 	struct pass *parent; /* the run whose script calls; NULL for a client's own call */
-	struct str name;     /* any spelling of hub_find_tool(), or a built-in's name */
-	struct str args;     /* a JSON object, checked here; "" = {} */
+	struct str name;     /* any spelling of hub_find_tool(), a built-in's name; as listed */
+	struct str args;     /* a JSON object, checked here; "" = {}; completion: the argument */
+	struct str context;  /* completion: a JSON object, or "" */
 	struct str session, tool_use, client, address; /* join keys, see struct ask */
 	struct str meta; /* the client's params._meta object, vendor keys pass through; or "" */
+	/* A further round of the same call: raw, as the server is to get them; or "". */
+	struct str input_responses, request_state;
+	const struct call_peer *peer; /* lives as long as the call; NULL: nobody is told anything */
 };
 /*
- * done(result): `result_json` is the CallToolResult object as the upstream sent it (or made by us
- * for built-ins), e == NULL; or e says why there is none (ERR_NOT_FOUND for an unknown and for a
- * forbidden tool alike, ERR_DENIED/ERR_BUDGET/… after a rule or limit, ERR_UPSTREAM, ERR_TIMEOUT).
- * Exactly once, never before hub_call_tool() has returned, never after job_cancel().
+ * done(result): `result_json` is the result object as the upstream sent it (or made by us for
+ * built-ins and for a tool's error), with its URIs as clients see them, e == NULL; or e says why
+ * there is none (ERR_NOT_FOUND for an unknown and for a forbidden thing alike,
+ * ERR_DENIED/ERR_BUDGET/… after a rule or limit, ERR_UPSTREAM, ERR_TIMEOUT).
+ * Exactly once, never before hub_call() has returned, never after job_cancel().
  */
 typedef void call_done_f(void *ctx, struct str result_json, const struct err *e);
 struct call;
-struct call *hub_call_tool(struct hub *h, struct job *parent, const struct call_ask *a,
+struct call *hub_call(struct hub *h, struct job *parent, const struct call_ask *a,
     call_done_f *done, void *ctx, struct err *e) MUST_CHECK;
 struct job *call_job(struct call *c);
+/* While done() runs: the raw JSON-RPC error that the server answered with, p == NULL: none. */
+struct str call_error(const struct call *c);
 
 /* A server inside the gateway (Code Mode).  Its tools are listed unprefixed, after all others, to
  * keys for which `visible` is true; its calls pass the gate as ask_kind with name ask_name. */

@@ -7,14 +7,16 @@
 #define RPC_ID_BYTES_MAX     256
 #define RPC_METHOD_BYTES_MAX 128
 
-#define RPC_PARSE     (-32700)
-#define RPC_REQUEST   (-32600)
-#define RPC_METHOD    (-32601)
-#define RPC_PARAMS    (-32602)
-#define RPC_SERVER    (-32000)
-#define RPC_HEADERS   (-32020)
-#define RPC_VERSION   (-32022)
-#define RPC_CANCELLED (-32800)
+#define RPC_PARSE       (-32700)
+#define RPC_REQUEST     (-32600)
+#define RPC_METHOD      (-32601)
+#define RPC_PARAMS      (-32602)
+#define RPC_SERVER      (-32000)
+#define RPC_NO_RESOURCE (-32002)
+#define RPC_HEADERS     (-32020)
+#define RPC_CAPABILITY  (-32021)
+#define RPC_VERSION     (-32022)
+#define RPC_CANCELLED   (-32800)
 
 enum rpc_kind { RPC_IS_REQUEST = 1, RPC_IS_NOTIFICATION, RPC_IS_RESULT, RPC_IS_ERROR };
 struct rpc {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "mcp/hub.h"
+#include "mcp/peer.h"
 
 #define SUBSCRIPTIONS_MAX 10000
 
@@ -18,6 +19,9 @@ struct visit {
 	struct session *session;
 	enum era era;
 	bool structural_400; /* modern: wrong params are HTTP 400 */
+	bool cacheable;      /* modern: the result says for how long it holds */
+	bool takes_events;   /* the client accepts a stream as a reply */
+	bool streaming;      /* and it has become one: what is replied is its last event */
 };
 
 /* ---- serve.c ---- */
@@ -26,13 +30,17 @@ void reply_json(struct visit *v, int status, struct str body, struct str session
 void reply_none(struct visit *v, int status); /* 202, 204: no body */
 void reply_error(struct visit *v, int status, struct str id, int code, const char *text);
 void reply_result(struct visit *v, struct str id, struct str result_json);
-void serve_tools_list(struct visit *v, const struct rpc *m);
-void serve_tools_call(struct visit *v, const struct rpc *m);
+/* "capabilities":{…},"instructions":"…" of the aggregate, for this visit's key. */
+void serve_put_self(struct visit *v, struct buf *b);
+/* A stream of events: its head, and one message.  event_push() returns the room that is left. */
+#define SERVE_KEEPALIVE_MS 15000
+void stream_head(struct sink *sink);
+size_t event_push(struct sink *sink, struct str message);
+
+/* ---- serve_list.c, answer.c: false when the method is none of theirs ---- */
+bool serve_list(struct visit *v, const struct rpc *m);
+bool serve_call(struct visit *v, const struct rpc *m);
 void serve_cancelled(struct visit *v, const struct rpc *m); /* legacy notification */
-#define SERVE_INSTRUCTIONS                                                                         \
-	"Tools of several servers behind one gateway, named server__tool. The list holds what "    \
-	"your "                                                                                    \
-	"key may use. A call that a policy or a budget refuses says why in its result."
 
 /* ---- batch: serve_legacy.c ---- */
 void batch_add(struct batch *b, struct str message); /* "" = nothing to say */
@@ -49,14 +57,18 @@ struct session {
 	struct hub *hub;
 	struct key *key;
 	const char *version;
+	unsigned caps; /* what may be asked of it, peer.h */
+	int log_level; /* logging/setLevel */
 	char *id;
 	char tag[17]; /* for the audit: "s_" + 14 */
 	struct timer idle;
 	struct key_watch watch;
 	struct stream *stream;
-	struct link answers; /* calls in flight, for notifications/cancelled */
+	struct link questions; /* put to the client, see bridge.h */
+	struct link answers;   /* calls in flight, for notifications/cancelled */
 };
-struct session *session_new(struct hub *h, struct key *k, const char *version, struct err *e);
+struct session *
+session_new(struct hub *h, struct key *k, const char *version, unsigned caps, struct err *e);
 /* NULL: unknown, ended, or another key's: all the same. */
 struct session *session_find(struct hub *h, struct key *k, struct str id);
 void session_end(struct session *s);
@@ -65,6 +77,10 @@ void sessions_free(struct hub *h);
 /* ---- subscribe.c ---- */
 struct stream;
 /* Modern: id is the listen request's; legacy: s is the session.  Takes over the sink. */
-void stream_open(struct visit *v, struct str id, struct session *s, bool tools_changed);
+void stream_open(struct visit *v, struct str id, struct session *s, unsigned wanted);
+#define STREAM_TOOLS     1u
+#define STREAM_PROMPTS   2u
+#define STREAM_RESOURCES 4u
+#define STREAM_ALL       7u
 void stream_end(struct stream *st, bool say_goodbye);
 void streams_notify(struct hub *h);

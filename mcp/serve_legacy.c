@@ -5,11 +5,12 @@
  *   initialize -> session id in the reply's header -> every later request names it
  *   no id: 400.  an unknown, ended or foreign id: 404, and the client initializes again.
  *
- * Answers to requests that we never send are taken and dropped (202).  Batches exist only in
+ * Answers to requests that were never sent are taken and dropped (202).  Batches exist only in
  * 2025-03-26: their replies are collected and sent as one array.
  */
 #include <stdlib.h>
 
+#include "mcp/bridge.h"
 #include "mcp/serve.h"
 
 #define BATCH_MAX       100
@@ -25,7 +26,7 @@ struct batch {
 static void
 initialize(struct visit *v, const struct rpc *m)
 {
-	struct str raw, wanted = STR("");
+	struct str raw, caps = STR(""), wanted = STR("");
 	const char *version;
 	struct session *s;
 	struct buf b, reply;
@@ -36,7 +37,8 @@ initialize(struct visit *v, const struct rpc *m)
 	version = era_legacy_version(wanted);
 	if (version == NULL)
 		version = ERA_LEGACY_LATEST;
-	s = session_new(v->hub, v->r->key, version, &e);
+	(void)json_get(m->params, STR("capabilities"), &caps);
+	s = session_new(v->hub, v->r->key, version, peer_caps(caps), &e);
 	if (s == NULL) {
 		reply_error(v, err_http(e.code), m->id, err_rpc(e.code), e.text);
 		return;
@@ -44,12 +46,11 @@ initialize(struct visit *v, const struct rpc *m)
 	buf_init(&b, 65536);
 	buf_init(&reply, 65536);
 	buf_printf(&b,
-	    "{\"protocolVersion\":\"%s\",\"capabilities\":{\"tools\":{\"listChanged\":true}},"
-	    "\"serverInfo\":{\"name\":\"tollgate\",\"version\":",
+	    "{\"protocolVersion\":\"%s\",\"serverInfo\":{\"name\":\"tollgate\",\"version\":",
 	    version);
 	buf_json_str(&b, str_of(v->hub->version));
-	buf_puts(&b, "},\"instructions\":");
-	buf_json_str(&b, STR(SERVE_INSTRUCTIONS));
+	buf_puts(&b, "},");
+	serve_put_self(v, &b);
 	buf_putc(&b, '}');
 	rpc_put_result(&reply, m->id, buf_str(&b));
 	reply_json(v, 200, buf_str(&reply), str_of(s->id));
@@ -75,19 +76,48 @@ session_named(struct visit *v, struct str id)
 }
 
 static void
+level_set(struct visit *v, const struct rpc *m)
+{
+	struct str raw;
+	int level = json_get(m->params, STR("level"), &raw) ? peer_log_level(raw) : -1;
+
+	if (level < 0) {
+		reply_error(
+		    v, 200, m->id, RPC_PARAMS, "params.level must be one of the log levels");
+		return;
+	}
+	v->session->log_level = level;
+	reply_result(v, m->id, STR("{}"));
+}
+
+/* What the client answers when a server has asked it; anything else is dropped. */
+static void
+response_take(struct visit *v, const struct rpc *m)
+{
+	LIST_EACH(it, &v->session->questions) {
+		struct question *q = CONTAINER(it, struct question, of_session);
+
+		if (json_kind(m->id) == JSON_STRING && json_string_is(m->id, str_of(q->id))) {
+			question_answer(q, m->result, m->error);
+			return;
+		}
+	}
+}
+
+static void
 message_serve(struct visit *v, const struct rpc *m)
 {
 	if (m->kind == RPC_IS_NOTIFICATION && rpc_is(m, "notifications/cancelled"))
 		serve_cancelled(v, m);
+	if (m->kind == RPC_IS_RESULT || m->kind == RPC_IS_ERROR)
+		response_take(v, m);
 	if (m->kind != RPC_IS_REQUEST)
 		reply_none(v, 202);
 	else if (rpc_is(m, "ping"))
 		reply_result(v, m->id, STR("{}"));
-	else if (rpc_is(m, "tools/list"))
-		serve_tools_list(v, m);
-	else if (rpc_is(m, "tools/call"))
-		serve_tools_call(v, m);
-	else
+	else if (rpc_is(m, "logging/setLevel"))
+		level_set(v, m);
+	else if (!serve_list(v, m) && !serve_call(v, m))
 		reply_error(v, 200, m->id, RPC_METHOD, "method not found");
 }
 
@@ -208,7 +238,7 @@ serve_legacy_get(struct visit *v)
 		return;
 	}
 	if (session_named(v, STR_NONE))
-		stream_open(v, STR(""), v->session, true);
+		stream_open(v, STR(""), v->session, STREAM_ALL);
 }
 
 void

@@ -15,9 +15,8 @@ discover(struct visit *v, const struct rpc *m)
 	struct buf b;
 
 	buf_init(&b, 65536);
-	buf_puts(&b, "{\"supportedVersions\":[\"" ERA_MODERN_VERSION
-		     "\"],\"capabilities\":{\"tools\":{\"listChanged\":true}},\"instructions\":");
-	buf_json_str(&b, STR(SERVE_INSTRUCTIONS));
+	buf_puts(&b, "{\"supportedVersions\":[\"" ERA_MODERN_VERSION "\"],");
+	serve_put_self(v, &b);
 	buf_printf(&b,
 	    ",\"resultType\":\"complete\",\"ttlMs\":%d,\"cacheScope\":\"private\",\"_meta\":{"
 	    "\"" META_SERVER "\":{\"name\":\"tollgate\",\"version\":",
@@ -31,19 +30,31 @@ discover(struct visit *v, const struct rpc *m)
 static void
 listen_open(struct visit *v, const struct rpc *m)
 {
-	struct str wanted, flag;
-	bool tools = false;
+	static const struct {
+		struct str name;
+		unsigned bit;
+	} flags[] = { { STR("toolsListChanged"), STREAM_TOOLS },
+		{ STR("promptsListChanged"), STREAM_PROMPTS },
+		{ STR("resourcesListChanged"), STREAM_RESOURCES } };
+	struct str notifications, flag;
+	unsigned wanted = 0;
 
-	if (!json_get(m->params, STR("notifications"), &wanted) ||
-	    json_kind(wanted) != JSON_OBJECT) {
+	if (!json_get(m->params, STR("notifications"), &notifications) ||
+	    json_kind(notifications) != JSON_OBJECT) {
 		reply_error(v, 400, m->id, RPC_PARAMS, "params.notifications must be an object");
 		return;
 	}
-	if (json_get(wanted, STR("toolsListChanged"), &flag) && !json_bool(flag, &tools)) {
-		reply_error(v, 400, m->id, RPC_PARAMS, "toolsListChanged must be true or false");
-		return;
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		bool on = false;
+
+		if (json_get(notifications, flags[i].name, &flag) && !json_bool(flag, &on)) {
+			reply_error(v, 400, m->id, RPC_PARAMS,
+			    "the flags of params.notifications must be true or false");
+			return;
+		}
+		wanted |= on ? flags[i].bit : 0;
 	}
-	stream_open(v, m->id, NULL, tools);
+	stream_open(v, m->id, NULL, wanted);
 }
 
 static void
@@ -77,12 +88,8 @@ serve_modern(struct visit *v, const struct rpc *m, const struct era_verdict *ver
 		reply_error(v, 400, m->id, RPC_REQUEST, "clients send requests and notifications");
 	else if (rpc_is(m, "server/discover"))
 		discover(v, m);
-	else if (rpc_is(m, "tools/list"))
-		serve_tools_list(v, m);
-	else if (rpc_is(m, "tools/call"))
-		serve_tools_call(v, m);
 	else if (rpc_is(m, "subscriptions/listen"))
 		listen_open(v, m);
-	else
+	else if (!serve_list(v, m) && !serve_call(v, m))
 		reply_error(v, 404, m->id, RPC_METHOD, "method not found");
 }

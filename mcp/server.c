@@ -2,11 +2,10 @@
 /*
  * server - the life of one upstream server, whatever its wire.
  *
- *   server_connect() --server/discover--> on_probe() --modern--> list_next()
+ *   server_connect() --server/discover--> on_probe() --modern--> listing_start()
  *                          |                  \--else--> initialize --> on_initialize() --> …
  *                          \--pinned or known legacy--> initialize
- *   list_next() --page--> on_page() --more--> list_next()
- *                              \--last--> catalog gets the set, READY
+ *   listing_start() --listing.c has everything--> server_listed(): READY
  *   server_fail(): everything in flight on this server fails, then back-off with jitter
  *
  * Invariant: one server's trouble stays here (deadlines, caps and the back-off are per server).
@@ -19,19 +18,16 @@
 
 #include "base/crypto.h"
 #include "base/log.h"
-#include "mcp/hub.h"
+#include "mcp/instance.h"
+#include "mcp/view.h"
 
-#define PAGES_MAX        200
-#define BACKOFF_FIRST_MS 500
-#define BACKOFF_MAX_MS   60000
-#define REFRESH_SPACE_MS 1000
-#define REFRESH_AFTER_MS 100
-#define RELIST_MS        300000
-#define LIST_BYTES_MAX   ((size_t)16 << 20)
-#define CONNECT_MS       5000
-#define LIST_MS          10000
+#define BACKOFF_FIRST_MS       500
+#define BACKOFF_MAX_MS         60000
+#define LIST_BYTES_MAX         ((size_t)16 << 20)
+#define CONNECT_MS             5000
+#define HEALTH_MS              10000
+#define INSTRUCTIONS_BYTES_MAX 4096
 
-static void list_start(void *ctx);
 static void initialize(struct server *sv);
 
 static int
@@ -54,6 +50,8 @@ server_init(struct server *sv, struct hub *h, const struct server_settings *s, s
 	if ((s->argv == NULL) == (s->url == NULL))
 		return err_set(e, ERR_INVALID, "server %s needs a command or a url", s->name);
 	map_init(&sv->pending);
+	map_init(&sv->instances);
+	link_init(&sv->of_buried);
 	link_init(&sv->upcalls);
 	link_init(&sv->waiting);
 	return true;
@@ -64,8 +62,12 @@ server_fini(struct server *sv)
 {
 	sv->type->free(sv);
 	map_fini(&sv->pending);
+	map_fini(&sv->instances);
+	listing_drop(sv);
 	toolset_free(&sv->tools);
-	toolset_free(&sv->listing);
+	for (size_t i = 0; i < OFFER_KINDS; i++)
+		offerset_free(&sv->offers[i]);
+	free(sv->instructions);
 }
 
 const char *
@@ -103,7 +105,7 @@ void
 server_doubt(struct server *sv)
 {
 	struct server_ask a = { .method = sv->era == ERA_MODERN ? "server/discover" : "ping",
-		.deadline_ms = or_usual(sv->s->list_ms, LIST_MS),
+		.deadline_ms = or_usual(sv->s->list_ms, HEALTH_MS),
 		.reply_bytes_max = 1 << 20 };
 	struct err e;
 
@@ -122,8 +124,8 @@ server_message(struct server *sv, const struct rpc *m, int status)
 	struct str code;
 	int64_t v;
 
-	if (m->kind == RPC_IS_NOTIFICATION && rpc_is(m, "notifications/tools/list_changed"))
-		server_list_changed(sv);
+	if (m->kind == RPC_IS_NOTIFICATION && str_ends(str_of(m->method), STR("/list_changed")))
+		listing_changed(server_main(sv));
 	if (m->kind == RPC_IS_NOTIFICATION || m->kind == RPC_IS_REQUEST || m->id.p == NULL)
 		return;
 	u = map_get(&sv->pending, m->id);
@@ -132,28 +134,6 @@ server_message(struct server *sv, const struct rpc *m, int status)
 	if (m->error.p != NULL && json_get(m->error, STR("code"), &code) && json_i64(code, &v))
 		r.code = v < -100000 || v > 100000 ? RPC_SERVER : (int)v;
 	upcall_answer(u, &r, NULL);
-}
-
-static void
-refresh(void *ctx)
-{
-	list_start(ctx);
-}
-
-/* At once when it is quiet, else once per REFRESH_SPACE_MS, however often it says so. */
-void
-server_list_changed(struct server *sv)
-{
-	int64_t now = loop_mono_ms(sv->loop), wait = sv->listed_ms + REFRESH_SPACE_MS - now;
-
-	if (sv->state == SERVER_LISTING || sv->listing != NULL) {
-		sv->stale = true;
-		return;
-	}
-	if (wait < REFRESH_AFTER_MS)
-		wait = REFRESH_AFTER_MS;
-	if (sv->state == SERVER_READY && sv->timer.due_ms - now > wait)
-		timer_set(sv->loop, &sv->timer, wait, refresh, sv);
 }
 
 static void
@@ -179,7 +159,9 @@ backoff_ms(int failures)
 void
 server_stop(struct server *sv)
 {
+	instances_end(sv);
 	timer_stop(&sv->timer);
+	timer_stop(&sv->idle);
 	sv->state = SERVER_DISABLED;
 	while (!link_empty(&sv->upcalls))
 		job_cancel(&CONTAINER(sv->upcalls.next, struct upcall, of_server)->job);
@@ -208,12 +190,19 @@ server_fail(struct server *sv, const struct err *e)
 		return;
 	sv->state = SERVER_DOWN;
 	sv->again = false;
-	toolset_free(&sv->listing);
-	sv->stale = false;
+	listing_drop(sv);
 	sv->legacy_verdict = probed; /* some servers exit on server/discover */
 	sv->failures++;
 	sv->restarts++;
 	(void)str_copy(sv->failure, sizeof(sv->failure), str_of(why.text));
+	if (sv->of != NULL) {
+		(void)err_set(&why, why.code == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_UPSTREAM,
+		    "server %s is down: %.300s", sv->s->name, sv->failure);
+		upcalls_fail(sv, &why);
+		if (!sv->connecting)
+			instance_over(sv);
+		return;
+	}
 	log_warn(NULL, "server down", F_STR("server", sv->name), F_TEXT("why", why.text),
 	    F_INT("failures", sv->failures));
 	(void)err_set(&why, why.code == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_UPSTREAM,
@@ -225,8 +214,9 @@ server_fail(struct server *sv, const struct err *e)
 
 /* ---- the way to READY ---- */
 
-static bool
-life_ask(struct server *sv, const char *method, struct str params, int deadline_ms, reply_f *fn)
+bool
+server_ask_own(
+    struct server *sv, const char *method, struct str params, int deadline_ms, reply_f *fn)
 {
 	struct server_ask a = { .method = method,
 		.params = params,
@@ -253,68 +243,16 @@ answer_fail(struct server *sv, const char *what, const struct reply *r)
 	server_fail(sv, &e);
 }
 
-static void
-on_page(void *ctx, const struct reply *r, const struct err *e)
+/* listing.c has read everything for the first time. */
+void
+server_listed(struct server *sv)
 {
-	struct server *sv = ctx;
-	struct str list = STR_NONE, next = STR_NONE;
-	struct err why;
-	bool ok = e == NULL && r->result.p != NULL;
-
-	if (sv->state != SERVER_LISTING && sv->state != SERVER_READY)
-		return;
-	ok = ok && json_get(r->result, STR("tools"), &list) && json_kind(list) == JSON_ARRAY;
-	if (!ok) {
-		toolset_free(&sv->listing);
-		if (e == NULL)
-			(void)err_set(&why, ERR_UPSTREAM, "tools/list: %s",
-			    r->error.p != NULL ? "answered with an error" : "not a list of tools");
-		if (sv->state == SERVER_LISTING)
-			server_fail(sv, e != NULL ? e : &why);
-		else /* what was known stays */
-			timer_set(sv->loop, &sv->timer, RELIST_MS / 10, refresh, sv);
-		return;
-	}
-	toolset_add_page(sv->listing, list);
-	if (json_get(r->result, STR("nextCursor"), &next) && json_kind(next) == JSON_STRING &&
-	    next.n < sizeof(sv->cursor) && !str_eq(next, str_of(sv->cursor)) &&
-	    !str_eq(next, str_of(sv->last_cursor)) && ++sv->pages < PAGES_MAX) {
-		(void)str_copy(sv->last_cursor, sizeof(sv->last_cursor), str_of(sv->cursor));
-		(void)str_copy(sv->cursor, sizeof(sv->cursor), next);
-		list_start(sv);
-		return;
-	}
-	hub_take_tools(sv->hub, sv);
-	sv->listed_ms = loop_mono_ms(sv->loop);
 	sv->failures = 0;
-	if (sv->state == SERVER_LISTING) {
-		sv->state = SERVER_READY;
-		log_info(NULL, "server ready", F_STR("server", sv->name),
-		    F_INT("tools", (int64_t)toolset_count(sv->tools)),
-		    F_TEXT("era", sv->era == ERA_MODERN ? "modern" : "legacy"));
-		sv->type->listen(sv);
-	}
-	timer_set(sv->loop, &sv->timer, sv->stale ? REFRESH_SPACE_MS : RELIST_MS, refresh, sv);
-	sv->stale = false;
-}
-
-/* The first page, or the next one when a cursor is set. */
-static void
-list_start(void *ctx)
-{
-	struct server *sv = ctx;
-	char params[sizeof(sv->cursor) + 32];
-	int n = 0;
-
-	if (sv->listing == NULL) {
-		sv->listing = toolset_new(sv->name);
-		sv->cursor[0] = sv->last_cursor[0] = '\0';
-		sv->pages = 0;
-	}
-	if (sv->cursor[0] != '\0')
-		n = snprintf(params, sizeof(params), "\"cursor\":%s", sv->cursor);
-	(void)life_ask(sv, "tools/list", (struct str){ params, n > 0 ? (size_t)n : 0 },
-	    or_usual(sv->s->list_ms, LIST_MS), on_page);
+	sv->state = SERVER_READY;
+	log_info(NULL, "server ready", F_STR("server", sv->name),
+	    F_INT("tools", (int64_t)toolset_count(sv->tools)),
+	    F_TEXT("era", sv->era == ERA_MODERN ? "modern" : "legacy"));
+	sv->type->listen(sv);
 }
 
 static void
@@ -326,6 +264,49 @@ waiting_send(struct server *sv)
 		link_drop(&u->waiting);
 		loop_after_journal(sv->loop, &u->send, upcall_send, u);
 	}
+}
+
+static struct str
+utf8_clip(struct str s, size_t max)
+{
+	if (s.n <= max)
+		return s;
+	while (max > 0 && ((unsigned char)s.p[max] & 0xc0) == 0x80)
+		max--;
+	return (struct str){ s.p, max };
+}
+
+/* What it said of itself, in initialize's result or in discover's. */
+static void
+declared(struct server *sv, struct str result)
+{
+	static const struct {
+		struct str name;
+		unsigned bit;
+	} known[] = { { STR("tools"), SERVER_TOOLS }, { STR("prompts"), SERVER_PROMPTS },
+		{ STR("resources"), SERVER_RESOURCES }, { STR("completions"), SERVER_COMPLETES },
+		{ STR("logging"), SERVER_LOGS } };
+	struct str caps, v, text;
+	struct arena a;
+	bool on;
+
+	sv->can = 0;
+	if (json_get(result, STR("capabilities"), &caps) && json_kind(caps) == JSON_OBJECT) {
+		for (size_t i = 0; i < COUNT(known); i++)
+			if (json_get(caps, known[i].name, &v) && json_kind(v) == JSON_OBJECT)
+				sv->can |= known[i].bit;
+		if (json_get(caps, STR("resources"), &v) && json_kind(v) == JSON_OBJECT &&
+		    json_get(v, STR("subscribe"), &v) && json_bool(v, &on) && on)
+			sv->can |= SERVER_SUBSCRIBES;
+	} else {
+		sv->can = SERVER_TOOLS;
+	}
+	MEM_FREE(&sv->instructions);
+	arena_init(&a, 1 << 20);
+	if (json_get(result, STR("instructions"), &v) && v.n < (1 << 18) &&
+	    json_string(v, &a, &text) && str_utf8(text) && text.n > 0)
+		sv->instructions = str_dup(utf8_clip(text, INSTRUCTIONS_BYTES_MAX));
+	arena_free(&a);
 }
 
 static void
@@ -354,30 +335,34 @@ on_initialize(void *ctx, const struct reply *r, const struct err *e)
 		return;
 	}
 	(void)str_copy(sv->version, sizeof(sv->version), (struct str){ raw.p + 1, raw.n - 2 });
+	declared(sv, r->result);
 	sv->era = ERA_LEGACY;
-	sv->state = SERVER_LISTING;
+	sv->state = sv->of != NULL ? SERVER_READY : SERVER_LISTING;
 	if (upcall_start(sv, sv->root, &ready, NULL, NULL, &why) == NULL) {
 		server_fail(sv, &why);
 		return;
 	}
 	sv->again = false;
 	waiting_send(sv);
-	list_start(sv);
+	if (sv->of == NULL)
+		listing_start(sv);
 }
 
 static void
 initialize(struct server *sv)
 {
-	char params[256];
-	int n = snprintf(params, sizeof(params),
-	    "\"protocolVersion\":\"" ERA_LEGACY_LATEST "\",\"capabilities\":{},\"clientInfo\":{"
-	    "\"name\":\"tollgate\",\"version\":\"%s\"}",
-	    sv->hub->version);
+	struct buf params;
 
+	buf_init(&params, 4096);
+	buf_puts(&params, "\"protocolVersion\":\"" ERA_LEGACY_LATEST "\",\"capabilities\":");
+	peer_put_caps(&params, sv->caps);
+	buf_printf(&params, ",\"clientInfo\":{\"name\":\"tollgate\",\"version\":\"%s\"}",
+	    sv->hub->version);
 	sv->era = ERA_LEGACY;
 	sv->version[0] = '\0';
-	(void)life_ask(sv, "initialize", (struct str){ params, (size_t)n },
+	(void)server_ask_own(sv, "initialize", buf_str(&params),
 	    or_usual(sv->s->connect_ms, CONNECT_MS), on_initialize);
+	buf_fini(&params);
 }
 
 static void
@@ -393,10 +378,12 @@ on_probe(void *ctx, const struct reply *r, const struct err *e)
 	}
 	switch (e != NULL ? ERA_TRY_LEGACY : era_after_probe(r->status, r->code, r->result)) {
 	case ERA_IS_MODERN:
+		declared(sv, r->result);
 		sv->era = ERA_MODERN;
-		sv->state = SERVER_LISTING;
+		sv->state = sv->of != NULL ? SERVER_READY : SERVER_LISTING;
 		waiting_send(sv);
-		list_start(sv);
+		if (sv->of == NULL)
+			listing_start(sv);
 		return;
 	case ERA_TRY_LEGACY:
 		if (sv->s->protocol != MCP_MODERN) {
@@ -420,16 +407,31 @@ server_connect(struct server *sv)
 	if (sv->state != SERVER_DOWN)
 		return;
 	sv->state = SERVER_PROBING;
-	sv->era = ERA_UNKNOWN;
-	if (!sv->type->open(sv, &e)) {
+	sv->era = sv->of != NULL ? sv->of->era : ERA_UNKNOWN;
+	sv->connecting = true;
+	if (!sv->type->open(sv, &e))
 		server_fail(sv, &e);
-		return;
-	}
-	if (sv->s->protocol == MCP_LEGACY || sv->legacy_verdict)
+	else if (sv->s->protocol == MCP_LEGACY || sv->legacy_verdict || sv->era == ERA_LEGACY)
 		initialize(sv);
 	else /* silence must leave time for initialize */
-		(void)life_ask(sv, "server/discover", STR(""),
+		(void)server_ask_own(sv, "server/discover", STR(""),
 		    or_usual(sv->s->connect_ms, CONNECT_MS) / 2, on_probe);
+	sv->connecting = false;
+}
+
+void
+server_refuse(struct server *sv, const struct rpc *m)
+{
+	struct buf b;
+
+	buf_init(&b, 4096);
+	if (rpc_is(m, "ping"))
+		rpc_put_result(&b, m->id, STR("{}"));
+	else
+		rpc_put_error(&b, m->id, RPC_METHOD, STR("Method not found"), STR(""));
+	if (buf_ok(&b))
+		sv->type->tell(sv, buf_str(&b));
+	buf_fini(&b);
 }
 
 void
@@ -448,7 +450,7 @@ server_again(struct server *sv, struct upcall *u)
 	if (sv->state == SERVER_READY) {
 		sv->state = SERVER_PROBING;
 		sv->again = true;
-		toolset_free(&sv->listing);
+		listing_drop(sv);
 		timer_stop(&sv->timer);
 		initialize(sv);
 	}

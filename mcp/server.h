@@ -6,6 +6,7 @@
 #include "mcp/catalog.h"
 #include "mcp/era.h"
 #include "mcp/mcp.h"
+#include "mcp/offer.h"
 
 /*
  *   DISABLED                                     settings say why
@@ -23,6 +24,14 @@ enum server_state {
 	SERVER_READY
 };
 
+/* What a server can do. */
+#define SERVER_TOOLS      1u
+#define SERVER_PROMPTS    2u
+#define SERVER_RESOURCES  4u
+#define SERVER_SUBSCRIBES 8u
+#define SERVER_COMPLETES  16u
+#define SERVER_LOGS       32u
+
 struct server;
 struct upcall;
 
@@ -36,6 +45,9 @@ struct reply {
 /* r is never NULL; e says why there was no answer at all. */
 typedef void reply_f(void *ctx, const struct reply *r, const struct err *e);
 
+/* A notification or a request of the server's that belongs to one upcall; ctx is the upcall's. */
+typedef void notice_f(void *ctx, const struct rpc *m);
+
 /* What a wire (stdio, HTTP) can do. */
 struct server_type {
 	const char *name;
@@ -43,9 +55,11 @@ struct server_type {
 	void (*close)(struct server *sv);               /* at once, silently */
 	/* Sends u->out; may answer u later by upcall_answer(), never inside. */
 	bool (*send)(struct upcall *u, struct err *e);
-	void (*forget)(struct upcall *u);  /* u has ended: tell the server */
-	void (*reap)(struct upcall *u);    /* and its memory goes */
-	void (*free)(struct server *sv);   /* for good; no upcall is left */
+	void (*forget)(struct upcall *u); /* u has ended: tell the server */
+	void (*reap)(struct upcall *u);   /* and its memory goes */
+	void (*free)(struct server *sv);  /* for good; no upcall is left */
+	/* One whole message, as an answer to a request of the server's. */
+	void (*tell)(struct server *sv, struct str message);
 	void (*listen)(struct server *sv); /* asks for list_changed, if that is possible */
 };
 extern const struct server_type server_stdio, server_http;
@@ -66,15 +80,30 @@ struct server {
 	struct timer timer; /* back-off, or the next refresh */
 	int failures;       /* in a row */
 	char failure[ERR_TEXT_BYTES];
-	struct toolset *tools;   /* last known; NULL before the first list */
-	struct toolset *listing; /* being read */
+	struct toolset *tools; /* last known; NULL before the first list */
+	struct offerset *offers[OFFER_KINDS];
+	char *instructions; /* what it says of itself to a model; NULL: nothing */
+	unsigned can;       /* SERVER_TOOLS, … as it declared */
+	/* listing.c: what is being read */
+	struct toolset *listing;
+	struct offerset *offering;
 	char cursor[1024], last_cursor[1024];
-	int pages;
+	int phase, pages;
+	bool reading;
 	int64_t listed_ms; /* when the last list was complete */
 	bool stale;        /* list_changed came while listing */
 	bool checking;     /* a health check is under way */
 	bool again;        /* the session was lost, a new one is being made: calls wait */
 	uint64_t last_id;
+	/* instance.c: of = NULL for a server of the settings, else whose instance this is */
+	struct server *of;
+	struct map instances; /* name -> struct server */
+	char instance[80];
+	unsigned caps; /* what it was told that the client can be asked */
+	bool over, connecting;
+	struct timer idle;
+	struct key_watch watch;
+	struct link of_buried;
 	struct map pending; /* id text -> upcall */
 	struct link upcalls;
 	struct link waiting; /* upcalls that wait for a new session */
@@ -93,8 +122,12 @@ struct server_ask {
 	int deadline_ms;         /* 0: none (listen) */
 	bool notification;       /* no id, no answer awaited; fn is called when it has been sent */
 	size_t reply_bytes_max;
-	struct str raw; /* instead of all that: one whole message, as a notification */
-	bool get;       /* HTTP: a GET for a stream of notifications, no message */
+	unsigned caps;    /* modern: what the client can be asked, peer.h */
+	bool progress;    /* tell of it: notifications/progress come to notice() */
+	int log_level;    /* modern: notifications/message from here on; PEER_LOG_NONE: none */
+	notice_f *notice; /* what comes on its own stream before the answer; NULL: unheard */
+	struct str raw;   /* instead of all that: one whole message, as a notification */
+	bool get;         /* HTTP: a GET for a stream of notifications, no message */
 };
 struct upcall {
 	struct job job;
@@ -105,6 +138,7 @@ struct upcall {
 	int64_t sent_ms;
 	struct deferred send;
 	reply_f *fn;
+	notice_f *notice;
 	void *ctx;
 	const struct reply *reply;
 	char id[24]; /* "" for a notification */
@@ -117,12 +151,28 @@ struct upcall {
 };
 #define UPCALL_MAGIC 0x75706361u
 
+/* The one of the settings: it counts, lists and is watched. */
+static inline struct server *
+server_main(struct server *sv)
+{
+	return sv->of != NULL ? sv->of : sv;
+}
 bool server_init(
     struct server *sv, struct hub *h, const struct server_settings *s, struct err *e) MUST_CHECK;
 void server_stop(struct server *sv); /* at once, silently: the hub goes */
 void server_fini(struct server *sv); /* after the jobs' memory has gone */
 void server_connect(struct server *sv);
 const char *server_state_word(const struct server *sv);
+
+/* A request of our own, with what happens when it cannot even be sent. */
+bool server_ask_own(
+    struct server *sv, const char *method, struct str params, int deadline_ms, reply_f *fn);
+void server_listed(struct server *sv); /* listing.c: READY */
+
+/* ---- listing.c ---- */
+void listing_start(struct server *sv);
+void listing_changed(struct server *sv); /* the server says that a list is another now */
+void listing_drop(struct server *sv);    /* what is being read is given up */
 
 /* The request leaves after the journal's write of this turn; a kid of parent. */
 struct upcall *upcall_start(struct server *sv, struct job *parent, const struct server_ask *a,
@@ -134,10 +184,17 @@ void server_doubt(struct server *sv);
 
 /* ---- for the wires ---- */
 void upcall_answer(struct upcall *u, const struct reply *r, const struct err *e);
-void upcall_told(void *ctx); /* deferred: a notification went out */
+/* Is it about one request: progress, or a log message? */
+bool upcall_hears(const struct rpc *m);
+/* Whose is it, on a wire that all share?  Progress by its token; anything else when only one is in
+ * flight.  NULL: nobody's. */
+struct upcall *upcall_meant(struct server *sv, const struct rpc *m);
+void upcall_rest(struct upcall *u, bool rest); /* a person is asked: its deadline is far; or anew */
+void upcall_told(void *ctx);                   /* deferred: a notification went out */
 void upcall_send(void *ctx); /* deferred: sends it, the first time or in a new session */
 /* What a server sent, parsed once: an answer or a notification (requests are the wire's). */
 void server_message(struct server *sv, const struct rpc *m, int status);
-void server_list_changed(struct server *sv);
 void server_fail(struct server *sv, const struct err *e); /* the wire is gone */
-void server_again(struct server *sv, struct upcall *u);   /* the session is gone: a new one */
+/* A request of the server's that concerns nobody: ping is answered, all else is refused. */
+void server_refuse(struct server *sv, const struct rpc *m);
+void server_again(struct server *sv, struct upcall *u); /* the session is gone: a new one */

@@ -30,6 +30,7 @@ struct wire {
 	char session[SESSION_BYTES_MAX];
 	struct upcall *listener;
 	struct timer relisten;
+	bool shared;    /* the origin is the main server's */
 	bool no_listen; /* it said that it has no such stream */
 };
 
@@ -46,23 +47,16 @@ struct attempt {
 
 /* ---- what comes back ---- */
 
-/* Asked by a legacy server on our stream: nobody here can answer, but it must not hang. */
 static void
-request_answer(struct server *sv, const struct rpc *m)
+http_tell(struct server *sv, struct str message)
 {
-	struct server_ask a = { .method = "response", .notification = true, .deadline_ms = 10000 };
-	struct buf b;
+	struct server_ask a = {
+		.method = "response", .notification = true, .deadline_ms = 10000, .raw = message
+	};
 	struct err e;
 
-	buf_init(&b, 4096);
-	if (rpc_is(m, "ping"))
-		rpc_put_result(&b, m->id, STR("{}"));
-	else
-		rpc_put_error(&b, m->id, RPC_METHOD, STR("Method not found"), STR(""));
-	a.raw = buf_str(&b);
-	if (buf_ok(&b) && upcall_start(sv, sv->root, &a, NULL, NULL, &e) == NULL)
+	if (upcall_start(sv, sv->root, &a, NULL, NULL, &e) == NULL)
 		log_debug(NULL, "request not answered", F_STR("server", sv->name));
-	buf_fini(&b);
 }
 
 /* One message of a reply; true when it was the answer. */
@@ -79,11 +73,17 @@ message_take(struct attempt *at, struct str text)
 	if (!rpc_parse(text, false, &m, &e))
 		return false;
 	if (m.kind == RPC_IS_REQUEST) {
-		request_answer(u->sv, &m);
+		if (u->notice != NULL && !rpc_is(&m, "ping"))
+			u->notice(u->ctx, &m);
+		else
+			server_refuse(u->sv, &m);
 		return false;
 	}
 	if (m.kind == RPC_IS_NOTIFICATION) {
-		server_message(u->sv, &m, at->status);
+		if (u->notice != NULL && upcall_hears(&m))
+			u->notice(u->ctx, &m);
+		else
+			server_message(u->sv, &m, at->status);
 		return false;
 	}
 	if (m.id.p != NULL ? !str_eq(m.id, str_of(u->id)) : m.kind != RPC_IS_ERROR)
@@ -263,8 +263,10 @@ http_send(struct upcall *u, struct err *e)
 		.h = h, /* copied by http_start() */
 		.n = headers_put(at, h),
 		.body = { buf_str(&u->out) },
-		.first_byte_ms = u->deadline_ms,
-		.idle_ms = u->deadline_ms > 0 ? u->deadline_ms : STREAM_IDLE_MS };
+		.first_byte_ms = u->notice != NULL ? STREAM_IDLE_MS : u->deadline_ms,
+		/* a call's deadline is its upcall's: it rests while a person is asked */
+		.idle_ms =
+		    u->notice == NULL && u->deadline_ms > 0 ? u->deadline_ms : STREAM_IDLE_MS };
 	at->call = http_start(&u->job, &r, &events, at, e);
 	return at->call != NULL;
 }
@@ -285,7 +287,7 @@ http_forget(struct upcall *u)
 	if (u->get && sv->wire != NULL && ((struct wire *)sv->wire)->listener == u)
 		((struct wire *)sv->wire)->listener = NULL;
 	if (!u->sent || u->reply != NULL || u->notification || u->get || sv->era != ERA_LEGACY ||
-	    sv->state != SERVER_READY || strcmp(u->method, "tools/call") != 0)
+	    sv->state != SERVER_READY || u->notice == NULL)
 		return;
 	buf_init(&b, sizeof(params));
 	buf_printf(&b, "\"requestId\":%s", u->id);
@@ -311,7 +313,10 @@ http_open(struct server *sv, struct err *e)
 		return true;
 	}
 	w = mem_zalloc(sizeof(*w));
-	w->origin = origin_new(sv->hub->pool, &s, e);
+	/* Connections are the server's, sessions each instance's own. */
+	w->shared = sv->of != NULL && sv->of->wire != NULL;
+	w->origin =
+	    w->shared ? ((struct wire *)sv->of->wire)->origin : origin_new(sv->hub->pool, &s, e);
 	if (w->origin == NULL) {
 		free(w);
 		return false;
@@ -338,7 +343,8 @@ http_free(struct server *sv)
 
 	if (w == NULL)
 		return;
-	origin_free(&w->origin);
+	if (!w->shared)
+		origin_free(&w->origin);
 	free(w);
 	sv->wire = NULL;
 }
@@ -373,7 +379,8 @@ static void
 http_listen(struct server *sv)
 {
 	struct server_ask a = { .method = "subscriptions/listen",
-		.params = STR("\"notifications\":{\"toolsListChanged\":true}"),
+		.params = STR("\"notifications\":{\"toolsListChanged\":true,\"promptsListChanged\":"
+			      "true,\"resourcesListChanged\":true}"),
 		.reply_bytes_max = 1 << 20 };
 	struct wire *w = sv->wire;
 	struct err e;
@@ -394,4 +401,5 @@ const struct server_type server_http = { .name = "http",
 	.forget = http_forget,
 	.reap = http_reap,
 	.free = http_free,
+	.tell = http_tell,
 	.listen = http_listen };

@@ -2,10 +2,10 @@
 /*
  * server_stdio - an upstream server as a child process: one JSON-RPC message per line.
  *
- * The child is shared by all keys, so a request that it sends to us cannot be attributed to anybody
- * and is answered -32601 (ping is answered).  What is not JSON-RPC on its stdout is skipped.  When
- * a call ends before its answer - deadline, client gone - the child is told by
- * notifications/cancelled with our id, and a late answer finds nobody.
+ * A child that all keys share cannot say on whose behalf it asks for something: its requests are
+ * answered -32601 (ping is answered), its log messages are nobody's.  What is not JSON-RPC on its
+ * stdout is skipped.  When a call ends before its answer - deadline, client gone - the child is
+ * told by notifications/cancelled with our id, and a late answer finds nobody.
  *
  * close() kills the whole process group; nothing outlives the hub.
  */
@@ -44,18 +44,9 @@ line_write(struct server *sv, struct str message)
 }
 
 static void
-request_answer(struct server *sv, const struct rpc *m)
+stdio_tell(struct server *sv, struct str message)
 {
-	struct buf b;
-
-	buf_init(&b, 4096);
-	if (rpc_is(m, "ping"))
-		rpc_put_result(&b, m->id, STR("{}"));
-	else
-		rpc_put_error(&b, m->id, RPC_METHOD, STR("Method not found"), STR(""));
-	if (buf_ok(&b))
-		(void)line_write(sv, buf_str(&b));
-	buf_fini(&b);
+	(void)line_write(sv, message);
 }
 
 /* A line past every cap: only its id is looked for, so that it costs the others no time. */
@@ -75,6 +66,27 @@ line_refuse(struct server *sv, struct str line)
 }
 
 static void
+notice_take(struct server *sv, const struct rpc *m)
+{
+	struct upcall *u = upcall_meant(sv, m);
+
+	if (u != NULL && u->notice != NULL)
+		u->notice(u->ctx, m);
+}
+
+/* A child of one key may ask its client, when it is clear for which call. */
+static void
+request_take(struct server *sv, const struct rpc *m)
+{
+	struct upcall *u = rpc_is(m, "ping") ? NULL : upcall_meant(sv, m);
+
+	if (u != NULL)
+		u->notice(u->ctx, m);
+	else
+		server_refuse(sv, m);
+}
+
+static void
 on_line(void *ctx, struct str line)
 {
 	struct server *sv = ctx;
@@ -90,7 +102,9 @@ on_line(void *ctx, struct str line)
 	else if (!rpc_parse(line, false, &m, &e))
 		log_debug(NULL, "line skipped", F_STR("server", sv->name), F_TEXT("why", e.text));
 	else if (m.kind == RPC_IS_REQUEST)
-		request_answer(sv, &m);
+		request_take(sv, &m);
+	else if (m.kind == RPC_IS_NOTIFICATION && upcall_hears(&m))
+		notice_take(sv, &m);
 	else
 		server_message(sv, &m, 0);
 }
@@ -184,7 +198,8 @@ static void
 stdio_listen(struct server *sv)
 {
 	struct server_ask a = { .method = "subscriptions/listen",
-		.params = STR("\"notifications\":{\"toolsListChanged\":true}"),
+		.params = STR("\"notifications\":{\"toolsListChanged\":true,\"promptsListChanged\":"
+			      "true,\"resourcesListChanged\":true}"),
 		.reply_bytes_max = 1 << 20 };
 	struct err e;
 
@@ -200,4 +215,5 @@ const struct server_type server_stdio = { .name = "stdio",
 	.forget = stdio_forget,
 	.reap = stdio_reap,
 	.free = stdio_free,
+	.tell = stdio_tell,
 	.listen = stdio_listen };

@@ -2,10 +2,14 @@
 /*
  * session - the legacy era's sessions.
  *
- * An id is sealed (AES-GCM): it holds the key's id, the negotiated version and the time, is visible
- * ASCII, and cannot be made up.  It is no credential: every request is authenticated by its key,
- * and a session that belongs to another key answers like one that never was (404, after which
- * clients initialize again).
+ * An id is sealed (AES-GCM): it holds the key's id, the negotiated version, what the client can be
+ * asked and the time, is visible ASCII, and cannot be made up.  It is no credential: every request
+ * is authenticated by its key, and a session that belongs to another key answers like one that
+ * never was (404, after which clients initialize again).
+ *
+ * So a restart of the gateway ends no session: an id made before it is taken up again from what it
+ * holds.  One that this process has ended stays ended.  (A session that was ended before a restart
+ * comes back the same way; it gives nothing that initialize would not.)
  *
  * Claude Code never sends DELETE, so a session ends when it has been idle for session_idle_ms and
  * no GET stream is open.  A key holds at most PER_KEY_MAX; the least recently used one makes room.
@@ -14,10 +18,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mcp/bridge.h"
+#include "mcp/instance.h"
 #include "mcp/serve.h"
+#include "mcp/view.h"
 
 #define SESSIONS_MAX 20000
 #define PER_KEY_MAX  500
+#define REVIVE_MAX_S (7 * 86400)
 
 static void
 on_idle(void *ctx)
@@ -69,11 +77,35 @@ room_make(struct hub *h, struct key *k)
 		session_end(oldest);
 }
 
-struct session *
-session_new(struct hub *h, struct key *k, const char *version, struct err *e)
+static struct session *
+session_make(struct hub *h, struct key *k, struct str id, const char *version, unsigned caps)
 {
+	struct session *s = mem_zalloc(sizeof(*s));
+
+	s->hub = h;
+	s->key = k;
+	s->version = version;
+	s->caps = caps;
+	s->id = str_dup(id);
+	(void)memcpy(s->tag, "s_", 2);
+	base62_random(s->tag + 2, sizeof(s->tag) - 3);
+	link_init(&s->link);
+	link_init(&s->answers);
+	link_init(&s->questions);
+	s->watch.fn = on_key;
+	s->watch.ctx = s;
+	key_watch_add(k, &s->watch);
+	map_set(&h->sessions, str_of(s->id), s);
+	h->sessions_n++;
+	session_touch(s);
+	return s;
+}
+
+struct session *
+session_new(struct hub *h, struct key *k, const char *version, unsigned caps, struct err *e)
+{
+	struct session *s = NULL;
 	struct key_info info;
-	struct session *s;
 	struct buf text, id;
 
 	room_make(h, k);
@@ -84,32 +116,42 @@ session_new(struct hub *h, struct key *k, const char *version, struct err *e)
 	key_info(k, &info);
 	buf_init(&text, 256);
 	buf_init(&id, 1024);
-	buf_printf(&text, STR_FMT "|%s|%lld", STR_ARG(info.id), version,
+	buf_printf(&text, STR_FMT "|%s|%u|%lld", STR_ARG(info.id), version, caps,
 	    (long long)(loop_wall_ns(h->loop) / 1000000000));
-	if (!aead_seal(&id, h->seal_key, STR("mcp-session"), buf_str(&text)) || !buf_ok(&id)) {
-		buf_fini(&text);
-		buf_fini(&id);
+	if (aead_seal(&id, h->seal_key, STR("mcp-session"), buf_str(&text)) && buf_ok(&id)) {
+		s = session_make(h, k, buf_str(&id), version, caps);
+		h->sessions_made++;
+	} else {
 		(void)err_set(e, ERR_INTERNAL, "cannot seal a session id");
-		return NULL;
 	}
-	s = mem_zalloc(sizeof(*s));
-	s->hub = h;
-	s->key = k;
-	s->version = version;
-	s->id = str_dup(buf_str(&id));
-	(void)memcpy(s->tag, "s_", 2);
-	base62_random(s->tag + 2, sizeof(s->tag) - 3);
 	buf_fini(&text);
 	buf_fini(&id);
-	link_init(&s->link);
-	link_init(&s->answers);
-	s->watch.fn = on_key;
-	s->watch.ctx = s;
-	key_watch_add(k, &s->watch);
-	map_set(&h->sessions, str_of(s->id), s);
-	h->sessions_n++;
-	h->sessions_made++;
-	session_touch(s);
+	return s;
+}
+
+/* An id that an earlier process of this gateway sealed for this very key. */
+static struct session *
+session_revive(struct hub *h, struct key *k, struct str id)
+{
+	struct str rest, part[4] = { 0 };
+	struct session *s = NULL;
+	int64_t caps, made_s;
+	struct key_info info;
+	struct buf text;
+
+	key_info(k, &info);
+	buf_init(&text, 1024);
+	if (aead_open(&text, h->seal_key, STR("mcp-session"), id) && buf_ok(&text)) {
+		rest = buf_str(&text);
+		for (size_t i = 0; i < COUNT(part); i++)
+			part[i] = str_cut(&rest, '|');
+		if (str_eq(part[0], info.id) && era_legacy_version(part[1]) != NULL &&
+		    str_i64(part[2], &caps) && str_i64(part[3], &made_s) && made_s < h->started_s &&
+		    h->started_s - made_s < REVIVE_MAX_S && h->sessions_n < SESSIONS_MAX)
+			s = session_make(
+			    h, k, id, era_legacy_version(part[1]), (unsigned)caps & PEER_ALL);
+	}
+	buf_fini(&text);
 	return s;
 }
 
@@ -118,6 +160,10 @@ session_find(struct hub *h, struct key *k, struct str id)
 {
 	struct session *s = id.n > 1024 ? NULL : map_get(&h->sessions, id);
 
+	if (s == NULL && id.n <= 1024) {
+		room_make(h, k);
+		return session_revive(h, k, id);
+	}
 	if (s == NULL || s->key != k)
 		return NULL;
 	session_touch(s);
@@ -131,6 +177,10 @@ session_end(struct session *s)
 
 	if (s->stream != NULL)
 		stream_end(s->stream, false);
+	while (!link_empty(&s->questions))
+		question_answer(CONTAINER(s->questions.next, struct question, of_session), STR_NONE,
+		    STR("{\"code\":-32000,\"message\":\"the client's session has ended\"}"));
+	instances_of_session_end(h, str_of(s->tag));
 	/* Calls in flight answer on their own requests; they only forget the session. */
 	while (!link_empty(&s->answers))
 		link_drop(s->answers.next);

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * subscribe - streams that tell clients when their list of tools has changed.
+ * subscribe - streams that tell clients when a list of theirs has changed.
  *
  *   modern: POST subscriptions/listen   acknowledged first, every message tagged with its id
  *   legacy: GET with a session          one per session, a new one replaces the old
  *
  * A change anywhere (a server's list, a policy, a key) makes every stream compare what its key sees
  * now with what it saw before, once per NOTIFY_MS, and only those that differ are told.  A comment
- * every KEEPALIVE_MS keeps proxies and HTTP clients from cutting a silent body.  A reader that does
- * not read gets no more than one pending notice: what it would miss it learns by its next list.
+ * every SERVE_KEEPALIVE_MS keeps proxies and HTTP clients from cutting a silent body.  A reader
+ * that does not read gets no more than one pending notice of a kind: what it would miss it learns
+ * by its next list.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "mcp/serve.h"
+#include "mcp/view.h"
 
-#define KEEPALIVE_MS 15000
 #define NOTIFY_MS    50
 #define STREAM_MAGIC 0x73747265u
 
@@ -29,8 +31,9 @@ struct stream {
 	struct timer keepalive;
 	struct key_watch watch; /* modern; a session watches for its own */
 	char id[RPC_ID_BYTES_MAX + 1];
-	uint64_t print;
-	bool modern, tools_changed, choked, owed;
+	uint64_t print[VIEW_LISTS];
+	unsigned wanted, owed; /* STREAM_* */
+	bool modern, choked;
 };
 
 static void
@@ -64,17 +67,10 @@ stream_push(struct stream *st, struct str bytes)
 }
 
 static void
-event_push(struct stream *st, const struct buf *message)
+message_push(struct stream *st, const struct buf *message)
 {
-	struct buf b;
-
-	buf_init(&b, 8192);
-	buf_puts(&b, "event: message\ndata: ");
-	buf_put(&b, buf_str(message));
-	buf_puts(&b, "\n\n");
-	if (buf_ok(&b))
-		stream_push(st, buf_str(&b));
-	buf_fini(&b);
+	if (buf_ok(message) && event_push(st->sink, buf_str(message)) == 0)
+		st->choked = true;
 }
 
 static void
@@ -84,25 +80,34 @@ meta_put(struct buf *b, const struct stream *st)
 		buf_printf(b, "\"_meta\":{\"" META_SUBSCRIPTION "\":%s}", st->id);
 }
 
+static const struct {
+	unsigned bit;
+	const char *method, *flag;
+} notices[] = { { STREAM_TOOLS, "notifications/tools/list_changed", "toolsListChanged" },
+	{ STREAM_PROMPTS, "notifications/prompts/list_changed", "promptsListChanged" },
+	{ STREAM_RESOURCES, "notifications/resources/list_changed", "resourcesListChanged" } };
+
 static void
-changed_push(struct stream *st)
+changed_push(struct stream *st, unsigned changed)
 {
 	struct buf b;
 
-	if (st->choked) {
-		st->owed = true;
-		return;
-	}
-	st->owed = false;
+	st->owed |= changed & st->wanted;
 	buf_init(&b, 4096);
-	buf_puts(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"");
-	if (st->modern) {
-		buf_puts(&b, ",\"params\":{");
-		meta_put(&b, st);
+	for (size_t i = 0; i < COUNT(notices); i++) {
+		if ((st->owed & notices[i].bit) == 0 || st->choked || !job_running(&st->job))
+			continue;
+		st->owed &= ~notices[i].bit;
+		buf_reset(&b);
+		buf_printf(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"%s\"", notices[i].method);
+		if (st->modern) {
+			buf_puts(&b, ",\"params\":{");
+			meta_put(&b, st);
+			buf_putc(&b, '}');
+		}
 		buf_putc(&b, '}');
+		message_push(st, &b);
 	}
-	buf_putc(&b, '}');
-	event_push(st, &b);
 	buf_fini(&b);
 }
 
@@ -112,8 +117,7 @@ on_drained(void *ctx)
 	struct stream *st = ctx;
 
 	st->choked = false;
-	if (st->owed)
-		changed_push(st);
+	changed_push(st, 0);
 }
 
 static void
@@ -121,7 +125,7 @@ on_keepalive(void *ctx)
 {
 	struct stream *st = ctx;
 
-	timer_set(st->hub->loop, &st->keepalive, KEEPALIVE_MS, on_keepalive, st);
+	timer_set(st->hub->loop, &st->keepalive, SERVE_KEEPALIVE_MS, on_keepalive, st);
 	if (!st->choked)
 		stream_push(st, STR(": keep-alive\n\n"));
 }
@@ -141,25 +145,27 @@ on_key(void *ctx, struct key *k)
 static void
 ack_push(struct stream *st)
 {
+	const char *comma = "";
 	struct buf b;
 
 	buf_init(&b, 4096);
-	buf_printf(&b,
-	    "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\","
-	    "\"params\":{\"notifications\":{%s},",
-	    st->tools_changed ? "\"toolsListChanged\":true" : "");
+	buf_puts(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\","
+		     "\"params\":{\"notifications\":{");
+	for (size_t i = 0; i < COUNT(notices); i++)
+		if ((st->wanted & notices[i].bit) != 0) {
+			buf_printf(&b, "%s\"%s\":true", comma, notices[i].flag);
+			comma = ",";
+		}
+	buf_puts(&b, "},");
 	meta_put(&b, st);
 	buf_puts(&b, "}}");
-	event_push(st, &b);
+	message_push(st, &b);
 	buf_fini(&b);
 }
 
 void
-stream_open(struct visit *v, struct str id, struct session *s, bool tools_changed)
+stream_open(struct visit *v, struct str id, struct session *s, unsigned wanted)
 {
-	static const struct header h[] = { { STR("content-type"), STR("text/event-stream") },
-		{ STR("cache-control"), STR("no-cache, no-transform") },
-		{ STR("x-accel-buffering"), STR("no") } };
 	struct stream *st;
 
 	if (v->hub->streams_n >= SUBSCRIPTIONS_MAX) {
@@ -175,7 +181,7 @@ stream_open(struct visit *v, struct str id, struct session *s, bool tools_change
 	st->key = v->r->key;
 	st->session = s;
 	st->modern = s == NULL;
-	st->tools_changed = tools_changed;
+	st->wanted = wanted;
 	(void)str_copy(st->id, sizeof(st->id), id);
 	job_init(&st->job, &stream_type, v->root, NULL, NULL);
 	link_push(&v->hub->streams, &st->link);
@@ -187,11 +193,11 @@ stream_open(struct visit *v, struct str id, struct session *s, bool tools_change
 		st->watch.ctx = st;
 		key_watch_add(st->key, &st->watch);
 	}
-	st->print = hub_view(v->hub, st->key)->print;
+	memcpy(st->print, hub_view(v->hub, st->key)->print, sizeof(st->print));
 	st->sink->drained = on_drained;
 	st->sink->drained_ctx = st;
-	timer_set(v->hub->loop, &st->keepalive, KEEPALIVE_MS, on_keepalive, st);
-	sink_head(st->sink, 200, h, COUNT(h), -1);
+	timer_set(v->hub->loop, &st->keepalive, SERVE_KEEPALIVE_MS, on_keepalive, st);
+	stream_head(st->sink);
 	if (!job_running(&st->job))
 		return;
 	if (st->modern)
@@ -212,7 +218,7 @@ stream_end(struct stream *st, bool say_goodbye)
 	if (say_goodbye && st->modern && !st->choked) {
 		buf_init(&b, 4096);
 		rpc_put_result(&b, str_of(st->id), STR("{\"resultType\":\"complete\"}"));
-		event_push(st, &b);
+		message_push(st, &b);
 		buf_fini(&b);
 	}
 	if (!job_running(&st->job))
@@ -224,17 +230,24 @@ stream_end(struct stream *st, bool say_goodbye)
 static void
 compare_all(void *ctx)
 {
+	static const unsigned bits[VIEW_LISTS] = { [VIEW_PROMPTS] = STREAM_PROMPTS,
+		[VIEW_RESOURCES] = STREAM_RESOURCES,
+		[VIEW_TEMPLATES] = STREAM_RESOURCES,
+		[VIEW_TOOLS] = STREAM_TOOLS };
 	struct hub *h = ctx;
 
 	LIST_EACH(it, &h->streams) {
 		struct stream *st = CONTAINER(it, struct stream, link);
-		uint64_t print = hub_view(h, st->key)->print;
+		const struct view *view = hub_view(h, st->key);
+		unsigned changed = 0;
 
-		if (print == st->print)
+		for (size_t i = 0; i < VIEW_LISTS; i++)
+			if (view->print[i] != st->print[i])
+				changed |= bits[i];
+		if (changed == 0)
 			continue;
-		st->print = print;
-		if (st->tools_changed)
-			changed_push(st);
+		memcpy(st->print, view->print, sizeof(st->print));
+		changed_push(st, changed);
 	}
 }
 

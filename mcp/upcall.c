@@ -14,8 +14,10 @@
 
 #include "mcp/hub.h"
 #include "mcp/param.h"
+#include "mcp/peer.h"
 
 #define UPCALLS_MAX   1000
+#define REST_MS       600000 /* how long a person may take to answer */
 #define OUT_BYTES_MAX ((size_t)48 << 20)
 
 static void
@@ -67,7 +69,7 @@ upcall_answer(struct upcall *u, const struct reply *r, const struct err *e)
 		return;
 	u->reply = r == NULL ? &none : r;
 	if (u->sent && r != NULL && e == NULL)
-		u->sv->latency_ms = loop_mono_ms(u->sv->loop) - u->sent_ms;
+		server_main(u->sv)->latency_ms = loop_mono_ms(u->sv->loop) - u->sent_ms;
 	job_finish(&u->job, e);
 }
 
@@ -78,7 +80,9 @@ upcall_send(void *ctx)
 	struct err e;
 
 	u->sent_ms = loop_mono_ms(u->sv->loop);
-	if (u->sv->again && strcmp(u->method, "tools/call") == 0) {
+	/* A call waits for the session, or for the child, that is to carry it. */
+	if (u->notice != NULL &&
+	    (u->sv->again || (u->sv->of != NULL && u->sv->state == SERVER_PROBING))) {
 		link_push(&u->sv->waiting, &u->waiting);
 		return;
 	}
@@ -94,15 +98,57 @@ upcall_timeout(void *ctx)
 {
 	struct upcall *u = ctx;
 	struct server *sv = u->sv;
-	bool is_call = strcmp(u->method, "tools/call") == 0;
+	bool is_call = u->notice != NULL;
 	struct err e;
 
-	sv->timeouts++;
+	server_main(sv)->timeouts++;
 	(void)err_set(&e, ERR_TIMEOUT, "server %s did not answer %s in time", sv->s->name,
 	    is_call ? "the call" : u->method);
 	upcall_answer(u, NULL, &e);
 	if (is_call)
 		server_doubt(sv);
+}
+
+static void
+part(struct buf *b, const char **comma, const char *head)
+{
+	buf_puts(b, *comma);
+	buf_puts(b, head);
+	*comma = ",";
+}
+
+/* _meta: what the modern era demands, the token of progress, and what the client sent along. */
+static void
+meta_put(struct server *sv, struct upcall *u, const struct server_ask *a, bool modern, bool behind)
+{
+	struct buf *b = &u->out;
+	const char *comma = "";
+
+	if (!modern && a->meta.n == 0 && !a->progress)
+		return;
+	buf_puts(b, behind ? ",\"_meta\":{" : "\"_meta\":{");
+	if (modern) {
+		part(b, &comma,
+		    "\"" META_VERSION "\":\"" ERA_MODERN_VERSION "\",\"" META_CLIENT
+		    "\":{\"name\":\"tollgate\",\"version\":\"");
+		buf_puts(b, sv->hub->version);
+		buf_puts(b, "\"},\"" META_CAPABILITIES "\":");
+		peer_put_caps(b, a->caps);
+		if (a->log_level != PEER_LOG_NONE && a->notice != NULL) {
+			part(b, &comma, "\"" META_LOG_LEVEL "\":\"");
+			buf_puts(b, peer_log_word(a->log_level));
+			buf_putc(b, '"');
+		}
+	}
+	if (a->progress) {
+		part(b, &comma, "\"progressToken\":");
+		buf_puts(b, u->id);
+	}
+	if (a->meta.n > 0) {
+		part(b, &comma, "");
+		buf_put(b, a->meta);
+	}
+	buf_putc(b, '}');
 }
 
 /* {"jsonrpc":"2.0","id":N,"method":"…","params":{…,"_meta":{…}}} */
@@ -128,21 +174,7 @@ message_put(struct server *sv, struct upcall *u, const struct server_ask *a)
 	buf_puts(b, a->method);
 	buf_puts(b, "\",\"params\":{");
 	buf_put(b, a->params);
-	if (modern) {
-		buf_puts(b, comma ? ",\"_meta\":{" : "\"_meta\":{");
-		buf_puts(b, "\"" META_VERSION "\":\"" ERA_MODERN_VERSION "\",\"" META_CLIENT
-			    "\":{\"name\":\"tollgate\",\"version\":\"");
-		buf_puts(b, sv->hub->version);
-		buf_puts(b, "\"},\"" META_CAPABILITIES "\":{}");
-		if (a->meta.n > 0)
-			buf_putc(b, ',');
-		buf_put(b, a->meta);
-		buf_putc(b, '}');
-	} else if (a->meta.n > 0) {
-		buf_puts(b, comma ? ",\"_meta\":{" : "\"_meta\":{");
-		buf_put(b, a->meta);
-		buf_putc(b, '}');
-	}
+	meta_put(sv, u, a, modern, comma);
 	buf_puts(b, "}}");
 }
 
@@ -153,7 +185,7 @@ upcall_start(struct server *sv, struct job *parent, const struct server_ask *a, 
 	struct upcall *u;
 
 	IS(sv, SERVER_MAGIC);
-	if (sv->upcalls_n >= UPCALLS_MAX && strcmp(a->method, "tools/call") == 0) {
+	if (sv->upcalls_n >= UPCALLS_MAX && a->notice != NULL) {
 		(void)err_set(e, ERR_OVERLOAD, "server %s has %d requests in flight", sv->s->name,
 		    UPCALLS_MAX);
 		return NULL;
@@ -162,6 +194,7 @@ upcall_start(struct server *sv, struct job *parent, const struct server_ask *a, 
 	u->magic = UPCALL_MAGIC;
 	u->sv = sv;
 	u->fn = fn;
+	u->notice = a->notice;
 	u->ctx = ctx;
 	u->method = a->method;
 	u->notification = a->notification;
@@ -201,4 +234,43 @@ void
 upcall_told(void *ctx)
 {
 	upcall_answer(ctx, NULL, NULL);
+}
+
+bool
+upcall_hears(const struct rpc *m)
+{
+	return rpc_is(m, "notifications/progress") || rpc_is(m, "notifications/message");
+}
+
+struct upcall *
+upcall_meant(struct server *sv, const struct rpc *m)
+{
+	struct upcall *found = NULL;
+	struct str token;
+
+	if (rpc_is(m, "notifications/progress"))
+		return json_get(m->params, STR("progressToken"), &token)
+			   ? map_get(&sv->pending, token)
+			   : NULL;
+	if (sv->of == NULL)
+		return NULL; /* another key's might be in flight, or have been */
+	LIST_EACH(it, &sv->upcalls) {
+		struct upcall *u = CONTAINER(it, struct upcall, of_server);
+
+		if (u->notice == NULL || !u->sent)
+			continue;
+		if (found != NULL)
+			return NULL;
+		found = u;
+	}
+	return found;
+}
+
+void
+upcall_rest(struct upcall *u, bool rest)
+{
+	int64_t ms = rest ? REST_MS : u->deadline_ms;
+
+	if (u->deadline_ms > 0 && job_running(&u->job))
+		timer_set(u->sv->loop, &u->deadline, ms, upcall_timeout, u);
 }

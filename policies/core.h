@@ -78,7 +78,7 @@ struct core {
 	uint64_t durable_seq;              /* what the scribe has committed, as the loop knows */
 	uint64_t prune_seq;
 	uint64_t entered, refused, left;
-	struct tally sums[ASK_ADMIN + 1]; /* by enum ask_kind */
+	struct tally sums[ASK_KINDS]; /* by enum ask_kind */
 };
 
 /* ---- record.c ---- */

@@ -24,7 +24,8 @@
 const char *
 kind_word(enum ask_kind k)
 {
-	static const char *const words[] = { "", "tool", "model", "run", "admin" };
+	static const char *const words[] = { "", "tool", "model", "run", "admin", "prompt",
+		"resource" };
 
 	return words[k];
 }

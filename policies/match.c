@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * match - the patterns of rules: `server/tool`, `any/tool`, `model:name`, `code:run`.
+ * match - the patterns of rules: `server/tool`, `any/tool`, `model:name`, `code:run`,
+ * `prompt:server/name`, `resource:server/uri`.
  *
  * Only two things are special: `*`, any characters within its side, and `{a,b}`, either.  Braces
  * are expanded when the pattern is read (not nested, at most GLOB_ALTS_MAX alternatives), so
@@ -125,7 +126,8 @@ static const struct {
 	struct str word;
 	enum ask_kind kind; /* 0: of the language, not supported yet */
 } kinds[] = { { STR("tool"), ASK_TOOL }, { STR("model"), ASK_MODEL }, { STR("code"), ASK_RUN },
-	{ STR("prompt"), 0 }, { STR("resource"), 0 }, { STR("hosted"), 0 }, { STR("admin"), 0 } };
+	{ STR("prompt"), ASK_PROMPT }, { STR("resource"), ASK_RESOURCE }, { STR("hosted"), 0 },
+	{ STR("admin"), 0 } };
 
 /* "model:…": takes the word off *text.  Without one it is a tool. */
 static bool
@@ -151,6 +153,19 @@ kind_parse(struct str *text, enum ask_kind *kind, struct err *e)
 	}
 	return err_set(e, ERR_INVALID, "unknown kind \"" STR_FMT ":\"%s", STR_ARG(word),
 	    hint(buf, word, words, COUNT(words)));
+}
+
+/* In `prompt:` and `resource:` a star crosses the slash; a name without one is nobody's. */
+static bool
+slashed(const struct glob *g, struct err *e)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (!str_has(g->alt[i], '/') && !str_has(g->alt[i], '*'))
+			return err_set(e, ERR_INVALID,
+			    "\"" STR_FMT
+			    "\" has no server: prompt:server/name, resource:server/uri",
+			    STR_ARG(g->alt[i]));
+	return true;
 }
 
 static bool
@@ -194,6 +209,8 @@ pattern_parse(struct arena *a, struct str text, struct pattern *out, struct err 
 		return false;
 	if (out->kind == ASK_RUN && !glob_match(&out->name, STR("run")))
 		return err_set(e, ERR_INVALID, "\"code:\" knows only code:run");
+	if (out->kind == ASK_PROMPT || out->kind == ASK_RESOURCE)
+		return slashed(&out->name, e);
 	return true;
 }
 

@@ -134,9 +134,11 @@ bool key_usable(const struct key *k, int64_t wall_ns, struct err *e);
 
 /* ---- rules.c: may they ---- */
 
-enum ask_kind { ASK_TOOL = 1, ASK_MODEL, ASK_RUN, ASK_ADMIN };
+enum ask_kind { ASK_TOOL = 1, ASK_MODEL, ASK_RUN, ASK_ADMIN, ASK_PROMPT, ASK_RESOURCE };
+#define ASK_KINDS (ASK_RESOURCE + 1)
 
-/* List time: could this be allowed?  (name: "server/tool", a model id, "run".)  Memoised. */
+/* List time: could this be allowed?  (name: "server/tool", a model id, "run", "server/prompt",
+ * "server/uri".)  Memoised. */
 bool rules_may_list(struct core *c, struct key *k, enum ask_kind kind, struct str name);
 /* Why (not): one line for `tollgate tools` and /me: "allowed by solo:12", "no rule allows it",
  * "denied by root.yaml:9". */
@@ -161,7 +163,8 @@ price_cost_nusd(const struct core *c, struct str model, const struct usage *u, b
 struct pass;
 struct ask {
 	enum ask_kind kind;
-	struct str name; /* "server/tool"; the resolved model id; "run"; "key.create" */
+	struct str name; /* "server/tool", "server/prompt", "server/uri"; the resolved model id;
+			    "run"; "key.create" */
 	struct str
 	    requested;       /* model: the name the client used ("" = same); both must be granted */
 	struct str args;     /* tool: the raw argument span, as it will be forwarded */

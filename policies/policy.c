@@ -46,7 +46,7 @@ names_check(struct loading *ld, const struct yaml *y, const struct pattern *p)
 	char near[HINT_BYTES];
 
 	/* Servers that are known to be none are known; without any model everything is unknown. */
-	if (p->kind == ASK_RUN || p->any_server || names == NULL || (!tool && n == 0))
+	if ((!tool && p->kind != ASK_MODEL) || p->any_server || names == NULL || (!tool && n == 0))
 		return;
 	for (size_t i = 0; i < g->n; i++) {
 		if (name_known(g->alt[i], names, n))

@@ -24,7 +24,7 @@
 
 #include "policies/bundle.h"
 
-#define NAME_BYTES_MAX     512 /* a longer name is nobody's: default deny, not remembered */
+#define NAME_BYTES_MAX     2048 /* a longer name is nobody's: default deny, not remembered */
 #define DECISIONS_MAX      65536
 #define DECIDED_BYTES_MAX  ((size_t)16 << 20)
 #define DECISION_KEY_BYTES (2 * NAME_BYTES_MAX + 8)

@@ -302,8 +302,9 @@ core_metrics(struct core *c, struct buf *out)
 	    (unsigned long long)(c->entered - c->left), scribe_backlog_bytes(c->scribe),
 	    core_ready(c, &e));
 	buf_puts(out, "# TYPE tollgate_ends_total counter\n");
-	for (enum ask_kind k = ASK_TOOL; k <= ASK_RUN; k++)
-		kind_metrics(k, &c->sums[k], out);
+	for (enum ask_kind k = ASK_TOOL; k < ASK_KINDS; k++)
+		if (k != ASK_ADMIN)
+			kind_metrics(k, &c->sums[k], out);
 	money_metrics(c, out);
 	buf_printf(
 	    out, "# TYPE tollgate_keys_usable gauge\ntollgate_keys_usable %zu\n", keys_usable(c));

@@ -24,6 +24,7 @@ tool_check(const struct tool *t)
 
 	must(json_check(t->definition, true, &e));
 	must(json_get(t->definition, STR("name"), &v) && json_string_is(v, t->listed_name));
+	must(str_eq(t->listed_name, t->wrapped));
 	must(t->listed_name.n > 0 && t->listed_name.n <= 100);
 	for (size_t i = 0; i < t->listed_name.n; i++) {
 		char c = t->listed_name.p[i];

@@ -247,8 +247,13 @@ legacy_session(struct world *w)
 	CHECK(v.status == 200 && has(&v, "\"id\":9007199254740993") && has(&v, "demo__get_note"));
 	visitor_fini(&v);
 	visit(w, &v, &w->all, "POST", h,
-	    STR("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"logging/setLevel\"}"));
+	    STR("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tasks/list\"}"));
 	CHECK(v.status == 200 && has(&v, "-32601"));
+	visitor_fini(&v);
+	visit(w, &v, &w->all, "POST", h,
+	    STR("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"logging/setLevel\",\"params\":{"
+		"\"level\":\"loud\"}}"));
+	CHECK(v.status == 200 && has(&v, "-32602"));
 	visitor_fini(&v);
 
 	TEST("a legacy call goes on when its client is gone, and can be cancelled");

@@ -74,6 +74,12 @@ test_patterns(void)
 		{ "model:*", "a/b", ASK_TOOL, false },
 		{ "code:run", "run", ASK_RUN, true },
 		{ "tool:a/b", "a/b", ASK_TOOL, true },
+		{ "prompt:a/*", "a/review", ASK_PROMPT, true },
+		{ "prompt:a/*", "a/review", ASK_TOOL, false },
+		{ "a/*", "a/review", ASK_PROMPT, false },
+		{ "resource:a/file:///*", "a/file:///x/y/z", ASK_RESOURCE, true },
+		{ "resource:a/file:///*", "ab/file:///x", ASK_RESOURCE, false },
+		{ "resource:*", "b/test://x", ASK_RESOURCE, true },
 	};
 
 	TEST("a table of patterns");

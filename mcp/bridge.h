@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bridge - what a server asks of the client while a call of its is under way. */
+#pragma once
+
+#include "mcp/peer.h"
+#include "mcp/server.h"
+
+#define QUESTIONS_MAX 32 /* open at once, of one call */
+
+struct call;
+struct question {
+	struct link of_call;
+	struct link of_session; /* where the client's side keeps it */
+	struct call *call;
+	struct buf method, params; /* params: raw, without _meta; may be empty */
+	char id[24];               /* ours, towards the client */
+	/* the bridge's own */
+	struct server *sv; /* legacy: who waits for an answer under the id `key`; or */
+	struct buf key;    /* modern: the raw member name of inputRequests */
+	struct buf answer; /* modern: the result, until all are there */
+	bool answered;
+};
+
+/* The client has answered: a raw result, or a raw error.  q is gone afterwards. */
+void question_answer(struct question *q, struct str result, struct str error);
+
+struct call_bridge {
+	struct link questions;
+	size_t open, rounds;
+	/* the request as it went to a modern server, for the next round; empty otherwise */
+	struct buf params, meta, state;
+};
+void bridge_init(struct call_bridge *b);
+void bridge_fini(struct call_bridge *b); /* drops what is open */
+
+/* ---- between bridge.c and call.c ---- */
+/* A request of a legacy server: put to the client, or refused. */
+void bridge_request(struct call *c, struct call_bridge *b, struct upcall *u,
+    const struct call_peer *p, const struct rpc *m);
+/* A modern server's input_required for a client that is asked on its stream.  false: *e. */
+bool bridge_round(struct call *c, struct call_bridge *b, const struct call_peer *p,
+    struct str result, struct err *e) MUST_CHECK;
+/* Does everything in this input_required lie within what the client can be asked?  *missing: not
+ * these. */
+bool bridge_fits(struct str result, unsigned caps, unsigned *missing);
+/* ",\"inputResponses\":{…},\"requestState\":…" of what has been answered. */
+void bridge_put_answers(const struct call_bridge *b, struct buf *out);
+struct call_bridge *call_bridge_of(struct call *c);
+void call_again(struct call *c);           /* all are answered: the next round */
+void call_rest(struct call *c, bool rest); /* its deadline */

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * instance - servers whose connection has a memory are not shared between keys.
+ *
+ *   isolation        stdio (default)     Streamable HTTP, legacy (default)   modern HTTP
+ *   shared           one child (x)       one session                        no session
+ *   per-key          a child per key     a session per key                   no session
+ *   per-session      a child per session a session per session (x)           no session
+ *
+ * The server itself stays the one that lists and is watched; an instance is a struct server of its
+ * own that lists nothing and carries calls.  It is made by the first call, which waits in it, and
+ * goes when it has been idle for IDLE_MS, when its session or its key ends, or when it fails.  A
+ * modern client has no session: it is given its key's instance, one for each set of capabilities,
+ * because a session declares them once.
+ */
+#include "mcp/instance.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mcp/hub.h"
+
+#define IDLE_MS       300000
+#define INSTANCES_MAX 1000 /* of one server */
+#define CHILDREN_MAX  64
+#define NAME_BYTES    80
+
+static enum mcp_isolation
+isolation_of(const struct server *sv)
+{
+	if (sv->type == &server_http && sv->era == ERA_MODERN)
+		return ISOLATION_SHARED; /* it has no sessions */
+	if (sv->s->isolation != ISOLATION_USUAL)
+		return sv->s->isolation;
+	return sv->type == &server_http ? ISOLATION_PER_SESSION : ISOLATION_SHARED;
+}
+
+static void
+bury(void *ctx)
+{
+	instances_reap(ctx);
+}
+
+void
+instance_over(struct server *in)
+{
+	struct hub *h = in->hub;
+
+	ASSERT(in->of != NULL);
+	if (in->over)
+		return;
+	in->over = true;
+	server_stop(in);
+	key_watch_drop(&in->watch);
+	(void)map_del(&in->of->instances, str_of(in->instance));
+	link_push(&h->buried, &in->of_buried);
+	timer_set(h->loop, &h->bury, 1, bury, h);
+}
+
+void
+instances_reap(struct hub *h)
+{
+	while (!link_empty(&h->buried)) {
+		struct server *in = CONTAINER(h->buried.next, struct server, of_buried);
+
+		link_drop(&in->of_buried);
+		server_fini(in);
+		free(in);
+	}
+}
+
+static void
+on_idle(void *ctx)
+{
+	struct server *in = ctx;
+
+	if (in->upcalls_n > 0)
+		timer_set(in->loop, &in->idle, IDLE_MS, on_idle, in);
+	else
+		instance_over(in);
+}
+
+static void
+on_key(void *ctx, struct key *k)
+{
+	struct server *in = ctx;
+	struct err e;
+
+	if (!key_usable(k, loop_wall_ns(in->loop), &e))
+		instance_over(in);
+}
+
+static struct server *
+instance_make(struct server *sv, struct key *k, struct str name, unsigned caps, struct err *e)
+{
+	size_t max = sv->type == &server_stdio ? CHILDREN_MAX : INSTANCES_MAX;
+	struct server *in;
+
+	if (sv->instances.n >= max) {
+		(void)err_set(e, ERR_OVERLOAD, "server %s has %zu sessions open", sv->s->name, max);
+		return NULL;
+	}
+	in = mem_alloc(sizeof(*in));
+	if (!server_init(in, sv->hub, sv->s, e)) {
+		free(in);
+		return NULL;
+	}
+	in->of = sv;
+	in->caps = caps;
+	(void)str_copy(in->instance, sizeof(in->instance), name);
+	in->watch = (struct key_watch){ .fn = on_key, .ctx = in };
+	key_watch_add(k, &in->watch);
+	map_set(&sv->instances, str_of(in->instance), in);
+	server_connect(in);
+	if (in->state == SERVER_DOWN) {
+		(void)err_set(
+		    e, ERR_UPSTREAM, "server %s is down: %.300s", sv->s->name, in->failure);
+		instance_over(in);
+		return NULL;
+	}
+	return in;
+}
+
+struct server *
+instance_for(struct server *sv, struct key *k, const struct call_peer *peer, struct err *e)
+{
+	enum mcp_isolation how = isolation_of(sv);
+	unsigned caps = peer != NULL ? peer->caps : 0;
+	char name[NAME_BYTES];
+	struct key_info info;
+	struct server *in;
+
+	if (how == ISOLATION_SHARED)
+		return sv;
+	key_info(k, &info);
+	if (how == ISOLATION_PER_SESSION && peer != NULL && peer->session.n > 0)
+		(void)snprintf(name, sizeof(name), STR_FMT, STR_ARG(peer->session));
+	else
+		(void)snprintf(name, sizeof(name), STR_FMT "/%u", STR_ARG(info.id), caps);
+	in = map_get(&sv->instances, str_of(name));
+	if (in == NULL)
+		in = instance_make(sv, k, str_of(name), caps, e);
+	if (in != NULL)
+		timer_set(sv->loop, &in->idle, IDLE_MS, on_idle, in);
+	return in;
+}
+
+void
+instances_of_session_end(struct hub *h, struct str tag)
+{
+	for (size_t i = 0; i < h->servers_n; i++) {
+		struct server *in = map_get(&h->servers[i].instances, tag);
+
+		if (in != NULL)
+			instance_over(in);
+	}
+}
+
+void
+instances_end(struct server *sv)
+{
+	size_t it = 0;
+	struct str key;
+	void *in;
+
+	while (map_next(&sv->instances, &it, &key, &in)) {
+		instance_over(in);
+		it = 0; /* it has left the map */
+	}
+}

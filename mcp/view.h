@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* view - all servers' lists as one, and what one key sees of it. */
+#pragma once
+
+#include "mcp/hub.h"
+
+enum view_list { VIEW_PROMPTS, VIEW_RESOURCES, VIEW_TEMPLATES, VIEW_TOOLS, VIEW_LISTS };
+struct view {
+	char key_id[32];
+	uint64_t generation;
+	const struct tool **tools;
+	size_t tools_n;
+	const struct offer **offers[OFFER_KINDS]; /* by the first three of enum view_list */
+	size_t offers_n[OFFER_KINDS];
+	uint64_t print[VIEW_LISTS]; /* of everything listed, built-ins included: did it change? */
+};
+/* Memoised by the hub's generation; valid until the next turn. */
+const struct view *hub_view(struct hub *h, struct key *k);
+size_t view_count(const struct view *v, enum view_list list);
+void view_put(struct buf *out, const struct view *v, enum view_list list, size_t i);
+bool view_has(const struct view *v, struct str server); /* anything of it */
+void hub_views_drop(struct hub *h);
+
+/* The catalogue or somebody's view changed. */
+void hub_changed(struct hub *h);
+/* sv->listing is complete: of tools, or of one of the other kinds. */
+void hub_take_tools(struct hub *h, struct server *sv);
+void hub_take_offers(struct hub *h, struct server *sv, enum offer_kind kind);
+
+/* Whose is it?  `own` gets the name or URI as the server spells it.  NULL: nobody's. */
+struct server *hub_find_prompt(struct hub *h, struct str listed, struct buf *own);
+struct server *hub_find_resource(struct hub *h, struct str listed, struct buf *own);
+/* Of a server's own URI: how clients see it. */
+void hub_put_uri(struct hub *h, struct buf *out, const struct server *sv, struct str uri);
+/* The result with its URIs as clients see them; `scratch` holds the bytes when they change. */
+struct str
+hub_wrap_result(struct hub *h, const struct server *sv, struct str result, struct buf *scratch);
