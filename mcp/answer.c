@@ -27,7 +27,6 @@
 
 #define ANSWER_MAGIC    0x616e7377u
 #define REPLY_BYTES_MAX ((size_t)64 << 20)
-#define JOIN_BYTES_MAX  256
 
 static void
 answer_stop(struct job *j)
@@ -381,93 +380,6 @@ on_ask(void *ctx, struct question *q)
 
 /* ---- the start ---- */
 
-static struct str
-header_of(const struct visit *v, struct str name)
-{
-	const struct header *h = http1_find(v->r->head, name);
-
-	return h == NULL ? STR("") : str_trim(h->value);
-}
-
-static struct str
-clipped(struct str s)
-{
-	if (s.n > JOIN_BYTES_MAX)
-		s.n = JOIN_BYTES_MAX;
-	return s;
-}
-
-/* The client's own names for what it does: they join our rows with its log. */
-static void
-join_keys(struct visit *v, struct call_ask *a, struct arena *ar)
-{
-	struct str raw;
-
-	a->session = clipped(header_of(v, STR("x-claude-code-session-id")));
-	if (a->session.n == 0)
-		a->session = clipped(header_of(v, STR("session-id")));
-	if (a->session.n == 0 && v->session != NULL)
-		a->session = str_of(v->session->tag);
-	a->client = clipped(header_of(v, STR("user-agent")));
-	a->address = v->r->peer;
-	a->tool_use = STR("");
-	if (a->meta.n > 0 && (json_get(a->meta, STR("claudecode/toolUseId"), &raw) ||
-				 json_get(a->meta, STR("callId"), &raw)))
-		if (raw.n < 1024 && json_string(raw, ar, &a->tool_use))
-			a->tool_use = clipped(a->tool_use);
-}
-
-static bool
-text_get(struct str object, struct str name, struct arena *ar, struct str *out)
-{
-	struct str raw;
-
-	return json_get(object, name, &raw) && raw.n <= 16384 && json_string(raw, ar, out);
-}
-
-/* completion/complete names a prompt or a template, and one argument of it. */
-static const char *
-complete_read(const struct rpc *m, struct call_ask *a, struct arena *ar)
-{
-	struct str ref, type;
-
-	if (!json_get(m->params, STR("ref"), &ref) || json_kind(ref) != JSON_OBJECT ||
-	    !json_get(ref, STR("type"), &type))
-		return "params.ref must be a reference to a prompt or a resource";
-	a->kind = json_string_is(type, STR("ref/resource")) ? CALL_COMPLETE_RESOURCE
-							    : CALL_COMPLETE_PROMPT;
-	if (!text_get(
-		ref, a->kind == CALL_COMPLETE_RESOURCE ? STR("uri") : STR("name"), ar, &a->name))
-		return "params.ref must name its prompt or resource";
-	if (!json_get(m->params, STR("argument"), &a->args) || json_kind(a->args) != JSON_OBJECT)
-		return "params.argument must be an object";
-	if (json_get(m->params, STR("context"), &a->context) &&
-	    json_kind(a->context) != JSON_OBJECT)
-		return "params.context must be an object";
-	return NULL;
-}
-
-static const char *
-call_read(const struct rpc *m, struct call_ask *a, struct arena *ar)
-{
-	if (json_get(m->params, STR("_meta"), &a->meta) && json_kind(a->meta) != JSON_OBJECT)
-		return "params._meta must be an object";
-	if (rpc_is(m, "completion/complete"))
-		return complete_read(m, a, ar);
-	if (rpc_is(m, "resources/read")) {
-		a->kind = CALL_READ;
-		return text_get(m->params, STR("uri"), ar, &a->name)
-			   ? NULL
-			   : "params.uri must be a string";
-	}
-	a->kind = rpc_is(m, "prompts/get") ? CALL_PROMPT : CALL_TOOL;
-	if (!text_get(m->params, STR("name"), ar, &a->name))
-		return "params.name must be a string";
-	if (json_get(m->params, STR("arguments"), &a->args) && json_kind(a->args) != JSON_OBJECT)
-		return "params.arguments must be an object";
-	return NULL;
-}
-
 /* What this client may be told and asked while it waits. */
 static void
 peer_fill(struct answer *an, const struct call_ask *a)
@@ -498,13 +410,6 @@ peer_fill(struct answer *an, const struct call_ask *a)
 		an->peer.caps = an->v.session->caps;
 		an->peer.session = str_of(an->v.session->tag);
 	}
-}
-
-static bool
-is_call(const struct rpc *m)
-{
-	return rpc_is(m, "tools/call") || rpc_is(m, "prompts/get") || rpc_is(m, "resources/read") ||
-	       rpc_is(m, "completion/complete");
 }
 
 static struct answer *
@@ -586,12 +491,14 @@ serve_call(struct visit *v, const struct rpc *m)
 	struct arena ar;
 	const char *wrong;
 
-	if (!is_call(m))
+	if (!call_ask_is(m))
 		return false;
 	arena_init(&ar, 65536);
-	wrong = call_read(m, &a, &ar);
-	if (wrong == NULL) {
-		join_keys(v, &a, &ar);
+	wrong = call_ask_read(v, m, &a, &ar);
+	if (wrong == NULL && !call_ask_headers(v, &a)) {
+		reply_error(v, 400, m->id, RPC_HEADERS,
+		    "the headers Mcp-Param-* must repeat the arguments that the tool names");
+	} else if (wrong == NULL) {
 		round_serve(v, m, &a);
 	} else {
 		reply_error(v, v->structural_400 ? 400 : 200, m->id, RPC_PARAMS, wrong);

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "mcp/instance.h"
 #include "mcp/peer.h"
 
 #define ROUNDS_MAX        16
@@ -132,8 +133,11 @@ bridge_request(struct call *c, struct call_bridge *b, struct upcall *u, const st
 	q->sv = u->sv;
 	buf_put(&q->key, m->id);
 	upcall_rest(u, true);
-	if (question_put(q, p))
+	if (question_put(q, p)) {
+		if (p->modern)
+			instance_leave_to_one(u->sv);
 		return;
+	}
 	b->open--;
 	question_free(q);
 	upcall_rest(u, b->open > 0);

@@ -60,21 +60,43 @@ era_put_header_value(struct buf *b, struct str value)
 	buf_puts(b, SENTINEL_TAIL);
 }
 
+/* false: it looks encoded and is not. */
+static bool
+header_text(struct buf *out, struct str value)
+{
+	struct str v = str_trim(value);
+
+	if (!str_starts(v, STR(SENTINEL_HEAD)) || !str_ends(v, STR(SENTINEL_TAIL)) ||
+	    v.n < sizeof(SENTINEL_HEAD SENTINEL_TAIL) - 1) {
+		buf_put(out, v);
+		return buf_ok(out);
+	}
+	v.p += sizeof(SENTINEL_HEAD) - 1;
+	v.n -= sizeof(SENTINEL_HEAD SENTINEL_TAIL) - 1;
+	return base64_decode(out, v) && buf_ok(out);
+}
+
 bool
 era_header_is(struct str header_value, struct str wanted)
 {
-	struct str v = str_trim(header_value);
 	struct buf b;
 	bool same;
 
-	if (!str_starts(v, STR(SENTINEL_HEAD)) || !str_ends(v, STR(SENTINEL_TAIL)) ||
-	    v.n < sizeof(SENTINEL_HEAD SENTINEL_TAIL) - 1)
-		return str_eq(v, wanted);
-	v.p += sizeof(SENTINEL_HEAD) - 1;
-	v.n -= sizeof(SENTINEL_HEAD SENTINEL_TAIL) - 1;
 	buf_init(&b, 16384);
-	same = base64_decode(&b, v) && buf_ok(&b) && str_eq(buf_str(&b), wanted);
+	same = header_text(&b, header_value) && str_eq(buf_str(&b), wanted);
 	buf_fini(&b);
+	return same;
+}
+
+bool
+era_header_same(struct str a, struct str b)
+{
+	struct buf text;
+	bool same;
+
+	buf_init(&text, 16384);
+	same = header_text(&text, b) && era_header_is(a, buf_str(&text));
+	buf_fini(&text);
 	return same;
 }
 

@@ -35,5 +35,7 @@ enum era_next era_after_probe(int http_status, int rpc_code, struct str result);
 
 /* A header value as the modern wire sends it: plain, or =?base64?…?= where it must be. */
 void era_put_header_value(struct buf *b, struct str value);
+/* Do two header values, each plain or =?base64?…?=, say the same?  A bad one says nothing. */
+bool era_header_same(struct str a, struct str b);
 /* Does a header value name this? */
 bool era_header_is(struct str header_value, struct str wanted);

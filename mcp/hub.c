@@ -9,6 +9,7 @@
  * (`tollgate servers`, /metrics) is told here, because it is about all servers at once.
  */
 #include "mcp/instance.h"
+#include "mcp/updates.h"
 #include "mcp/view.h"
 
 #include <stdlib.h>
@@ -50,6 +51,7 @@ hub_new(struct loop *l, struct core *c, struct http_pool *p, const struct hub_se
 	map_init(&h->views);
 	map_init(&h->sessions);
 	map_init(&h->parks);
+	map_init(&h->subscribed);
 	link_init(&h->session_list);
 	link_init(&h->streams);
 	link_init(&h->buried);
@@ -98,6 +100,7 @@ hub_free(struct hub **hp)
 	hub_views_drop(h);
 	map_fini(&h->views);
 	map_fini(&h->parks);
+	updates_free(h);
 	map_fini(&h->by_name);
 	for (size_t i = 0; i < OFFER_KINDS; i++)
 		map_fini(&h->by_offer[i]);

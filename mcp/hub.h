@@ -35,6 +35,7 @@ struct hub {
 	uint8_t seal_key[AEAD_KEY_BYTES];
 	int64_t started_s; /* sessions of an earlier process are taken up again */
 	int session_idle_ms;
+	struct map subscribed;    /* see updates.c */
 	struct map parks;         /* id -> struct park */
 	struct map sessions;      /* id -> struct session */
 	struct link session_list; /* least recently used first */

@@ -146,6 +146,18 @@ instance_for(struct server *sv, struct key *k, const struct call_peer *peer, str
 }
 
 void
+instance_leave_to_one(struct server *in)
+{
+	if (in->of == NULL || in->over || in->type != &server_stdio ||
+	    str_has(str_of(in->instance), '!'))
+		return;
+	(void)map_del(&in->of->instances, str_of(in->instance));
+	(void)snprintf(
+	    in->instance, sizeof(in->instance), "!%llu", (unsigned long long)++in->of->left_to_one);
+	map_set(&in->of->instances, str_of(in->instance), in);
+}
+
+void
 instances_of_session_end(struct hub *h, struct str tag)
 {
 	for (size_t i = 0; i < h->servers_n; i++) {

@@ -11,6 +11,9 @@
  */
 struct server *instance_for(
     struct server *sv, struct key *k, const struct call_peer *peer, struct err *e) MUST_CHECK;
+/* A call in it waits for a person: on a wire that all its calls share, what its server says next
+ * can only be about that one, so later calls get an instance of their own. */
+void instance_leave_to_one(struct server *in);
 /* The session has ended: what was its alone goes. */
 void instances_of_session_end(struct hub *h, struct str tag);
 void instances_end(struct server *sv); /* all of them, silently */

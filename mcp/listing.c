@@ -17,7 +17,7 @@
 #include "mcp/view.h"
 
 #define PAGES_MAX        200
-#define REFRESH_SPACE_MS 1000
+#define REFRESH_SPACE_MS 500
 #define REFRESH_AFTER_MS 100
 #define RELIST_MS        300000
 #define LIST_MS          10000

@@ -2,10 +2,10 @@
 /*
  * mcp - the tool hub: upstream servers in, one filtered catalogue per key out.
  *
- * It speaks MCP in both eras on both sides (legacy 2024-11-05 … 2025-11-25, modern 2026-07-28),
- * tools only for now, and writes replies to a struct sink: it does not know that HTTP servers
- * exist. Bytes of arguments and results are forwarded as they came; only ids, names and _meta are
- * spliced.
+ * It speaks MCP in both eras on both sides (legacy 2024-11-05 … 2025-11-25, modern 2026-07-28):
+ * tools, prompts, resources, completion, progress, logging, and what servers ask of clients. It
+ * writes replies to a struct sink: it does not know that HTTP servers exist. Bytes of arguments
+ * and results are forwarded as they came; only ids, names, URIs and _meta are spliced.
  */
 #pragma once
 

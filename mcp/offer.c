@@ -228,6 +228,7 @@ offer_take(struct offerset *s, struct str raw, struct offer *o)
 	if (!json_get(raw, kinds[s->kind].plain, &name_raw) ||
 	    !json_string(name_raw, &s->arena, &o->name) || !name_usable(o->name, max))
 		return "it has no usable name";
+	o->name = arena_str(&s->arena, o->name); /* it may be a span of the page */
 	if (map_get(&s->names, o->name) != NULL)
 		return "it is there twice";
 	if (!names_make(s, o))

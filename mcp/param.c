@@ -125,3 +125,22 @@ param_lines(struct buf *out, struct str schema, struct str args)
 		buf_fini(&line);
 	}
 }
+
+bool
+param_headers_fit(const struct http1_head *h, struct str schema, struct str args)
+{
+	struct buf lines;
+	struct str rest;
+	bool fit = true;
+
+	buf_init(&lines, 1 << 20);
+	param_lines(&lines, schema, args);
+	rest = buf_str(&lines);
+	while (fit && rest.n > 0) {
+		const struct header *found = http1_find(h, str_cut(&rest, '\n'));
+
+		fit = found != NULL && era_header_same(found->value, str_cut(&rest, '\n'));
+	}
+	buf_fini(&lines);
+	return fit;
+}

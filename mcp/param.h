@@ -11,4 +11,8 @@
  * x-mcp-header and a string, integer or boolean in `args` (both checked objects).  Values are as
  * the modern wire sends them, without line breaks.
  */
+/* As a server: do the request's Mcp-Param-* headers repeat the arguments?  false: one is missing or
+ * says something else. */
+struct http1_head;
+bool param_headers_fit(const struct http1_head *h, struct str schema, struct str args);
 void param_lines(struct buf *out, struct str schema, struct str args);

@@ -103,31 +103,33 @@ park_started(struct park *p, struct call *c)
 
 /* ---- what is sealed ---- */
 
-/* kind | id or server's | digest | expiry | the server's own state, raw, or nothing */
+/* kind | id | digest | expiry | raw, as one text. */
+struct state {
+	/* P: a parked call, by its id; M: a modern server's own state, raw, or "" when it has none
+	 */
+	char kind;
+	struct str id, raw;
+};
+
 static void
-state_put(struct buf *out, struct hub *h, struct key *k, char kind, struct str id,
-    const struct sha256 *digest, struct str raw)
+state_put(struct buf *out, struct hub *h, struct key *k, const struct sha256 *digest,
+    const struct state *st)
 {
 	struct key_info info;
 	struct buf text;
 
 	key_info(k, &info);
 	buf_init(&text, STATE_BYTES_MAX);
-	buf_printf(&text, "%c|" STR_FMT "|", kind, STR_ARG(id));
+	buf_printf(&text, "%c|" STR_FMT "|", st->kind, STR_ARG(st->id));
 	buf_hex(&text, digest->b, sizeof(digest->b));
 	buf_printf(&text, "|%lld|", (long long)((loop_wall_ns(h->loop) / 1000000 + TTL_MS) / 1000));
-	buf_put(&text, raw);
+	buf_put(&text, st->raw);
 	buf_puts(out, ",\"requestState\":\"");
 	if (!buf_ok(&text) || !aead_seal(out, h->seal_key, info.id, buf_str(&text)))
 		out->failed = true;
 	buf_putc(out, '"');
 	buf_fini(&text);
 }
-
-struct state {
-	char kind;
-	struct str id, raw;
-};
 
 static bool
 state_read(struct hub *h, struct key *k, struct str raw, const struct sha256 *digest,
@@ -160,6 +162,7 @@ void
 park_seal_result(
     struct buf *out, const struct answer *an, const struct sha256 *digest, struct str result)
 {
+	struct state st = { .kind = 'M', .id = STR("") };
 	struct str state = STR(""), key, v;
 	struct json_iter it;
 	const char *comma = "";
@@ -177,7 +180,8 @@ park_seal_result(
 			buf_putc(out, ':');
 			buf_put(out, v);
 		}
-	state_put(out, an->v.hub, an->key, 'M', STR(""), digest, state);
+	st.raw = state;
+	state_put(out, an->v.hub, an->key, digest, &st);
 	buf_putc(out, '}');
 }
 
@@ -220,7 +224,8 @@ ask_reply(void *ctx)
 		return;
 	buf_init(&b, (size_t)64 << 20);
 	questions_put(p, &b);
-	state_put(&b, p->hub, p->key, 'P', str_of(p->id), &p->digest, STR(""));
+	state_put(&b, p->hub, p->key, &p->digest,
+	    &(struct state){ .kind = 'P', .id = str_of(p->id), .raw = STR("") });
 	buf_putc(&b, '}');
 	p->an = NULL;
 	an->park = NULL;

@@ -4,6 +4,7 @@
 
 #include "mcp/hub.h"
 #include "mcp/peer.h"
+#include "mcp/updates.h"
 
 #define SUBSCRIPTIONS_MAX 10000
 
@@ -42,6 +43,14 @@ bool serve_list(struct visit *v, const struct rpc *m);
 bool serve_call(struct visit *v, const struct rpc *m);
 void serve_cancelled(struct visit *v, const struct rpc *m); /* legacy notification */
 
+/* ---- call_ask.c ---- */
+bool call_ask_is(const struct rpc *m); /* something that a server must answer? */
+/* Fills *a from the message; NULL, or what is wrong with its params. */
+const char *
+call_ask_read(struct visit *v, const struct rpc *m, struct call_ask *a, struct arena *ar);
+/* Modern: do the Mcp-Param-* headers repeat the arguments? */
+bool call_ask_headers(const struct visit *v, const struct call_ask *a);
+
 /* ---- batch: serve_legacy.c ---- */
 void batch_add(struct batch *b, struct str message); /* "" = nothing to say */
 
@@ -64,8 +73,9 @@ struct session {
 	struct timer idle;
 	struct key_watch watch;
 	struct stream *stream;
-	struct link questions; /* put to the client, see bridge.h */
-	struct link answers;   /* calls in flight, for notifications/cancelled */
+	struct updates updates; /* resources/subscribe */
+	struct link questions;  /* put to the client, see bridge.h */
+	struct link answers;    /* calls in flight, for notifications/cancelled */
 };
 struct session *
 session_new(struct hub *h, struct key *k, const char *version, unsigned caps, struct err *e);
@@ -77,7 +87,10 @@ void sessions_free(struct hub *h);
 /* ---- subscribe.c ---- */
 struct stream;
 /* Modern: id is the listen request's; legacy: s is the session.  Takes over the sink. */
-void stream_open(struct visit *v, struct str id, struct session *s, unsigned wanted);
+/* `uris`: a raw array of resources to hear of (modern), or p == NULL. */
+void
+stream_open(struct visit *v, struct str id, struct session *s, unsigned wanted, struct str uris);
+void streams_updated(struct hub *h, struct str listed_uri);
 #define STREAM_TOOLS     1u
 #define STREAM_PROMPTS   2u
 #define STREAM_RESOURCES 4u

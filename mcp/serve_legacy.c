@@ -90,6 +90,29 @@ level_set(struct visit *v, const struct rpc *m)
 	reply_result(v, m->id, STR("{}"));
 }
 
+static void
+subscribe(struct visit *v, const struct rpc *m)
+{
+	struct str raw, uri;
+	struct arena a;
+	struct err e;
+	bool ok = true;
+
+	arena_init(&a, 65536);
+	if (!json_get(m->params, STR("uri"), &raw) || raw.n > 16384 || !json_string(raw, &a, &uri))
+		ok = err_set(&e, ERR_INVALID, "params.uri must be a string");
+	else if (rpc_is(m, "resources/unsubscribe"))
+		updates_drop(&v->session->updates, uri);
+	else
+		ok = updates_add(&v->session->updates, v->r->key, uri, &e);
+	arena_free(&a);
+	if (ok)
+		reply_result(v, m->id, STR("{}"));
+	else
+		reply_error(v, 200, m->id,
+		    e.code == ERR_NOT_FOUND ? RPC_NO_RESOURCE : err_rpc(e.code), e.text);
+}
+
 /* What the client answers when a server has asked it; anything else is dropped. */
 static void
 response_take(struct visit *v, const struct rpc *m)
@@ -117,6 +140,8 @@ message_serve(struct visit *v, const struct rpc *m)
 		reply_result(v, m->id, STR("{}"));
 	else if (rpc_is(m, "logging/setLevel"))
 		level_set(v, m);
+	else if (rpc_is(m, "resources/subscribe") || rpc_is(m, "resources/unsubscribe"))
+		subscribe(v, m);
 	else if (!serve_list(v, m) && !serve_call(v, m))
 		reply_error(v, 200, m->id, RPC_METHOD, "method not found");
 }
@@ -238,7 +263,7 @@ serve_legacy_get(struct visit *v)
 		return;
 	}
 	if (session_named(v, STR_NONE))
-		stream_open(v, STR(""), v->session, STREAM_ALL);
+		stream_open(v, STR(""), v->session, STREAM_ALL, STR_NONE);
 }
 
 void

@@ -36,7 +36,7 @@ listen_open(struct visit *v, const struct rpc *m)
 	} flags[] = { { STR("toolsListChanged"), STREAM_TOOLS },
 		{ STR("promptsListChanged"), STREAM_PROMPTS },
 		{ STR("resourcesListChanged"), STREAM_RESOURCES } };
-	struct str notifications, flag;
+	struct str notifications, flag, uris = STR_NONE;
 	unsigned wanted = 0;
 
 	if (!json_get(m->params, STR("notifications"), &notifications) ||
@@ -54,7 +54,12 @@ listen_open(struct visit *v, const struct rpc *m)
 		}
 		wanted |= on ? flags[i].bit : 0;
 	}
-	stream_open(v, m->id, NULL, wanted);
+	if (json_get(notifications, STR("resourceSubscriptions"), &uris) &&
+	    json_kind(uris) != JSON_ARRAY) {
+		reply_error(v, 400, m->id, RPC_PARAMS, "resourceSubscriptions must be a list");
+		return;
+	}
+	stream_open(v, m->id, NULL, wanted, uris);
 }
 
 static void

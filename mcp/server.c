@@ -19,6 +19,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "mcp/instance.h"
+#include "mcp/updates.h"
 #include "mcp/view.h"
 
 #define BACKOFF_FIRST_MS       500
@@ -126,6 +127,8 @@ server_message(struct server *sv, const struct rpc *m, int status)
 
 	if (m->kind == RPC_IS_NOTIFICATION && str_ends(str_of(m->method), STR("/list_changed")))
 		listing_changed(server_main(sv));
+	if (m->kind == RPC_IS_NOTIFICATION && rpc_is(m, "notifications/resources/updated"))
+		updates_arrived(server_main(sv), m);
 	if (m->kind == RPC_IS_NOTIFICATION || m->kind == RPC_IS_REQUEST || m->id.p == NULL)
 		return;
 	u = map_get(&sv->pending, m->id);
@@ -253,6 +256,7 @@ server_listed(struct server *sv)
 	    F_INT("tools", (int64_t)toolset_count(sv->tools)),
 	    F_TEXT("era", sv->era == ERA_MODERN ? "modern" : "legacy"));
 	sv->type->listen(sv);
+	updates_tell(sv);
 }
 
 static void

@@ -75,10 +75,11 @@ struct server {
 	char version[16];    /* negotiated, legacy */
 	bool legacy_verdict; /* it died or fell silent when probed: initialize first next time */
 	const struct server_type *type;
-	void *wire;         /* the type's own */
-	struct job *root;   /* parent of everything that is not a client's */
-	struct timer timer; /* back-off, or the next refresh */
-	int failures;       /* in a row */
+	void *wire;              /* the type's own */
+	struct upcall *listener; /* stdio: its subscription */
+	struct job *root;        /* parent of everything that is not a client's */
+	struct timer timer;      /* back-off, or the next refresh */
+	int failures;            /* in a row */
 	char failure[ERR_TEXT_BYTES];
 	struct toolset *tools; /* last known; NULL before the first list */
 	struct offerset *offers[OFFER_KINDS];
@@ -99,7 +100,8 @@ struct server {
 	struct server *of;
 	struct map instances; /* name -> struct server */
 	char instance[80];
-	unsigned caps; /* what it was told that the client can be asked */
+	unsigned caps;        /* what it was told that the client can be asked */
+	uint64_t left_to_one; /* counts, for names */
 	bool over, connecting;
 	struct timer idle;
 	struct key_watch watch;

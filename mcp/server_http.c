@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/sse.h"
 #include "mcp/hub.h"
+#include "mcp/updates.h"
 
 #define SESSION_BYTES_MAX 512
 #define ENVELOPE_BYTES    65536
@@ -375,23 +376,34 @@ on_listen_end(void *ctx, const struct reply *r, const struct err *e)
 		timer_set(sv->loop, &w->relisten, RELISTEN_MS, listen_again, sv);
 }
 
+/* Asked again when what is wanted has changed: the old stream goes, a new one comes. */
 static void
 http_listen(struct server *sv)
 {
-	struct server_ask a = { .method = "subscriptions/listen",
-		.params = STR("\"notifications\":{\"toolsListChanged\":true,\"promptsListChanged\":"
-			      "true,\"resourcesListChanged\":true}"),
-		.reply_bytes_max = 1 << 20 };
+	struct server_ask a = { .method = "subscriptions/listen", .reply_bytes_max = 1 << 20 };
 	struct wire *w = sv->wire;
+	struct buf params;
 	struct err e;
 
-	if (w == NULL || w->no_listen || w->listener != NULL)
+	if (w == NULL || w->no_listen)
 		return;
+	if (w->listener != NULL && sv->era == ERA_LEGACY)
+		return;
+	if (w->listener != NULL) {
+		struct upcall *old = w->listener;
+
+		w->listener = NULL;
+		job_cancel(&old->job);
+	}
+	buf_init(&params, 1 << 20);
+	updates_put_listen(&params, sv);
+	a.params = buf_ok(&params) ? buf_str(&params) : STR("");
 	if (sv->era == ERA_LEGACY) {
 		a.method = "GET";
 		a.get = true;
 	}
 	w->listener = upcall_start(sv, sv->root, &a, on_listen_end, sv, &e);
+	buf_fini(&params);
 }
 
 const struct server_type server_http = { .name = "http",

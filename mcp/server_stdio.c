@@ -15,6 +15,7 @@
 #include "base/proc.h"
 #include "mcp/hub.h"
 #include "mcp/server.h"
+#include "mcp/updates.h"
 
 /* Larger than any result we pass on: a result past the cap fails its call, not the child. */
 #define LINE_BYTES_MAX  ((size_t)64 << 20)
@@ -171,6 +172,8 @@ stdio_forget(struct upcall *u)
 {
 	struct buf b;
 
+	if (u->sv->listener == u)
+		u->sv->listener = NULL;
 	if (!u->sent || u->reply != NULL || u->notification || u->sv->wire == NULL)
 		return;
 	buf_init(&b, 512);
@@ -195,17 +198,34 @@ stdio_free(struct server *sv)
 }
 
 static void
+on_listen_end(void *ctx, const struct reply *r, const struct err *e)
+{
+	(void)r;
+	(void)e;
+	((struct server *)ctx)->listener = NULL;
+}
+
+static void
 stdio_listen(struct server *sv)
 {
-	struct server_ask a = { .method = "subscriptions/listen",
-		.params = STR("\"notifications\":{\"toolsListChanged\":true,\"promptsListChanged\":"
-			      "true,\"resourcesListChanged\":true}"),
-		.reply_bytes_max = 1 << 20 };
+	struct server_ask a = { .method = "subscriptions/listen", .reply_bytes_max = 1 << 20 };
+	struct upcall *old = sv->listener;
+	struct buf params;
 	struct err e;
 
-	if (sv->era == ERA_MODERN && upcall_start(sv, sv->root, &a, NULL, NULL, &e) == NULL)
+	if (sv->era != ERA_MODERN)
+		return;
+	sv->listener = NULL;
+	if (old != NULL)
+		job_cancel(&old->job);
+	buf_init(&params, 1 << 20);
+	updates_put_listen(&params, sv);
+	a.params = buf_ok(&params) ? buf_str(&params) : STR("");
+	sv->listener = upcall_start(sv, sv->root, &a, on_listen_end, sv, &e);
+	if (sv->listener == NULL)
 		log_debug(
 		    NULL, "no subscription", F_STR("server", sv->name), F_TEXT("why", e.text));
+	buf_fini(&params);
 }
 
 const struct server_type server_stdio = { .name = "stdio",

@@ -92,6 +92,7 @@ session_make(struct hub *h, struct key *k, struct str id, const char *version, u
 	link_init(&s->link);
 	link_init(&s->answers);
 	link_init(&s->questions);
+	updates_init(&s->updates, h);
 	s->watch.fn = on_key;
 	s->watch.ctx = s;
 	key_watch_add(k, &s->watch);
@@ -187,6 +188,7 @@ session_end(struct session *s)
 	timer_stop(&s->idle);
 	key_watch_drop(&s->watch);
 	link_drop(&s->link);
+	updates_fini(&s->updates);
 	(void)map_del(&h->sessions, str_of(s->id));
 	h->sessions_n--;
 	free(s->id);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "mcp/serve.h"
 #include "mcp/view.h"
 
@@ -29,6 +30,7 @@ struct stream {
 	struct session *session; /* legacy */
 	struct link link;
 	struct timer keepalive;
+	struct updates updates; /* modern; of a session they are its own */
 	struct key_watch watch; /* modern; a session watches for its own */
 	char id[RPC_ID_BYTES_MAX + 1];
 	uint64_t print[VIEW_LISTS];
@@ -42,6 +44,7 @@ stream_stop(struct job *j)
 	struct stream *st = CONTAINER(j, struct stream, job);
 
 	timer_stop(&st->keepalive);
+	updates_fini(&st->updates);
 	if (st->modern)
 		key_watch_drop(&st->watch);
 	if (st->session != NULL)
@@ -142,13 +145,49 @@ on_key(void *ctx, struct key *k)
 		hub_changed(st->hub);
 }
 
+/* Of the resources asked for, those that the key may read. */
+static void
+honoured_put(struct buf *b, const struct stream *st, const char *comma)
+{
+	size_t it = 0;
+	struct str uri;
+	void *use;
+
+	if (st->updates.uris.n == 0)
+		return;
+	buf_printf(b, "%s\"resourceSubscriptions\":[", comma);
+	for (comma = ""; map_next(&st->updates.uris, &it, &uri, &use); comma = ",") {
+		buf_puts(b, comma);
+		buf_json_str(b, uri);
+	}
+	buf_putc(b, ']');
+}
+
+static void
+uris_take(struct stream *st, struct str uris)
+{
+	struct str key, raw, uri;
+	struct json_iter it;
+	struct arena a;
+	struct err e;
+
+	if (json_kind(uris) != JSON_ARRAY || !json_open(uris, &it))
+		return;
+	arena_init(&a, 1 << 20);
+	while (json_next(&it, &key, &raw))
+		if (raw.n <= 16384 && json_string(raw, &a, &uri) &&
+		    !updates_add(&st->updates, st->key, uri, &e))
+			log_debug(NULL, "not subscribed", F_TEXT("why", e.text));
+	arena_free(&a);
+}
+
 static void
 ack_push(struct stream *st)
 {
 	const char *comma = "";
 	struct buf b;
 
-	buf_init(&b, 4096);
+	buf_init(&b, 1 << 20);
 	buf_puts(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\","
 		     "\"params\":{\"notifications\":{");
 	for (size_t i = 0; i < COUNT(notices); i++)
@@ -156,6 +195,7 @@ ack_push(struct stream *st)
 			buf_printf(&b, "%s\"%s\":true", comma, notices[i].flag);
 			comma = ",";
 		}
+	honoured_put(&b, st, comma);
 	buf_puts(&b, "},");
 	meta_put(&b, st);
 	buf_puts(&b, "}}");
@@ -164,7 +204,7 @@ ack_push(struct stream *st)
 }
 
 void
-stream_open(struct visit *v, struct str id, struct session *s, unsigned wanted)
+stream_open(struct visit *v, struct str id, struct session *s, unsigned wanted, struct str uris)
 {
 	struct stream *st;
 
@@ -182,6 +222,7 @@ stream_open(struct visit *v, struct str id, struct session *s, unsigned wanted)
 	st->session = s;
 	st->modern = s == NULL;
 	st->wanted = wanted;
+	updates_init(&st->updates, v->hub);
 	(void)str_copy(st->id, sizeof(st->id), id);
 	job_init(&st->job, &stream_type, v->root, NULL, NULL);
 	link_push(&v->hub->streams, &st->link);
@@ -197,6 +238,7 @@ stream_open(struct visit *v, struct str id, struct session *s, unsigned wanted)
 	st->sink->drained = on_drained;
 	st->sink->drained_ctx = st;
 	timer_set(v->hub->loop, &st->keepalive, SERVE_KEEPALIVE_MS, on_keepalive, st);
+	uris_take(st, uris);
 	stream_head(st->sink);
 	if (!job_running(&st->job))
 		return;
@@ -256,4 +298,30 @@ streams_notify(struct hub *h)
 {
 	if (!link_empty(&h->streams) && !timer_armed(&h->notify))
 		timer_set(h->loop, &h->notify, NOTIFY_MS, compare_all, h);
+}
+
+void
+streams_updated(struct hub *h, struct str listed_uri)
+{
+	struct buf b;
+
+	buf_init(&b, 65536);
+	LIST_EACH(it, &h->streams) {
+		struct stream *st = CONTAINER(it, struct stream, link);
+
+		if (st->choked ||
+		    !updates_has(
+			st->session != NULL ? &st->session->updates : &st->updates, listed_uri))
+			continue;
+		buf_reset(&b);
+		buf_puts(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\","
+			     "\"params\":{\"uri\":");
+		buf_json_str(&b, listed_uri);
+		if (st->modern)
+			buf_putc(&b, ',');
+		meta_put(&b, st);
+		buf_puts(&b, "}}");
+		message_push(st, &b);
+	}
+	buf_fini(&b);
 }

@@ -79,10 +79,11 @@ block_copy(struct copy *c, struct str block)
 
 	if (json_kind(block) != JSON_OBJECT || !json_get(block, STR("type"), &type))
 		return;
-	if (json_string_is(type, STR("resource_link")) && json_get(block, STR("uri"), &v))
-		uri_copy(c, v);
-	else if (json_string_is(type, STR("resource")) && json_get(block, STR("resource"), &v) &&
-		 json_kind(v) == JSON_OBJECT && json_get(v, STR("uri"), &v))
+	if (json_string_is(type, STR("resource")))
+		if (!json_get(block, STR("resource"), &block) || json_kind(block) != JSON_OBJECT)
+			return;
+	if ((json_string_is(type, STR("resource")) || json_string_is(type, STR("resource_link"))) &&
+	    json_get(block, STR("uri"), &v))
 		uri_copy(c, v);
 }
 

@@ -65,7 +65,7 @@ callers budget_settle policies/budget.c policies/gate.c
 callers gate_enter policies/gate.c gateway/proxy.c mcp/call.c
 callers gate_leave policies/gate.c gateway/proxy.c mcp/call.c
 callers http_start base/http.c gateway/proxy.c mcp/server_http.c gateway/cli_url.c
-callers upcall_start mcp/upcall.c mcp/call.c mcp/server.c mcp/server_http.c mcp/server_stdio.c
+callers upcall_start mcp/upcall.c mcp/call_up.c mcp/server.c mcp/server_http.c mcp/server_stdio.c
 callers hub_call mcp/call.c mcp/answer.c codemode/run.c gateway/control.c
 callers sandbox_run sandbox/run.c codemode/run.c
 

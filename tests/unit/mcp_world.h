@@ -291,8 +291,10 @@ modern(struct world *w, struct visitor *v, struct key *k, const char *method, co
     const char *params)
 {
 	const char *h[] = { "mcp-protocol-version", "2026-07-28", "mcp-method", method,
-		"x-claude-code-session-id", "sess-9", name != NULL ? "mcp-name" : NULL, name,
-		NULL };
+		"x-claude-code-session-id", "sess-9",
+		/* as the tool of mcp_http.c wants its arguments repeated */
+		"mcp-param-big", "9007199254740993", "mcp-param-nul",
+		"=?base64?AA==?=", name != NULL ? "mcp-name" : NULL, name, NULL };
 	struct buf b;
 
 	buf_init(&b, 0);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* call_private - the inside of a call, for call.c and call_up.c. */
+#pragma once
+
+#include "mcp/bridge.h"
+#include "mcp/view.h"
+
+#define CALL_MAGIC     0x63616c6cu
+#define ARGS_BYTES_MAX ((size_t)32 << 20)
+#define META_BYTES_MAX ((size_t)64 << 10)
+
+struct call {
+	struct job job;
+	uint32_t magic;
+	struct hub *hub;
+	struct pass pass;
+	call_done_f *done;
+	void *ctx;
+	enum call_kind kind;
+	const struct call_peer *peer; /* NULL: a script */
+	struct server *server;        /* or */
+	const struct builtin *builtin;
+	struct upcall *up;  /* towards the server, while it is under way */
+	struct server *via; /* what carries it, see instance.h */
+	struct call_bridge bridge;
+	struct buf own; /* the name or URI as the server spells it */
+	size_t args_n;  /* bytes of the arguments, the last of bridge.params */
+	struct builtin_call bc;
+	struct outcome outcome;
+	bool starting, ended;
+	struct deferred later, durable;
+	struct str result, error; /* while done() runs */
+	struct buf held;          /* the result, when it must wait */
+	struct buf args, meta;
+	struct err why; /* code NONE: there is a result */
+};
+
+/* The one end of a call: its pass is left, its result or error delivered when that is durable. */
+void call_end(struct call *c, struct str result, const struct err *e);
+/* call_up.c: asks the server.  false: it cannot be asked now, *e says why. */
+bool
+call_up(struct call *c, const struct tool *t, const struct call_ask *a, struct err *e) MUST_CHECK;

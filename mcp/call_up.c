@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * call_up - the server's part of a call: what it is sent, and what it answers.
+ *
+ *   call_up() --instance_for()--> upcall --on_notice()--> the client's peer, or the bridge
+ *                                   \--on_reply()--> call_end(), or another round
+ *
+ * What goes up is the client's bytes in our own frame; what comes back is judged here, once: a
+ * result has the shape that its method demands, or the call fails and says so.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "mcp/call_private.h"
+#include "mcp/instance.h"
+#include "mcp/peer.h"
+
+#define CALL_MS           60000
+#define UPSTREAM_TEXT_MAX 2000
+
+/* ---- an upstream's answer ---- */
+
+/* A client gets it as it came (call_error()); a script, as a result that says so. */
+static void
+upstream_error(struct call *c, const struct reply *r)
+{
+	struct str raw, text = STR("");
+	struct buf line, made;
+	struct arena a;
+
+	arena_init(&a, 1 << 20);
+	if (json_get(r->error, STR("message"), &raw) && raw.n < (1 << 18))
+		(void)json_string(raw, &a, &text);
+	if (text.n > UPSTREAM_TEXT_MAX)
+		text.n = UPSTREAM_TEXT_MAX;
+	buf_init(&line, 0);
+	buf_init(&made, 0);
+	buf_printf(&line, "%s answered with error %d: " STR_FMT, c->server->s->name, r->code,
+	    STR_ARG(text));
+	arena_free(&a);
+	rpc_put_text_result(&made, buf_str(&line), true);
+	c->outcome.status = r->code;
+	c->outcome.end = END_TOOL_ERROR;
+	c->error = r->error;
+	call_end(c, buf_str(&made), NULL);
+	buf_fini(&line);
+	buf_fini(&made);
+}
+
+static const struct {
+	const char *method;
+	struct str member; /* of the result */
+	enum json_kind is;
+	unsigned can; /* a server that did not say so is not asked */
+	bool named;   /* the modern wire repeats its name in a header */
+} shapes[] = { [CALL_TOOL] = { "tools/call", STR("content"), JSON_ARRAY, SERVER_TOOLS, true },
+	[CALL_PROMPT] = { "prompts/get", STR("messages"), JSON_ARRAY, SERVER_PROMPTS, true },
+	[CALL_READ] = { "resources/read", STR("contents"), JSON_ARRAY, SERVER_RESOURCES, true },
+	[CALL_COMPLETE_PROMPT] = { "completion/complete", STR("completion"), JSON_OBJECT,
+	    SERVER_COMPLETES, false },
+	[CALL_COMPLETE_RESOURCE] = {
+	    "completion/complete", STR("completion"), JSON_OBJECT, SERVER_COMPLETES, false } };
+
+/* What cannot be handed on, or NULL. */
+static const char *
+result_wrong(struct call *c, struct str result)
+{
+	struct str type, content;
+
+	if (json_kind(result) != JSON_OBJECT)
+		return "its result is not an object";
+	if (result.n > c->hub->result_bytes_max)
+		return "its result is too large";
+	if (json_get(result, STR("resultType"), &type) && !json_string_is(type, STR("complete")))
+		return "its result is of an unknown type";
+	if (!json_get(result, shapes[c->kind].member, &content))
+		return c->kind == CALL_TOOL ? NULL /* the SDKs take its absence for none */
+					    : "its result lacks what was asked for";
+	return json_kind(content) == shapes[c->kind].is ? NULL
+							: "its content is not of the right kind";
+}
+
+static void
+call_failed(struct call *c, const char *what)
+{
+	struct err why;
+
+	c->server->errors++;
+	(void)err_set(&why, ERR_UPSTREAM, "server %s: %s", c->server->s->name, what);
+	call_end(c, STR_NONE, &why);
+}
+
+static bool
+wants_input(struct str result)
+{
+	struct str type;
+
+	return json_kind(result) == JSON_OBJECT && json_get(result, STR("resultType"), &type) &&
+	       json_string_is(type, STR("input_required"));
+}
+
+/* A modern client gets the question as its result; another one is asked on its stream. */
+static void
+input_take(struct call *c, struct str result)
+{
+	struct err e;
+	bool ok;
+
+	if (c->peer != NULL && c->peer->modern) {
+		c->outcome.detail = STR("input_required");
+		call_end(c, result, NULL);
+		return;
+	}
+	(void)err_set(&e, ERR_UPSTREAM, "it asks for input, and nobody can be asked");
+	ok = c->peer != NULL && c->via->era == ERA_MODERN &&
+	     bridge_round(c, &c->bridge, c->peer, result, &e);
+	if (!ok && !c->ended)
+		call_failed(c, e.text);
+}
+
+static void
+on_reply(void *ctx, const struct reply *r, const struct err *e)
+{
+	struct call *c = ctx;
+	struct buf wrapped;
+	const char *wrong;
+	char text[64];
+
+	c->up = NULL;
+	c->outcome.status = r->status;
+	if (e != NULL) {
+		c->server->errors++;
+		call_end(c, STR_NONE, e);
+		return;
+	}
+	if (r->error.p != NULL) {
+		upstream_error(c, r);
+		return;
+	}
+	if (r->result.p != NULL && wants_input(r->result)) {
+		input_take(c, r->result);
+		return;
+	}
+	wrong = r->result.p == NULL ? "it sent no result" : result_wrong(c, r->result);
+	if (r->result.p == NULL && r->status >= 400) {
+		(void)snprintf(text, sizeof(text), "it answered HTTP %d", r->status);
+		wrong = text;
+	}
+	if (wrong != NULL) {
+		call_failed(c, wrong);
+		return;
+	}
+	buf_init(&wrapped, c->hub->result_bytes_max * 2);
+	call_end(c, hub_wrap_result(c->hub, c->server, r->result, &wrapped), NULL);
+	buf_fini(&wrapped);
+}
+
+/* What the server says before it answers, on this call's own stream. */
+static void
+on_notice(void *ctx, const struct rpc *m)
+{
+	struct call *c = ctx;
+	struct str level;
+
+	if (c->ended || !job_running(&c->job))
+		return;
+	if (m->kind == RPC_IS_REQUEST) {
+		bridge_request(c, &c->bridge, c->up, c->peer, m);
+		return;
+	}
+	if (c->peer == NULL)
+		return;
+	if (rpc_is(m, "notifications/progress") ? c->peer->progress
+						: json_get(m->params, STR("level"), &level) &&
+						      peer_log_level(level) >= c->peer->log_level)
+		c->peer->tell(c->peer->ctx, m);
+}
+
+/* ---- the start ---- */
+
+/* Vendor members of the client's _meta pass; the protocol's own and ours do not. */
+static void
+meta_members(struct buf *out, struct str meta)
+{
+	struct json_iter it;
+	struct str key, v;
+
+	if (meta.n == 0 || !json_open(meta, &it))
+		return;
+	while (json_next(&it, &key, &v)) {
+		if (str_has(key, '\\') || str_starts(key, STR("\"io.modelcontextprotocol/")) ||
+		    str_starts(key, STR("\"tollgate/")) || str_eq(key, STR("\"progressToken\"")))
+			continue;
+		if (out->n > 0)
+			buf_putc(out, ',');
+		buf_put(out, key);
+		buf_putc(out, ':');
+		buf_put(out, v);
+	}
+}
+
+/* The members of params, as the server spells its own things. */
+static void
+params_put(struct buf *b, const struct call *c, const struct call_ask *a)
+{
+	struct str args = a->args.n == 0 ? STR("{}") : a->args;
+
+	switch (c->kind) {
+	case CALL_TOOL:
+	case CALL_PROMPT:
+		buf_puts(b, "\"name\":");
+		buf_json_str(b, buf_str(&c->own));
+		if (c->kind == CALL_PROMPT && a->args.n == 0)
+			return;
+		buf_puts(b, ",\"arguments\":");
+		buf_put(b, args);
+		return;
+	case CALL_READ:
+		buf_puts(b, "\"uri\":");
+		buf_json_str(b, buf_str(&c->own));
+		return;
+	case CALL_COMPLETE_PROMPT:
+	case CALL_COMPLETE_RESOURCE:
+		buf_puts(b, c->kind == CALL_COMPLETE_PROMPT
+				? "\"ref\":{\"type\":\"ref/prompt\",\"name\":"
+				: "\"ref\":{\"type\":\"ref/resource\",\"uri\":");
+		buf_json_str(b, buf_str(&c->own));
+		buf_puts(b, "},\"argument\":");
+		buf_put(b, args);
+		if (a->context.n > 0) {
+			buf_puts(b, ",\"context\":");
+			buf_put(b, a->context);
+		}
+		return;
+	}
+	UNREACHABLE();
+}
+
+static bool
+server_usable(const struct call *c, struct err *e)
+{
+	const struct server *sv = c->server;
+
+	if (sv->state == SERVER_READY && (sv->can & shapes[c->kind].can) == 0)
+		return err_set(
+		    e, ERR_METHOD, "server %s has no %s", sv->s->name, shapes[c->kind].method);
+	if (sv->state == SERVER_READY)
+		return true;
+	if (sv->state == SERVER_DISABLED)
+		return err_set(e, ERR_UNCONFIGURED, "server %s cannot be used: %.300s", sv->s->name,
+		    sv->s->disabled);
+	/* It has listed before and is getting a new session: the call waits there. */
+	if (sv->again || (sv->state == SERVER_LISTING && sv->tools != NULL))
+		return true;
+	return err_set(e, ERR_UPSTREAM, "server %s is %s%s%.250s; try again in a moment",
+	    sv->s->name, server_state_word(sv), sv->failure[0] != '\0' ? ": " : "", sv->failure);
+}
+
+bool
+call_up(struct call *c, const struct tool *t, const struct call_ask *a, struct err *e)
+{
+	struct server_ask ask = { .method = shapes[c->kind].method,
+		.schema = t != NULL ? t->input_schema : STR(""),
+		.args = a->args,
+		.deadline_ms = c->server->s->call_ms > 0 ? c->server->s->call_ms : CALL_MS,
+		.reply_bytes_max = c->hub->result_bytes_max,
+		.notice = on_notice,
+		.log_level = PEER_LOG_NONE };
+	struct buf *params = &c->bridge.params, *meta = &c->bridge.meta;
+	bool ok;
+
+	if (!server_usable(c, e))
+		return false;
+	c->via = instance_for(c->server, a->key, c->peer, e);
+	if (c->via == NULL)
+		return false;
+	c->args_n = a->args.n == 0 ? 2 : a->args.n;
+	ask.name = shapes[c->kind].named ? buf_str(&c->own) : STR("");
+	if (c->peer != NULL) {
+		ask.progress = c->peer->progress;
+		ask.log_level = c->peer->log_level;
+		ask.caps = c->peer->caps;
+	}
+	params_put(params, c, a);
+	if (a->input_responses.n > 0) {
+		buf_puts(params, ",\"inputResponses\":");
+		buf_put(params, a->input_responses);
+	}
+	if (a->request_state.n > 0) {
+		buf_puts(params, ",\"requestState\":");
+		buf_put(params, a->request_state);
+	}
+	meta_members(meta, a->meta);
+	ok = buf_ok(params) && buf_ok(meta);
+	ask.params = buf_str(params);
+	ask.meta = buf_str(meta);
+	if (!ok)
+		(void)err_set(e, ERR_TOO_LARGE, "the arguments or _meta are too large");
+	c->up = ok ? upcall_start(c->via, &c->job, &ask, on_reply, c, e) : NULL;
+	if (c->peer == NULL || c->peer->modern || c->via->era != ERA_MODERN) {
+		buf_fini(params); /* no further round will need them */
+		buf_fini(meta);
+	}
+	if (c->up != NULL)
+		c->server->calls++;
+	return c->up != NULL;
+}
+
+struct call_bridge *
+call_bridge_of(struct call *c)
+{
+	return &c->bridge;
+}
+
+void
+call_rest(struct call *c, bool rest)
+{
+	if (c->up != NULL)
+		upcall_rest(c->up, rest);
+}
+
+/* The same request, with what the client has answered. */
+void
+call_again(struct call *c)
+{
+	struct server_ask ask = { .method = shapes[c->kind].method,
+		.deadline_ms = c->server->s->call_ms > 0 ? c->server->s->call_ms : CALL_MS,
+		.reply_bytes_max = c->hub->result_bytes_max,
+		.notice = on_notice,
+		.progress = c->peer->progress,
+		.log_level = c->peer->log_level,
+		.caps = c->peer->caps };
+	const struct tool *t = c->kind == CALL_TOOL ? hub_find_tool(c->hub, c->pass.name) : NULL;
+	struct buf params;
+	struct err e;
+
+	if (c->ended || !job_running(&c->job))
+		return;
+	buf_init(&params, ARGS_BYTES_MAX + META_BYTES_MAX);
+	buf_put(&params, buf_str(&c->bridge.params));
+	bridge_put_answers(&c->bridge, &params);
+	ask.params = buf_str(&params);
+	ask.meta = buf_str(&c->bridge.meta);
+	ask.name = shapes[c->kind].named ? buf_str(&c->own) : STR("");
+	if (t != NULL) {
+		ask.schema = t->input_schema;
+		ask.args =
+		    (struct str){ c->bridge.params.p + c->bridge.params.n - c->args_n, c->args_n };
+	}
+	c->up = buf_ok(&params) ? upcall_start(c->via, &c->job, &ask, on_reply, c, &e) : NULL;
+	if (c->up == NULL)
+		call_failed(c, "the next round could not be sent");
+	buf_fini(&params);
+}

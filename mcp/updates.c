@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * updates - resources/subscribe and the resourceSubscriptions of subscriptions/listen.
+ *
+ * A notification says only that a URI has changed, never what it holds, so one subscription per
+ * server and URI serves all who asked, over the server's own connection: counted here, made by the
+ * first, ended with the last, and told again after a reconnect.  A legacy server gets
+ * resources/subscribe, a modern one a new listen stream with the whole list.
+ */
+#include "mcp/updates.h"
+
+#include <stdlib.h>
+
+#include "mcp/serve.h"
+#include "mcp/view.h"
+
+#define SUBSCRIPTIONS_ALL_MAX 20000
+#define TELL_MS               10000
+
+struct subscription {
+	size_t users;
+	struct server *sv;
+	char *key, *uri; /* "server\nuri" in hub->subscribed; the server's own URI */
+};
+
+void
+updates_init(struct updates *u, struct hub *h)
+{
+	u->hub = h;
+	map_init(&u->uris);
+}
+
+static void
+legacy_tell(struct server *sv, const char *method, const char *uri)
+{
+	struct buf params;
+
+	buf_init(&params, 65536);
+	buf_puts(&params, "\"uri\":");
+	buf_json_str(&params, str_of(uri));
+	if (buf_ok(&params))
+		(void)server_ask_own(sv, method, buf_str(&params), TELL_MS, NULL);
+	buf_fini(&params);
+}
+
+static void
+changed(struct subscription *s, bool wanted)
+{
+	struct server *sv = s->sv;
+
+	if (sv->state != SERVER_READY || (sv->can & SERVER_SUBSCRIBES) == 0)
+		return;
+	if (sv->era == ERA_MODERN)
+		sv->type->listen(sv);
+	else
+		legacy_tell(sv, wanted ? "resources/subscribe" : "resources/unsubscribe", s->uri);
+}
+
+static void
+subscription_drop(struct hub *h, struct subscription *s)
+{
+	if (--s->users > 0)
+		return;
+	(void)map_del(&h->subscribed, str_of(s->key));
+	changed(s, false);
+	free(s->key);
+	free(s->uri);
+	free(s);
+}
+
+void
+updates_fini(struct updates *u)
+{
+	size_t it = 0;
+	struct str key;
+	void *s;
+
+	while (map_next(&u->uris, &it, &key, &s)) {
+		updates_drop(u, key);
+		it = 0; /* it has left the map */
+	}
+	map_fini(&u->uris);
+}
+
+/* The map borrows its keys: each user's is the one that it was added with, kept in `name`. */
+struct use {
+	struct subscription *s;
+	char *name;
+};
+
+static struct subscription *
+subscription_get(struct hub *h, struct server *sv, struct str uri)
+{
+	struct subscription *s;
+	struct buf key;
+
+	buf_init(&key, 65536);
+	buf_printf(&key, STR_FMT "\n" STR_FMT, STR_ARG(sv->name), STR_ARG(uri));
+	s = map_get(&h->subscribed, buf_str(&key));
+	if (s == NULL) {
+		s = mem_zalloc(sizeof(*s));
+		s->sv = sv;
+		s->key = str_dup(buf_str(&key));
+		s->uri = str_dup(uri);
+		map_set(&h->subscribed, str_of(s->key), s);
+	}
+	buf_fini(&key);
+	if (s->users++ == 0)
+		changed(s, true);
+	return s;
+}
+
+static bool
+may_read(struct hub *h, struct key *k, const struct server *sv, struct str uri)
+{
+	struct buf name;
+	bool ok;
+
+	buf_init(&name, 65536);
+	buf_printf(&name, STR_FMT "/" STR_FMT, STR_ARG(sv->name), STR_ARG(uri));
+	ok = buf_ok(&name) && rules_may_list(h->core, k, ASK_RESOURCE, buf_str(&name));
+	buf_fini(&name);
+	return ok;
+}
+
+bool
+updates_add(struct updates *u, struct key *k, struct str listed, struct err *e)
+{
+	struct hub *h = u->hub;
+	struct server *sv;
+	struct use *use;
+	struct buf own;
+	bool ok;
+
+	if (map_get(&u->uris, listed) != NULL)
+		return true;
+	if (u->uris.n >= UPDATES_URIS_MAX || h->subscribed.n >= SUBSCRIPTIONS_ALL_MAX)
+		return err_set(e, ERR_OVERLOAD, "too many resources are subscribed to");
+	buf_init(&own, 65536);
+	sv = hub_find_resource(h, listed, &own);
+	ok = sv != NULL && may_read(h, k, sv, buf_str(&own));
+	if (ok) {
+		use = mem_zalloc(sizeof(*use));
+		use->name = str_dup(listed);
+		use->s = subscription_get(h, sv, buf_str(&own));
+		map_set(&u->uris, str_of(use->name), use);
+	}
+	buf_fini(&own);
+	return ok ? true
+		  : err_set(e, ERR_NOT_FOUND, "Unknown resource: " STR_FMT,
+			(int)(listed.n > 200 ? 200 : listed.n), listed.p);
+}
+
+void
+updates_drop(struct updates *u, struct str listed)
+{
+	struct use *use = map_del(&u->uris, listed);
+
+	if (use == NULL)
+		return;
+	subscription_drop(u->hub, use->s);
+	free(use->name);
+	free(use);
+}
+
+bool
+updates_has(const struct updates *u, struct str listed)
+{
+	return map_get(&u->uris, listed) != NULL;
+}
+
+void
+updates_tell(struct server *sv)
+{
+	size_t it = 0;
+	struct str key;
+	void *s;
+
+	if (sv->era == ERA_MODERN || (sv->can & SERVER_SUBSCRIBES) == 0)
+		return; /* a modern one is told by listen */
+	while (map_next(&sv->hub->subscribed, &it, &key, &s))
+		if (((struct subscription *)s)->sv == sv)
+			legacy_tell(sv, "resources/subscribe", ((struct subscription *)s)->uri);
+}
+
+void
+updates_put_listen(struct buf *out, const struct server *sv)
+{
+	const char *comma = "";
+	size_t it = 0;
+	struct str key;
+	void *s;
+
+	buf_puts(out, "\"notifications\":{\"toolsListChanged\":true,\"promptsListChanged\":true,"
+		      "\"resourcesListChanged\":true,\"resourceSubscriptions\":[");
+	while (map_next(&sv->hub->subscribed, &it, &key, &s)) {
+		if (((struct subscription *)s)->sv != sv)
+			continue;
+		buf_puts(out, comma);
+		comma = ",";
+		buf_json_str(out, str_of(((struct subscription *)s)->uri));
+	}
+	buf_puts(out, "]}");
+}
+
+void
+updates_arrived(struct server *sv, const struct rpc *m)
+{
+	struct str raw, uri;
+	struct arena a;
+	struct buf listed;
+
+	if (!json_get(m->params, STR("uri"), &raw) || raw.n > 16384)
+		return;
+	arena_init(&a, 65536);
+	buf_init(&listed, 65536);
+	if (json_string(raw, &a, &uri)) {
+		hub_put_uri(sv->hub, &listed, sv, uri);
+		if (buf_ok(&listed))
+			streams_updated(sv->hub, buf_str(&listed));
+	}
+	buf_fini(&listed);
+	arena_free(&a);
+}
+
+void
+updates_free(struct hub *h)
+{
+	ASSERT(h->subscribed.n == 0);
+	map_fini(&h->subscribed);
+}
