@@ -89,7 +89,7 @@ page_serve(struct visit *v, const struct rpc *m, const struct list *l, size_t fi
 	for (at = first; at < n && at - first < PAGE_ROWS_MAX && b.n < PAGE_BYTES_MAX; at++) {
 		if (at > first)
 			buf_putc(&b, ',');
-		view_put(&b, view, l->list, at);
+		view_put(&b, v->hub, v->r->key, l->list, at);
 	}
 	if (at >= n && l->list == VIEW_TOOLS)
 		builtins_put(v, &b, at > first);

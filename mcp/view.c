@@ -415,12 +415,19 @@ view_count(const struct view *v, enum view_list list)
 }
 
 void
-view_put(struct buf *out, const struct view *v, enum view_list list, size_t i)
+view_put(struct buf *out, struct hub *h, struct key *k, enum view_list list, size_t i)
 {
-	if (list == VIEW_TOOLS)
-		tool_put(out, v->tools[i]);
-	else
+	const struct view *v = hub_view(h, k);
+	struct buf definition;
+
+	if (list != VIEW_TOOLS) {
 		offer_put(out, (enum offer_kind)list, v->offers[list][i]);
+		return;
+	}
+	buf_init(&definition, 0);
+	tool_put(&definition, v->tools[i]);
+	rules_project(h->core, k, v->tools[i]->policy_name, buf_str(&definition), out);
+	buf_fini(&definition);
 }
 
 bool

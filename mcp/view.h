@@ -17,7 +17,8 @@ struct view {
 /* Memoised by the hub's generation; valid until the next turn. */
 const struct view *hub_view(struct hub *h, struct key *k);
 size_t view_count(const struct view *v, enum view_list list);
-void view_put(struct buf *out, const struct view *v, enum view_list list, size_t i);
+/* Row i as this key sees it: a tool with what its policies say of the arguments. */
+void view_put(struct buf *out, struct hub *h, struct key *k, enum view_list list, size_t i);
 bool view_has(const struct view *v, struct str server); /* anything of it */
 void hub_views_drop(struct hub *h);
 

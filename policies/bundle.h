@@ -132,8 +132,14 @@ struct policy {
 	struct str id, owner, file;
 	int line;
 	struct applies applies; /* members are ANDed; none said: everybody */
+	bool observe;           /* decides nothing; what it would decide is recorded */
+	enum explain explain;   /* how much a refused caller is told */
 	const struct rule *rules;
 	size_t rules_n;
+	const struct pattern *ceiling; /* all that whom it applies to may do at most; n = 0: none */
+	size_t ceiling_n;
+	int ceiling_line;
+	struct str ceiling_at;        /* "root/acme.yaml:9" */
 	const struct node *models_of; /* not a policy but that level's `models:`; no rules then */
 };
 
@@ -157,6 +163,29 @@ struct bundle {
 	struct map decisions;
 	struct arena decided;
 };
+
+/* ---- rules.c ---- */
+
+struct candidate { /* a rule that matches the name, and that arguments may turn */
+	const struct policy *policy;
+	const struct rule *rule;
+};
+struct decided {
+	struct verdict list; /* with hope */
+	bool open;           /* arguments decide */
+	const struct candidate *candidates;
+	size_t n;
+};
+
+/* NULL: no such name can be. */
+const struct decided *rules_decided(struct bundle *b, const struct subject *s, enum ask_kind kind,
+    struct str name, struct str requested);
+
+/* ---- project.c ---- */
+
+/* See rules_project() of policies.h. */
+void project(struct bundle *b, const struct subject *s, struct str name, struct str definition,
+    struct buf *out);
 
 struct loading { /* lives for bundle_load() */
 	struct bundle *b;

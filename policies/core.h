@@ -77,7 +77,7 @@ struct core {
 	uint64_t cur_seq;                  /* what those in `durable` wait for */
 	uint64_t durable_seq;              /* what the scribe has committed, as the loop knows */
 	uint64_t prune_seq;
-	uint64_t entered, refused, left;
+	uint64_t entered, refused, left, would_deny;
 	struct tally sums[ASK_KINDS]; /* by enum ask_kind */
 };
 

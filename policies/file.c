@@ -242,8 +242,8 @@ static void
 file_parse(struct loading *ld, struct policy_file *f, struct str text)
 {
 	static const char *const known[] = { "version", "organisation", "policy", "owner",
-		"applies_to", "mode", "rules", NULL };
-	static const char *const later[] = { "ceiling", "explain", "tags", NULL };
+		"applies_to", "mode", "explain", "ceiling", "rules", NULL };
+	static const char *const later[] = { "tags", NULL };
 	static const struct key_table keys = { "a policy file", known, later };
 	struct yaml *doc;
 	struct err e;

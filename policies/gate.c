@@ -15,7 +15,7 @@
 #include "policies/core.h"
 
 #define CLIP_BYTES   200
-#define COMMON_BYTES 16384 /* seven clipped texts, each byte escaped to six, and the key */
+#define COMMON_BYTES 16384 /* eight clipped texts, each byte escaped to six, and the key */
 #define USES_BYTES   1024
 #define MUST_BYTES   16384 /* what a refused call is told */
 #define ARENA_BYTES  32768 /* of one pass */
@@ -102,6 +102,7 @@ event_common(struct buf *b, const struct pass *p, const struct ask *a)
 	member_opt(b, MEMBER("client"), p->client);
 	member_opt(b, MEMBER("address"), p->address);
 	member_opt(b, MEMBER("rule"), p->why);
+	member_opt(b, MEMBER("would"), p->would);
 	if (a->args.n > 0) {
 		struct sha256 h;
 
@@ -255,10 +256,32 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 	p->tool_use = clip(&p->arena, a->tool_use);
 	p->client = clip(&p->arena, a->client);
 	p->address = clip(&p->arena, a->address);
-	p->why = STR("");
+	p->why = p->would = STR("");
 	key_owner(k, p->owner);
 	for (size_t i = 0; i < COUNT(p->owner); i++) /* a reload may take the names away */
 		p->owner[i] = clip(&p->arena, p->owner[i]);
+}
+
+/* What policies that only observe would have changed is kept for the audit, and counted. */
+static void
+observed(struct pass *p, const struct ask *a, bool allowed)
+{
+	struct verdict v;
+	struct buf text;
+
+	buf_init(&text, 2 * MUST_BYTES);
+	if (rules_would(p->core->bundle, &p->key->subject, a->kind, a->name, a->requested, a->args,
+		&v, &text) &&
+	    v.allowed != allowed) {
+		struct buf said;
+
+		buf_init(&said, 2 * MUST_BYTES);
+		verdict_text(&v, &said);
+		p->would = clip(&p->arena, buf_str(&said));
+		buf_fini(&said);
+		p->core->would_deny += !v.allowed;
+	}
+	buf_fini(&text);
 }
 
 static bool
@@ -273,6 +296,7 @@ permitted(struct pass *p, const struct ask *a, struct err *e)
 	    p->core->bundle, &p->key->subject, a->kind, a->name, a->requested, a->args, &v, &must);
 	p->why = clip(&p->arena, v.rule);
 	ok = v.allowed || verdict_err(&v, a->name, e);
+	observed(p, a, ok);
 	buf_fini(&must);
 	return ok;
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * may - rules asked with a key in hand: what lists show, and why.
- *
- * Rules have no conditions on arguments yet, so what may be listed is what may be called.
  */
-#include "policies/rules.h"
+#include "policies/bundle.h"
 
 static bool
 ask(struct core *c, struct key *k, enum ask_kind kind, struct str name, struct verdict *v)
@@ -23,6 +21,18 @@ rules_may_list(struct core *c, struct key *k, enum ask_kind kind, struct str nam
 	struct verdict v;
 
 	return ask(c, k, kind, name, &v) && v.allowed;
+}
+
+void
+rules_project(
+    struct core *c, struct key *k, struct str name, struct str definition, struct buf *out)
+{
+	const struct subject *s = key_subject(k);
+
+	if (s == NULL)
+		buf_put(out, definition);
+	else
+		project(core_bundle(c), s, name, definition, out);
 }
 
 void

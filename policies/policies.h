@@ -140,6 +140,13 @@ enum ask_kind { ASK_TOOL = 1, ASK_MODEL, ASK_RUN, ASK_ADMIN, ASK_PROMPT, ASK_RES
 /* List time: could this be allowed?  (name: "server/tool", a model id, "run", "server/prompt",
  * "server/uri".)  Memoised. */
 bool rules_may_list(struct core *c, struct key *k, enum ask_kind kind, struct str name);
+/*
+ * How a list shows a tool to this key: appends the tool's definition (a checked JSON object), its
+ * inputSchema narrowed and its description one line longer where calls depend on their arguments.
+ * The schema still accepts every call that the rules allow.
+ */
+void rules_project(
+    struct core *c, struct key *k, struct str name, struct str definition, struct buf *out);
 /* Why (not): one line for `tollgate tools` and /me: "allowed by solo:12", "no rule allows it",
  * "denied by root.yaml:9". */
 void rules_why(struct core *c, struct key *k, enum ask_kind kind, struct str name, struct buf *out);
@@ -222,6 +229,7 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	struct str owner[3]; /* customer, team, user as it entered; copies, as below */
 	struct str name;     /* copies, in the pass's own arena */
 	struct str session, tool_use, client, address, why;
+	struct str would;   /* what policies that observe would have said; "" = the same */
 	struct str common;  /* of its audit rows' text */
 	struct arena arena; /* small: freed by leave */
 };

@@ -11,6 +11,8 @@
 
 #include "policies/bundle.h"
 
+#define CEILING_MAX 256
+
 /* ---- rules ---- */
 
 bool
@@ -235,13 +237,58 @@ id_take(struct loading *ld, struct yaml *y, struct policy *p)
 	return true;
 }
 
-static void
-mode_check(struct loading *ld, const struct yaml *y)
+/* One of the words, by its index; 0 and reported when it is none. */
+static size_t
+word_read(struct loading *ld, const struct yaml *y, const struct str *words, size_t n)
 {
-	if (y->kind == YAML_SCALAR && str_eq(y->text, STR("observe")))
-		problem(&ld->problems, y, "'mode: observe' is not supported yet (remove it)");
-	else if (y->kind != YAML_SCALAR || !str_eq(y->text, STR("enforce")))
-		problem(&ld->problems, y, "mode is: enforce");
+	char near[HINT_BYTES];
+
+	for (size_t i = 0; y->kind == YAML_SCALAR && i < n; i++)
+		if (str_eq(words[i], y->text))
+			return i;
+	problem(&ld->problems, y, "unknown " STR_FMT " \"" STR_FMT "\"%s", STR_ARG(y->key),
+	    STR_ARG(y->text), hint(near, y->text, words, n));
+	return 0;
+}
+
+static void
+ceiling_read(struct loading *ld, const struct policy_file *f, struct policy *p, struct yaml *y)
+{
+	struct pattern *patterns;
+
+	if (y->kind != YAML_LIST || y->n == 0 || y->n > CEILING_MAX) {
+		problem(&ld->problems, y,
+		    "ceiling is a list of 1 to %d patterns, like [\"github/*\", \"model:*\"]",
+		    CEILING_MAX);
+		return;
+	}
+	patterns = arena_zalloc(&ld->b->arena, y->n * sizeof(*patterns));
+	p->ceiling_line = y->key_line;
+	p->ceiling_at = arena_printf(&ld->b->arena, STR_FMT ":%d", STR_ARG(f->path), y->key_line);
+	for (struct yaml *m = y->kids; m != NULL && loading_room(ld, m); m = m->next) {
+		struct rule one = { .deny = false };
+
+		if (rule_pattern(ld, m, &one))
+			patterns[p->ceiling_n++] = one.pattern;
+	}
+	p->ceiling = patterns;
+}
+
+/* mode:, explain:, ceiling: */
+static void
+manner_read(struct loading *ld, const struct policy_file *f, struct policy *p, struct yaml *doc)
+{
+	static const struct str modes[] = { STR("enforce"), STR("observe") };
+	static const struct str levels[] = { STR("reason"), STR("opaque"), STR("full") };
+	struct yaml *mode = yaml_get(doc, "mode"), *explain = yaml_get(doc, "explain");
+	struct yaml *ceiling = yaml_get(doc, "ceiling");
+
+	if (mode != NULL)
+		p->observe = word_read(ld, mode, modes, COUNT(modes)) == 1;
+	if (explain != NULL)
+		p->explain = (enum explain)word_read(ld, explain, levels, COUNT(levels));
+	if (ceiling != NULL)
+		ceiling_read(ld, f, p, ceiling);
 }
 
 void
@@ -249,11 +296,12 @@ policy_read(struct loading *ld, const struct policy_file *f)
 {
 	struct yaml *doc = f->doc, *id = yaml_get(doc, "policy"), *owner = yaml_get(doc, "owner");
 	struct yaml *applies = yaml_get(doc, "applies_to"), *rules = yaml_get(doc, "rules");
-	struct yaml *mode = yaml_get(doc, "mode");
+	struct yaml *ceiling = yaml_get(doc, "ceiling");
 	struct policy *p;
 
 	if (id == NULL) {
-		if (owner != NULL || applies != NULL || rules != NULL || mode != NULL)
+		if (owner != NULL || applies != NULL || rules != NULL || ceiling != NULL ||
+		    yaml_get(doc, "mode") != NULL || yaml_get(doc, "explain") != NULL)
 			problem(&ld->problems, doc, "policy: NAME is missing");
 		return;
 	}
@@ -268,13 +316,14 @@ policy_read(struct loading *ld, const struct policy_file *f)
 		policy_push(ld->b, p);
 	if (owner != NULL && text_get(&ld->problems, owner, "owner", BUNDLE_TEXT_BYTES, &p->owner))
 		p->owner = arena_str(&ld->b->arena, p->owner);
-	if (mode != NULL)
-		mode_check(ld, mode);
+	manner_read(ld, f, p, doc);
 	if (applies == NULL)
 		problem_key(
 		    &ld->problems, id, "applies_to is missing (who? e.g. { teams: [NAME] })");
 	else
 		applies_read(ld, f, &p->applies, applies);
+	if (rules == NULL && ceiling != NULL)
+		return; /* it only bounds */
 	if (rules == NULL)
 		problem_key(&ld->problems, id, "rules is missing");
 	else

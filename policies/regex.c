@@ -87,7 +87,11 @@ class_add(struct set *s, char c)
 	static const struct range digit[] = { { '0', '9' } },
 				  word[] = { { '0', '9' }, { 'A', 'Z' }, { '_', '_' },
 					  { 'a', 'z' } },
-				  space[] = { { '\t', '\r' }, { ' ', ' ' } };
+				  space[] = { { '\t', '\r' }, { ' ', ' ' }, { 0xa0, 0xa0 },
+					  { 0x1680, 0x1680 }, { 0x2000, 0x200a },
+					  { 0x2028, 0x2029 }, { 0x202f, 0x202f },
+					  { 0x205f, 0x205f }, { 0x3000, 0x3000 },
+					  { 0xfeff, 0xfeff } };
 	const struct range *from = c == 'd' ? digit : c == 'w' ? word : c == 's' ? space : NULL;
 	size_t n = c == 'd' ? COUNT(digit) : c == 'w' ? COUNT(word) : COUNT(space);
 
@@ -232,7 +236,10 @@ parse_atom(struct parse *ps)
 	if (c == '.') {
 		ps->p++;
 		s->negated = true;
-		return set_add(ps, s, '\n', '\n') && set_add(ps, s, '\r', '\r') ? n : NULL;
+		return set_add(ps, s, '\n', '\n') && set_add(ps, s, '\r', '\r') &&
+			       set_add(ps, s, 0x2028, 0x2029)
+			   ? n
+			   : NULL;
 	}
 	if (c == '[') {
 		ps->p++;

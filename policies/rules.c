@@ -6,7 +6,8 @@
  *
  * For a name asked for (a model: the name the client used and the id it stands for):
  *   1. any deny that matches, from any policy that applies           -> denied
- *   2. a `models:` on the chain that lists neither of the two names  -> denied
+ *   2. a `models:` on the chain that lists neither of the two names,
+ *      or a `ceiling:` that does not cover both                      -> denied
  *   3. an allow that matches (a model: one for each of its names)    -> allowed
  *   4. otherwise                                                     -> denied (default)
  *
@@ -85,6 +86,10 @@ subject_resolve(struct bundle *b, struct str customer, struct str team, struct s
 		if (applies_to(to, &out->chain, key_name))
 			bits[i / 8] = (uint8_t)(bits[i / 8] | 1u << (i % 8));
 	}
+	out->all = set_number(b, bits);
+	for (size_t i = 0; i < b->policies_n; i++)
+		if (b->policies[i]->observe)
+			bits[i / 8] = (uint8_t)(bits[i / 8] & ~(1u << (i % 8)));
 	out->set = set_number(b, bits);
 	free(bits);
 	return true;
@@ -121,22 +126,12 @@ struct question {
 	struct str name, requested; /* equal unless `two`: a model asked for by another name */
 	bool two;
 };
-struct candidate { /* a rule that matches the name, and that arguments may turn */
-	const struct policy *policy;
-	const struct rule *rule;
-};
-struct decided {
-	struct verdict list; /* with hope */
-	bool open;           /* arguments decide */
-	const struct candidate *candidates;
-	size_t n;
-};
-
 static void
 verdict_set(struct verdict *v, bool allowed, const struct policy *p, struct str where, int line,
     struct str reason)
 {
 	*v = (struct verdict){ .allowed = allowed,
+		.explain = p->explain,
 		.rule = where,
 		.policy = p->id,
 		.line = line,
@@ -199,6 +194,32 @@ outside_models(
 			continue;
 		verdict_set(
 		    out, false, p, p->models_of->models_at, p->line, STR("not one of its models"));
+		return true;
+	}
+	return false;
+}
+
+static bool
+covered(const struct policy *p, enum ask_kind kind, struct str name)
+{
+	for (size_t i = 0; i < p->ceiling_n; i++)
+		if (pattern_match(&p->ceiling[i], kind, name))
+			return true;
+	return false;
+}
+
+static bool
+outside_ceiling(
+    const struct bundle *b, const uint8_t *bits, const struct question *q, struct verdict *out)
+{
+	for (size_t i = 0; i < b->policies_n; i++) {
+		const struct policy *p = b->policies[i];
+
+		if (!bit(bits, i) || p->ceiling_n == 0 ||
+		    (covered(p, q->kind, q->name) && covered(p, q->kind, q->requested)))
+			continue;
+		verdict_set(
+		    out, false, p, p->ceiling_at, p->ceiling_line, STR("outside the ceiling"));
 		return true;
 	}
 	return false;
@@ -277,7 +298,8 @@ judge(const struct bundle *b, const uint8_t *bits, const struct question *q,
 	struct verdict id, asked, *out = &d->list;
 	enum tri grant;
 
-	if (denied(b, bits, q, unknown, out) || outside_models(b, bits, q, out))
+	if (denied(b, bits, q, unknown, out) || outside_models(b, bits, q, out) ||
+	    outside_ceiling(b, bits, q, out))
 		return;
 	*out = nobody;
 	grant = granted(b, bits, q, q->requested, unknown, &asked);
@@ -433,18 +455,26 @@ call_judge(const struct bundle *b, const uint8_t *bits, const struct decided *d,
 }
 
 static const struct decided *
-decided_for(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
-    struct str requested)
+decided_in(
+    struct bundle *b, uint32_t set, enum ask_kind kind, struct str name, struct str requested)
 {
 	struct question q = { .kind = kind, .name = name, .requested = name };
 
 	IS(b, BUNDLE_MAGIC);
-	ASSERT(s->bundle == b && s->set < b->sets_n);
+	ASSERT(set < b->sets_n);
 	if (kind == ASK_MODEL && requested.n > 0 && !str_eq(requested, name)) {
 		q.requested = requested;
 		q.two = true;
 	}
-	return name_sane(name) && name_sane(q.requested) ? decision(b, s->set, &q) : NULL;
+	return name_sane(name) && name_sane(q.requested) ? decision(b, set, &q) : NULL;
+}
+
+const struct decided *
+rules_decided(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
+    struct str requested)
+{
+	ASSERT(s->bundle == b);
+	return decided_in(b, s->set, kind, name, requested);
 }
 
 static void
@@ -454,15 +484,34 @@ verdict_finish(const struct bundle *b, const struct subject *s, struct verdict *
 		out->owner = s->chain.n > 0 ? s->chain.level[0]->contact : b->contact;
 }
 
+static void
+decided_list(const struct decided *d, struct verdict *out)
+{
+	*out = d != NULL ? d->list : nobody;
+	if (d == NULL)
+		out->reason = STR("the name is empty, too long or has a NUL");
+}
+
+static void
+decided_call(struct bundle *b, uint32_t set, const struct decided *d, struct str args,
+    struct verdict *out, struct buf *must)
+{
+	struct judging j;
+
+	if (d == NULL || !d->open) {
+		decided_list(d, out);
+		return;
+	}
+	judging_init(&j, args, true);
+	call_judge(b, b->set_bits[set], d, &j, out, must);
+	judging_fini(&j);
+}
+
 void
 rules_decide(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
     struct str requested, struct verdict *out)
 {
-	const struct decided *d = decided_for(b, s, kind, name, requested);
-
-	*out = d != NULL ? d->list : nobody;
-	if (d == NULL)
-		out->reason = STR("the name is empty, too long or has a NUL");
+	decided_list(rules_decided(b, s, kind, name, requested), out);
 	verdict_finish(b, s, out);
 }
 
@@ -471,17 +520,22 @@ void
 rules_decide_call(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
     struct str requested, struct str args, struct verdict *out, struct buf *must)
 {
-	const struct decided *d = decided_for(b, s, kind, name, requested);
-	struct judging j;
+	const struct decided *d = rules_decided(b, s, kind, name, requested);
 
-	if (d == NULL || !d->open) {
-		rules_decide(b, s, kind, name, requested, out);
-		return;
-	}
-	judging_init(&j, args, true);
-	call_judge(b, b->set_bits[s->set], d, &j, out, must);
-	judging_fini(&j);
+	decided_call(b, s->set, d, args, out, must);
 	verdict_finish(b, s, out);
+}
+
+bool
+/* NOLINTNEXTLINE(readability-function-size): an ask has many parts */
+rules_would(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
+    struct str requested, struct str args, struct verdict *out, struct buf *must)
+{
+	if (s->all == s->set)
+		return false;
+	decided_call(b, s->all, decided_in(b, s->all, kind, name, requested), args, out, must);
+	verdict_finish(b, s, out);
+	return true;
 }
 
 void
@@ -513,8 +567,12 @@ verdict_err(const struct verdict *v, struct str name, struct err *e)
 {
 	struct buf text;
 
+	if (v->explain == EXPLAIN_OPAQUE)
+		return err_set(e, ERR_DENIED, STR_FMT ": refused by policy", STR_ARG(name));
 	buf_init(&text, 0);
 	verdict_text(v, &text);
+	if (v->explain == EXPLAIN_FULL && v->rule.n > 0)
+		buf_printf(&text, " · rule " STR_FMT, STR_ARG(v->rule));
 	(void)err_set(e, ERR_DENIED, STR_FMT ": " STR_FMT, STR_ARG(name), STR_ARG(buf_str(&text)));
 	buf_fini(&text);
 	return false;

@@ -17,21 +17,24 @@ struct subject {
 	const struct bundle *bundle;
 	struct chain chain;
 	struct str key; /* its name; borrowed */
-	uint32_t set;   /* which policies apply */
+	uint32_t set;   /* which policies apply and are enforced */
+	uint32_t all;   /* the same with those that only observe; equal when there are none */
 };
 /* ERR_NO_OWNER as bundle_find_chain(). */
 bool subject_resolve(struct bundle *b, struct str customer, struct str team, struct str user,
     struct str key_name, struct subject *out, struct err *e) MUST_CHECK;
 
+enum explain { EXPLAIN_REASON, EXPLAIN_OPAQUE, EXPLAIN_FULL };
 struct verdict {
 	bool allowed;
-	struct str rule;   /* "root/solo.yaml:12"; "" when no rule allows it (default deny) */
-	struct str policy; /* "solo"; "" as above */
-	int line;          /* "solo:12" is how people see it */
-	struct str reason; /* of the deny; or "" */
-	struct str owner;  /* nearest owner or contact; or "" */
-	struct str when;   /* of a list: "when path is under /repo"; "" without conditions */
-	struct str must;   /* of a refused call: "path must be under /repo"; or "" */
+	enum explain explain; /* of the policy that refuses */
+	struct str rule;      /* "root/solo.yaml:12"; "" when no rule allows it (default deny) */
+	struct str policy;    /* "solo"; "" as above */
+	int line;             /* "solo:12" is how people see it */
+	struct str reason;    /* of the deny; or "" */
+	struct str owner;     /* nearest owner or contact; or "" */
+	struct str when;      /* of a list: "when path is under /repo"; "" without conditions */
+	struct str must;      /* of a refused call: "path must be under /repo"; or "" */
 };
 /*
  * Decides one ask without its arguments, as a list does: what some call may be allowed to do is
@@ -45,6 +48,9 @@ void rules_decide(struct bundle *b, const struct subject *s, enum ask_kind kind,
  * judged is not allowed.  *must (the caller's) holds the text of out->must. */
 void rules_decide_call(struct bundle *b, const struct subject *s, enum ask_kind kind,
     struct str name, struct str requested, struct str args, struct verdict *out, struct buf *must);
+/* What the call would be answered if policies that observe were enforced; false: the same rules. */
+bool rules_would(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
+    struct str requested, struct str args, struct verdict *out, struct buf *must);
 /* Appends one line without a newline: "allowed by solo:12 when path is under /repo", "no rule
  * allows it", "path must be under /repo · policy solo:12", "denied by solo:14: Deletes go through
  * #sre (ask #platform)". */

@@ -301,6 +301,10 @@ core_metrics(struct core *c, struct buf *out)
 	    (unsigned long long)c->entered, (unsigned long long)c->refused,
 	    (unsigned long long)(c->entered - c->left), scribe_backlog_bytes(c->scribe),
 	    core_ready(c, &e));
+	buf_printf(out,
+	    "# TYPE tollgate_policy_would_deny_total counter\n"
+	    "tollgate_policy_would_deny_total %llu\n",
+	    (unsigned long long)c->would_deny);
 	buf_puts(out, "# TYPE tollgate_ends_total counter\n");
 	for (enum ask_kind k = ASK_TOOL; k < ASK_KINDS; k++)
 		if (k != ASK_ADMIN)

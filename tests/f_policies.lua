@@ -137,6 +137,10 @@ expect(gw:mcp(ben):call("fs__read_file", { path = "/repo/secret/k" }).content[1]
 	:has("denied by files:9: Secrets are for developers")
 expect(gw:mcp(ana):call("fs__write_file", { path = "/repo/a" }).error.code):is(-32602)
 expect(#srv.calls):is(2)
+local definition = gw:mcp(ana):definitions()[1]
+expect(definition.description):has("Policy: path must be under /repo")
+expect(definition.inputSchema.properties.path.pattern):is("^(?:/repo)(?:/|$)")
+expect(gw:mcp(ben):definitions()[1].description):has("refused when path is under /repo/secret")
 expect(gw:ok { "tools", "--key", "ana" }.out):has("allowed by files:7 when path is under /repo")
 local rows = gw:audit()
 expect(rows[#rows].verdict):is("not_permitted")
@@ -157,3 +161,25 @@ expect(r.content[1].text):has("false")
 expect(r.content[1].text):has("path must be under /repo")
 expect(direct):has("path must be under /repo")
 expect(#srv.calls):is(1)
+
+test "a policy that observes lets pass, and the audit says what it would have done"
+local srv = mcp_server "github" { tools = { "get_issue" } }
+local gw = gateway { servers = { github = srv }, policies = files { ["root/soon.yaml"] = [[
+version: 1
+policy: soon
+applies_to: "*"
+mode: observe
+rules:
+  - deny: github/get_*
+    when: { repo: { in: [secret] } }
+    reason: "From Monday on"
+]] } }
+local ana = user(gw, "ana")
+gw:wait_tools(ana, 1)
+expect(gw:mcp(ana):call("github__get_issue", { repo = "secret" }).isError):is(nil)
+expect(gw:mcp(ana):call("github__get_issue", { repo = "open" }).isError):is(nil)
+local would = {}
+for _, row in ipairs(gw:audit()) do would[#would + 1] = row.would end
+expect(#would):is(1)
+expect(would[1]):has("denied by soon:6: From Monday on")
+expect(gw:client():get("/metrics").body):has("tollgate_policy_would_deny_total 1")

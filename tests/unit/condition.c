@@ -519,6 +519,94 @@ test_properties(void)
 	}
 }
 
+/* ---- ceiling, mode, explain ---- */
+
+static struct bundle *
+load_two(const char *head, const char *second)
+{
+	char *dir = folder_new();
+	const struct bundle_source src = { .dir = dir };
+	struct bundle *b;
+	struct err e;
+
+	folder_put(dir, "root/o.yaml", ORG);
+	folder_put(dir, "root/p.yaml", head);
+	folder_put(dir, "root/q.yaml", second);
+	b = bundle_load(&src, NULL, &e);
+	if (b == NULL)
+		(void)fprintf(stderr, "%s\n", e.text);
+	ASSERT(b != NULL);
+	folder_drop(&dir);
+	return b;
+}
+
+#define GRANT                                                                                      \
+	"version: 1\npolicy: g\napplies_to: \"*\"\nrules:\n  - allow: a/*\n    when: { x: { max: " \
+	"3 } }\n  - allow: \"model:{m,n}\"\n"
+
+static bool
+model(struct bundle *b, const char *user, const char *id, const char *asked)
+{
+	struct subject s;
+	struct verdict v;
+
+	subject_of(b, user, &s);
+	rules_decide(b, &s, ASK_MODEL, str_of(id), str_of(asked), &v);
+	return v.allowed;
+}
+
+static void
+test_manner(void)
+{
+	struct bundle *b;
+	struct subject s;
+	struct verdict v;
+	struct buf must;
+	struct err e;
+
+	TEST("a ceiling bounds whom it applies to, in both names of a model");
+	b = load_two(GRANT, "version: 1\npolicy: c\napplies_to: { users: [ben] }\n"
+			    "ceiling: [\"b/*\", \"model:m\"]\n");
+	CHECK(listed(b, "ana") && !listed(b, "ben"));
+	told(b, "ben", "{\"x\":1}", "denied by c:4: outside the ceiling");
+	CHECK(model(b, "ben", "m", "") && !model(b, "ben", "n", "") && !model(b, "ben", "n", "m") &&
+	      model(b, "ana", "n", "m"));
+	bundle_unref(&b);
+
+	TEST("what observes decides nothing, and is asked apart");
+	b = load_two(GRANT,
+	    "version: 1\npolicy: c\napplies_to: { users: [ben] }\nmode: observe\n"
+	    "rules:\n  - deny: a/*\n    reason: soon\n    when: { x: { max: 1 } }\n");
+	CHECK(call(b, "ben", STR("{\"x\":1}"), NULL));
+	buf_init(&must, 0);
+	subject_of(b, "ben", &s);
+	CHECK(rules_would(b, &s, ASK_TOOL, STR("a/t"), STR(""), STR("{\"x\":1}"), &v, &must) &&
+	      !v.allowed);
+	CHECK(rules_would(b, &s, ASK_TOOL, STR("a/t"), STR(""), STR("{\"x\":2}"), &v, &must) &&
+	      v.allowed);
+	subject_of(b, "ana", &s);
+	CHECK(!rules_would(b, &s, ASK_TOOL, STR("a/t"), STR(""), STR("{}"), &v, &must));
+	bundle_unref(&b);
+
+	TEST("explain says how much a refusal tells");
+	b = load_two(GRANT,
+	    "version: 1\npolicy: c\napplies_to: { users: [ben] }\nexplain: opaque\n"
+	    "rules:\n  - deny: a/*\n    reason: secret\n    when: { x: { max: 1 } }\n");
+	subject_of(b, "ben", &s);
+	rules_decide_call(b, &s, ASK_TOOL, STR("a/t"), STR(""), STR("{\"x\":1}"), &v, &must);
+	CHECK(!verdict_err(&v, STR("a/t"), &e));
+	CHECK_EQ_S(e.text, "a/t: refused by policy");
+	bundle_unref(&b);
+	b = load_two(GRANT, "version: 1\npolicy: c\napplies_to: { users: [ben] }\nexplain: full\n"
+			    "rules:\n  - deny: a/*\n    reason: told\n");
+	subject_of(b, "ben", &s);
+	rules_decide_call(b, &s, ASK_TOOL, STR("a/t"), STR(""), STR("{\"x\":1}"), &v, &must);
+	CHECK(!verdict_err(&v, STR("a/t"), &e));
+	CHECK_EQ_S(e.text, "a/t: denied by c:6: told · rule root/q.yaml:6");
+	bundle_unref(&b);
+	buf_fini(&must);
+}
+
 /* ---- limits ---- */
 
 static void
@@ -560,6 +648,7 @@ main(void)
 	test_texts();
 	test_mistakes();
 	test_properties();
+	test_manner();
 	test_limits();
 	return check_done();
 }

@@ -80,12 +80,12 @@ test_rules(void)
 	    "p.yaml:7:13: a condition names arguments");
 	ROOT("approve is refused", POLICY("\"*\"", "  - approve: any/x\n"),
 	    "p.yaml:5:5: 'approve' is not supported yet");
-	ROOT("observe is refused",
-	    "version: 1\npolicy: p\napplies_to: \"*\"\nmode: observe\nrules:\n  - allow: any/x\n",
-	    "p.yaml:4:7: 'mode: observe' is not supported yet");
-	ROOT("a ceiling is refused",
+	ROOT("a mode that is none is refused",
+	    "version: 1\npolicy: p\napplies_to: \"*\"\nmode: obsrve\nrules:\n  - allow: any/x\n",
+	    "p.yaml:4:7: unknown mode \"obsrve\" (did you mean \"observe\"?)");
+	ROOT("an empty ceiling is refused",
 	    "version: 1\npolicy: p\napplies_to: \"*\"\nceiling: []\nrules:\n  - allow: any/x\n",
-	    "p.yaml:4:1: 'ceiling' is not supported yet");
+	    "p.yaml:4:10: ceiling is a list of 1 to 256 patterns");
 	ROOT("hosted rules are refused", POLICY("\"*\"", "  - allow: hosted:web_search\n"),
 	    "p.yaml:5:12: \"hosted:\" rules are not supported yet");
 	ROOT("a deny needs a reason", POLICY("\"*\"", "  - deny: any/x\n"),
