@@ -43,7 +43,7 @@ hub_new(struct loop *l, struct core *c, struct http_pool *p, const struct hub_se
 		memcpy(h->seal_key, s->seal_key, sizeof(h->seal_key));
 	else
 		crypto_random(h->seal_key, sizeof(h->seal_key));
-	h->started_s = loop_wall_ns(l) / 1000000000;
+	base62_random(h->boot, sizeof(h->boot) - 1);
 	h->prefix = s->prefix;
 	map_init(&h->by_name);
 	for (size_t i = 0; i < OFFER_KINDS; i++)

@@ -33,7 +33,7 @@ struct hub {
 
 	/* towards clients: session.c, subscribe.c */
 	uint8_t seal_key[AEAD_KEY_BYTES];
-	int64_t started_s; /* sessions of an earlier process are taken up again */
+	char boot[9]; /* of this process: sessions of an earlier one are taken up again */
 	int session_idle_ms;
 	struct map subscribed;    /* see updates.c */
 	struct map parks;         /* id -> struct park */

@@ -117,8 +117,8 @@ session_new(struct hub *h, struct key *k, const char *version, unsigned caps, st
 	key_info(k, &info);
 	buf_init(&text, 256);
 	buf_init(&id, 1024);
-	buf_printf(&text, STR_FMT "|%s|%u|%lld", STR_ARG(info.id), version, caps,
-	    (long long)(loop_wall_ns(h->loop) / 1000000000));
+	buf_printf(&text, STR_FMT "|%s|%u|%lld|%s", STR_ARG(info.id), version, caps,
+	    (long long)(loop_wall_ns(h->loop) / 1000000000), h->boot);
 	if (aead_seal(&id, h->seal_key, STR("mcp-session"), buf_str(&text)) && buf_ok(&id)) {
 		s = session_make(h, k, buf_str(&id), version, caps);
 		h->sessions_made++;
@@ -134,7 +134,7 @@ session_new(struct hub *h, struct key *k, const char *version, unsigned caps, st
 static struct session *
 session_revive(struct hub *h, struct key *k, struct str id)
 {
-	struct str rest, part[4] = { 0 };
+	struct str rest, part[5] = { 0 };
 	struct session *s = NULL;
 	int64_t caps, made_s;
 	struct key_info info;
@@ -147,8 +147,10 @@ session_revive(struct hub *h, struct key *k, struct str id)
 		for (size_t i = 0; i < COUNT(part); i++)
 			part[i] = str_cut(&rest, '|');
 		if (str_eq(part[0], info.id) && era_legacy_version(part[1]) != NULL &&
-		    str_i64(part[2], &caps) && str_i64(part[3], &made_s) && made_s < h->started_s &&
-		    h->started_s - made_s < REVIVE_MAX_S && h->sessions_n < SESSIONS_MAX)
+		    str_i64(part[2], &caps) && str_i64(part[3], &made_s) &&
+		    !str_eq(part[4], str_of(h->boot)) &&
+		    loop_wall_ns(h->loop) / 1000000000 - made_s < REVIVE_MAX_S &&
+		    h->sessions_n < SESSIONS_MAX)
 			s = session_make(
 			    h, k, id, era_legacy_version(part[1]), (unsigned)caps & PEER_ALL);
 	}

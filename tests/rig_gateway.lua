@@ -8,7 +8,7 @@
 --     policies = { ["root/all.yaml"] = "..." },
 --     env = { NAME = "value" },  clock = true | "2026-08-21T10:00:00Z",  args = { ... }
 --   }                            returns when the gateway is ready
---   gw.port, gw.pid, gw.data, gw.log
+--   gw.port, gw.pid, gw.data, gw.process.err (its log)
 --   gw:key { name = "dev", team = "payments" }   -> { id, key, name }
 --   gw:client(key), gw:mcp(key)
 --   gw:cli { "usage", "--json" }                 -> { code, out, err, json }
@@ -159,6 +159,7 @@ local function compose(o)
 		for name, s in pairs(o.servers) do
 			rows[#rows + 1] = string.format('\n  %s: { url: "%s" }', name, s.url)
 		end
+		table.sort(rows)
 		section(out, yaml, "servers", table.concat(rows))
 	end
 	return table.concat(out, "\n") .. "\n" .. yaml

@@ -10,6 +10,9 @@
 --       error = { code, message }                      a JSON-RPC error
 --       hang = true                                    never answers; up:release() lets it
 --       malformed = true                               an answer that is not JSON
+--       progress = n                                   tells of it n times before it answers
+--       ask = { method, params }                       asks the client first; args.answer is what it said
+--     prompts = { "review" }, resources = { ["file:///a"] = "text" }
 --     definition of the whole list: tools_raw = "[...]"
 --   up.calls[i]                     { name, args, raw (the request's body), headers }
 --   up.methods[i]                   every method asked, in order
@@ -18,6 +21,8 @@
 --   c:tools()                       sorted names, pages followed
 --   c:call("name", args)            the result, or { error = ... }; either with .status and .raw
 --   c:rpc(method, params)           the same for any method
+--   c.capabilities = { ... }        what it says that it can be asked
+--   c.notes                         what came before answers
 
 local MODERN, LEGACY = "2026-07-28", "2025-11-25"
 local META = "io.modelcontextprotocol/"
@@ -48,6 +53,70 @@ function Server:list()
 	local r = { tools = list }
 	if self.era == "modern" then r.resultType, r.ttlMs, r.cacheScope = "complete", 0, "private" end
 	return json.encode(r)
+end
+
+-- What it offers beside tools.
+function Server:capabilities()
+	local c = { tools = { listChanged = true } }
+	if self.options.prompts then c.prompts = { listChanged = true } end
+	if self.options.resources then c.resources = { subscribe = true } end
+	return c
+end
+
+local function done(self, r)
+	if self.era == "modern" then r.resultType, r.ttlMs, r.cacheScope = "complete", 0, "private" end
+	return "result", json.encode(r)
+end
+
+function Server:offers(m, p)
+	local list = json.array()
+	if m == "prompts/list" and self.options.prompts then
+		for _, name in ipairs(self.options.prompts) do list[#list + 1] = { name = name } end
+		return done(self, { prompts = list })
+	elseif m == "prompts/get" and self.options.prompts then
+		return done(self, { messages = json.array { { role = "user", content = { type = "text", text = p.name } } } })
+	elseif m == "resources/list" and self.options.resources then
+		for uri in pairs(self.options.resources) do list[#list + 1] = { uri = uri, name = "r" } end
+		return done(self, { resources = list })
+	elseif m == "resources/templates/list" and self.options.resources then
+		return done(self, { resourceTemplates = json.array() })
+	elseif m == "resources/read" and (self.options.resources or {})[p.uri] then
+		return done(self, { contents = json.array { { uri = p.uri, text = self.options.resources[p.uri] } } })
+	end
+	return "error", rpc_error(-32601, "Method not found")
+end
+
+-- A call that says or asks something before it answers, on a stream of its own.
+function Server:talk(w, r, t, id_raw)
+	local p = r.json.params
+	w:begin_stream()
+	local token = (p._meta or {}).progressToken
+	for i = 1, token and t.progress or 0 do
+		w:piece("data: " .. json.encode { jsonrpc = "2.0", method = "notifications/progress",
+			params = { progressToken = token, progress = i } } .. "\n\n")
+	end
+	if t.ask then
+		self.asked = (self.asked or 0) + 1
+		local id = "ask-" .. self.asked
+		w:piece("data: " .. json.encode { jsonrpc = "2.0", id = id, method = t.ask[1], params = t.ask[2] } .. "\n\n")
+		if not w:hold(function() return self.answers[id] end) then return false end
+		p.arguments = { answer = self.answers[id] }
+	end
+	local key, value = self:call(w, r)
+	w:piece("data: " .. splice(id_raw, key, value) .. "\n\n")
+	return w:end_stream()
+end
+
+-- Asks by its result and is called again with the answer.
+function Server:input_required(r, t)
+	local p = r.json.params
+	if p.inputResponses then
+		self.states[#self.states + 1] = p.requestState
+		p.arguments = { answer = p.inputResponses.question }
+		return nil
+	end
+	return json.encode { resultType = "input_required", requestState = "state of " .. self.name,
+		inputRequests = { question = { method = t.ask[1], params = t.ask[2] } } }
 end
 
 -- -> "result" or "error", raw value; nil when the connection is to be dropped
@@ -81,7 +150,7 @@ function Server:modern(w, r, id_raw)
 	local m = r.json.method
 	if m == "server/discover" then
 		return w:reply(200, splice(id_raw, "result", json.encode {
-			supportedVersions = json.array { MODERN }, capabilities = { tools = { listChanged = true } },
+			supportedVersions = json.array { MODERN }, capabilities = self:capabilities(),
 			resultType = "complete", ttlMs = 0, cacheScope = "private",
 			_meta = { [META .. "serverInfo"] = { name = self.name, version = "1.0.0" } } }))
 	elseif m == "subscriptions/listen" then
@@ -90,10 +159,15 @@ function Server:modern(w, r, id_raw)
 		return w:reply(200, splice(id_raw, "result", self:list()))
 	elseif m == "tools/call" then
 		local t = self.by_name[(r.json.params or {}).name]
+		if t and t.progress then return self:talk(w, r, t, id_raw) end
+		local asks = t and t.ask and self:input_required(r, t)
+		if asks then return w:reply(200, splice(id_raw, "result", asks)) end
 		local key, value = self:call(w, r)
 		if not key then return false end
 		return w:reply(200, t and t.malformed and "this is not JSON" or splice(id_raw, key, value))
 	end
+	local key, value = self:offers(m, r.json.params or {})
+	if key == "result" then return w:reply(200, splice(id_raw, key, value)) end
 	return w:reply(404, splice(id_raw, "error", rpc_error(-32601, "Method not found")))
 end
 
@@ -102,7 +176,7 @@ function Server:legacy(w, r, id_raw)
 	if m == "initialize" then
 		self.sessions = self.sessions + 1
 		return w:reply(200, splice(id_raw, "result", json.encode { protocolVersion = LEGACY,
-			capabilities = { tools = { listChanged = true } },
+			capabilities = self:capabilities(),
 			serverInfo = { name = self.name, version = "1.0.0" } }),
 			{ ["mcp-session-id"] = "rig-session-" .. self.sessions })
 	elseif not r.headers["mcp-session-id"] then
@@ -111,13 +185,14 @@ function Server:legacy(w, r, id_raw)
 		return w:reply(200, splice(id_raw, "result", self:list()))
 	elseif m == "tools/call" then
 		local t = self.by_name[(r.json.params or {}).name]
+		if t and (t.progress or t.ask) then return self:talk(w, r, t, id_raw) end
 		local key, value = self:call(w, r)
 		if not key then return false end
 		return w:reply(200, t and t.malformed and "this is not JSON" or splice(id_raw, key, value))
 	elseif m == "ping" then
 		return w:reply(200, splice(id_raw, "result", "{}"))
 	end
-	return w:reply(200, splice(id_raw, "error", rpc_error(-32601, "Method not found")))
+	return w:reply(200, splice(id_raw, self:offers(m, r.json.params or {})))
 end
 
 function Server:serve(w)
@@ -132,7 +207,10 @@ function Server:serve(w)
 			ok = w:reply(400, splice("null", "error", rpc_error(-32700, "Parse error")))
 		else
 			self.methods[#self.methods + 1] = r.json.method
-			if r.json.id == nil then
+			if not r.json.method then
+				self.answers[r.json.id] = r.json.result or r.json.error
+				ok = w:reply(202, "")
+			elseif r.json.id == nil then
 				ok = w:reply(202, "")
 			else
 				ok = self[self.era](self, w, r, json.encode(r.json.id))
@@ -154,7 +232,7 @@ function mcp_server(name)
 	if type(name) == "table" then return mcp_server "fake" (name) end
 	return function(options)
 		local s = setmetatable({ name = name, options = options, era = options.era or "modern", tools = {},
-			by_name = {}, calls = {}, methods = {}, requests = {}, sessions = 0, aborted = 0 }, Server)
+			by_name = {}, calls = {}, methods = {}, requests = {}, sessions = 0, aborted = 0, answers = {}, states = {} }, Server)
 		for i, t in ipairs(options.tools or {}) do
 			s.tools[i] = type(t) == "string" and { name = t } or t
 			s.by_name[s.tools[i].name] = s.tools[i]
@@ -189,12 +267,12 @@ function Mcp:rpc(method, params)
 	for k, v in pairs(params or {}) do p[k] = v end
 	p._meta = p._meta or {}
 	p._meta[META .. "protocolVersion"] = MODERN
-	p._meta[META .. "clientCapabilities"] = {}
+	p._meta[META .. "clientCapabilities"] = self.capabilities or {}
 	p._meta[META .. "clientInfo"] = { name = "rig", version = "1.0.0" }
 	local r = self.c:begin { method = "POST", path = self.mcp_path or "/mcp",
 		body = json.encode { jsonrpc = "2.0", id = self.id, method = method, params = p },
 		headers = { accept = "application/json, text/event-stream", ["mcp-protocol-version"] = MODERN,
-			["mcp-method"] = method, ["mcp-name"] = p.name } }
+			["mcp-method"] = method, ["mcp-name"] = p.name or p.uri } }
 	local answer, raw
 	if (r.headers["content-type"] or ""):find("event-stream", 1, true) then
 		answer, raw = answer_in_stream(self, r, self.id)

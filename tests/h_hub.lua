@@ -1,0 +1,156 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The hub beside tools: prompts, resources, what is said before an answer, what servers ask.
+
+local GRANT = rules('allow: "docs/*"', 'allow: "prompt:docs/*"', 'allow: "resource:docs/file:///open/*"')
+local FORM = { "elicitation/create", { message = "Sure?", requestedSchema = { type = "object", properties = {} } } }
+local ASKS = { name = "confirm", ask = FORM,
+	result = function(args) return { content = json.array { { type = "text", text = json.encode(args.answer) } } } end }
+
+local function progress_of(era)
+	local up = mcp_server "docs" { era = era, tools = { { name = "long", progress = 3 } } }
+	local gw = gateway { servers = { docs = up }, policies = GRANT }
+	local key = gw:dev()
+	gw:wait_tools(key, 1)
+	local c = gw:mcp(key)
+	local r = c:rpc("tools/call", { name = "docs__long", arguments = {}, _meta = { progressToken = "mine" } })
+	expect(r.content[1].text):is("long done")
+	expect(#c.notes):is(3)
+	for i, n in ipairs(c.notes) do
+		expect(n.params.progressToken):is("mine")
+		expect(n.params.progress):is(i)
+	end
+	expect(up.calls[1].raw):lacks('"mine"')
+	expect(c:call("docs__long").content[1].text):is("long done")
+	expect(#c.notes):is(3)
+end
+
+local function question_of(era)
+	local up = mcp_server "docs" { era = era, tools = { ASKS } }
+	local gw = gateway { servers = { docs = up }, policies = GRANT }
+	local key, other = gw:key { name = "ann", customer = "acme", team = "payments", user = "ana" }, gw:key { name = "bob", customer = "acme", team = "payments", user = "ana" }
+	gw:wait_tools(key, 1)
+	local c, b = gw:mcp(key), gw:mcp(other)
+	c.capabilities, b.capabilities = { elicitation = {} }, { elicitation = {} }
+	local asked = c:rpc("tools/call", { name = "docs__confirm", arguments = { n = 1 } })
+	expect(asked.resultType):is("input_required")
+	local name, question = next(asked.inputRequests)
+	expect(question.method):is("elicitation/create")
+	expect(question.params.message):is("Sure?")
+	expect(asked.raw):lacks("state of docs")
+	local answers = { [name] = { action = "accept", content = { yes = true } } }
+	local function again(who, args)
+		return who:rpc("tools/call", { name = "docs__confirm", arguments = args, requestState = asked.requestState,
+			inputResponses = answers })
+	end
+	expect(again(b, { n = 1 })):error(-32602)
+	expect(again(c, { n = 2 })):error(-32602)
+	local r = again(c, { n = 1 })
+	expect(r.resultType):is("complete")
+	expect(json.decode(r.content[1].text).action):is("accept")
+	expect(up.states):same(era == "modern" and { "state of docs" } or {})
+end
+
+test "prompts and resources are seen and used by grant only, and every use is a row"
+local up = mcp_server "docs" { tools = { "find" }, prompts = { "review", "hidden" },
+	resources = { ["file:///open/a"] = "alpha", ["file:///shut/b"] = "beta" } }
+local gw = gateway { servers = { docs = up }, policies = rules('allow: "docs/*"', 'allow: "prompt:docs/review"',
+	'allow: "resource:docs/file:///open/*"') }
+local key = gw:dev()
+gw:wait_tools(key, 1)
+local c = gw:mcp(key)
+expect(c:rpc("prompts/list").prompts):same { { name = "docs__review" } }
+local listed = c:rpc("resources/list").resources
+expect(#listed):is(1)
+expect(listed[1].uri):is("tg+docs+file:///open/a")
+expect(c:rpc("prompts/get", { name = "docs__review" }).messages[1].content.text):is("review")
+local read = c:rpc("resources/read", { uri = "tg+docs+file:///open/a" })
+expect(read.contents[1].text):is("alpha")
+expect(read.contents[1].uri):is("tg+docs+file:///open/a")
+local shut, none = c:rpc("resources/read", { uri = "tg+docs+file:///shut/b" }), c:rpc("resources/read", { uri = "tg+docs+file:///c" })
+expect(shut):error(-32602)
+expect(none):error(-32602)
+expect(c:rpc("prompts/get", { name = "docs__hidden" })):error(-32602)
+gw:stop()
+local rows = gw:audit()
+expect(rows):has { kind = "prompt", name = "docs/review", verdict = "ok" }
+expect(rows):has { kind = "resource", name = "docs/file:///open/a", verdict = "ok" }
+expect(rows):has { kind = "resource", name = "docs/file:///shut/b", verdict = "not_permitted" }
+expect(rows):has { kind = "prompt", name = "docs/hidden", verdict = "not_permitted" }
+
+test "without a rule for them a key sees no prompt and no resource, whatever tools it has"
+local up = mcp_server "docs" { tools = { "find" }, prompts = { "review" }, resources = { ["file:///open/a"] = "alpha" } }
+local gw = gateway { servers = { docs = up }, policies = rules('allow: "docs/*"') }
+local key = gw:dev()
+gw:wait_tools(key, 1)
+expect(gw:mcp(key):rpc("prompts/list").prompts):same {}
+expect(gw:mcp(key):rpc("resources/list").resources):same {}
+
+test "progress of a modern server comes before its answer, under the client's own token"
+progress_of "modern"
+
+test "progress of a legacy server comes before its answer, under the client's own token"
+progress_of "legacy"
+
+test "a modern server asks, a modern client answers with its next request, and nobody else can"
+question_of "modern"
+
+test "a legacy server asks, a modern client answers with its next request, and nobody else can"
+question_of "legacy"
+
+test "a client that cannot be asked is not asked"
+local up = mcp_server "docs" { era = "legacy", tools = { ASKS } }
+local gw = gateway { servers = { docs = up }, policies = GRANT }
+local key = gw:dev()
+gw:wait_tools(key, 1)
+local r = gw:mcp(key):call("docs__confirm")
+expect(json.decode(r.content[1].text).code):is(-32601)
+
+test "a legacy server has a session for each key, and none is shared"
+local up = mcp_server "docs" { era = "legacy", tools = { "find" } }
+local gw = gateway { servers = { docs = up }, policies = GRANT }
+local ann, bob = gw:key { name = "ann", customer = "acme", team = "payments", user = "ana" }, gw:key { name = "bob", customer = "acme", team = "payments", user = "ana" }
+gw:wait_tools(ann, 1)
+for _, key in ipairs { ann, bob, ann, bob } do gw:mcp(key):call("docs__find") end
+local sessions = {}
+for i, call in ipairs(up.calls) do sessions[i] = call.headers["mcp-session-id"] end
+expect(sessions[1]):is(sessions[3])
+expect(sessions[2]):is(sessions[4])
+expect(sessions[1] ~= sessions[2]):is(true)
+expect(up.sessions):is(3)
+
+test "a legacy client's session survives a restart of the gateway, and no other key can take it up"
+local up = mcp_server "docs" { tools = { "find" } }
+local gw = gateway { servers = { docs = up }, policies = GRANT }
+local ann, bob = gw:key { name = "ann", customer = "acme", team = "payments", user = "ana" }, gw:key { name = "bob", customer = "acme", team = "payments", user = "ana" }
+gw:wait_tools(ann, 1)
+local function post(key, id, message)
+	return gw:client(key):post("/mcp", json.encode(message), { accept = "application/json, text/event-stream",
+		["mcp-session-id"] = id, ["mcp-protocol-version"] = "2025-11-25" })
+end
+local hello = post(ann, nil, { jsonrpc = "2.0", id = 1, method = "initialize",
+	params = { protocolVersion = "2025-11-25", capabilities = {}, clientInfo = { name = "t", version = "1" } } })
+local id = hello.headers["mcp-session-id"]
+local ping = { jsonrpc = "2.0", id = 2, method = "ping" }
+expect(post(ann, id, ping).status):is(200)
+expect(post(bob, id, ping).status):is(404)
+gw:restart()
+expect(post(bob, id, ping).status):is(404)
+expect(post(ann, id, ping).status):is(200)
+expect(post(ann, id:gsub(".$", "A") .. "B", ping).status):is(404)
+
+test "names are left alone where the settings say so, and what two servers have is the first one's"
+local a, b = mcp_server "a" { tools = { "find", "only_a" } }, mcp_server "b" { tools = { "find", "only_b" } }
+local gw = gateway { servers = { a = a, b = b }, policies = rules('allow: "any/*"'), yaml = "mcp: { prefix: never }\n" }
+local key = gw:dev()
+expect(gw:wait_tools(key, 3)):same { "find", "only_a", "only_b" }
+gw:mcp(key):call("find")
+expect(#a.calls + #b.calls):is(1)
+expect(gw.process.err):has("two servers have the same name")
+
+test "on_collision names only what two servers have"
+local a, b = mcp_server "a" { tools = { "find", "only_a" } }, mcp_server "b" { tools = { "find", "only_b" } }
+local gw = gateway { servers = { a = a, b = b }, policies = rules('allow: "any/*"'), yaml = "mcp: { prefix: on_collision }\n" }
+local key = gw:dev()
+expect(gw:wait_tools(key, 4)):same { "a__find", "b__find", "only_a", "only_b" }
+gw:mcp(key):call("b__find")
+expect(#b.calls):is(1)
