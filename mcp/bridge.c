@@ -15,9 +15,10 @@
  */
 #include "mcp/bridge.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/crypto.h"
 #include "mcp/instance.h"
 #include "mcp/peer.h"
 
@@ -89,7 +90,6 @@ params_put(struct buf *b, struct str params)
 static struct question *
 question_new(struct call *c, struct call_bridge *b, struct str method, struct str params)
 {
-	static uint64_t last; /* ids only have to differ */
 	struct question *q;
 
 	if (b->open >= QUESTIONS_MAX)
@@ -103,7 +103,8 @@ question_new(struct call *c, struct call_bridge *b, struct str method, struct st
 	buf_init(&q->answer, PARAMS_BYTES_MAX);
 	buf_put(&q->method, method);
 	params_put(&q->params, params);
-	(void)snprintf(q->id, sizeof(q->id), "tollgate-%llu", (unsigned long long)++last);
+	memcpy(q->id, "tollgate-", 9);
+	base62_random(q->id + 9, sizeof(q->id) - 10);
 	link_push(&b->questions, &q->of_call);
 	b->open++;
 	return q;

@@ -7,7 +7,7 @@
  *   repaired:  inputSchema absent or without type; annotations, title, description or outputSchema
  *              of a wrong type (left out); names with characters outside [A-Za-z0-9_-] (folded)
  *   left out:  no usable name, a name twice, keys twice, an inputSchema for something other than
- *              an object, more than 64 KiB
+ *              an object, more than 64 KiB, what can only be called as a task
  *
  * The listed name is server__tool (fold.h), or tool where the settings say so (view.c).  Everything
  * else of a definition is the server's bytes; `execution` (tasks) is not relayed, and
@@ -241,6 +241,17 @@ definition_put(struct buf *b, struct str raw, struct tool *t)
 	return input_put(b, input) ? NULL : "its inputSchema is not one of an object";
 }
 
+/* Tasks are not relayed, so a tool that insists on them could not be called. */
+static bool
+task_only(struct str raw)
+{
+	struct str execution, support;
+
+	return json_get(raw, STR("execution"), &execution) && json_kind(execution) == JSON_OBJECT &&
+	       json_get(execution, STR("taskSupport"), &support) &&
+	       json_kind(support) == JSON_STRING && json_string_is(support, STR("required"));
+}
+
 /* Why it is left out, or NULL. */
 static const char *
 tool_take(struct toolset *s, struct str raw, struct tool *t, struct str *name)
@@ -264,6 +275,8 @@ tool_take(struct toolset *s, struct str raw, struct tool *t, struct str *name)
 	for (size_t i = 0; i < s->n; i++)
 		if (str_eq(s->tools[i].name, *name))
 			return "its name is there twice";
+	if (task_only(raw))
+		return "it can only be called as a task";
 	*t = (struct tool){ .server = s->server, .destructive = true, .open_world = true };
 	buf_init(&b, 2 * DEFINITION_BYTES_MAX);
 	fold_listed(&b, s->server, *name, &s->listed);

@@ -21,9 +21,35 @@
 #include "mcp/hub.h"
 
 #define IDLE_MS       300000
+#define LEVEL_MS      10000
+#define LEAVE_MS      1000 /* its session has ended, a call has not */
 #define INSTANCES_MAX 1000 /* of one server */
 #define CHILDREN_MAX  64
 #define NAME_BYTES    80
+
+/* The most talkative level that was wanted; what is too much for one is left out on its way. */
+static void
+instance_log_level(struct server *in, int level)
+{
+	if (in->log_level >= 0 && in->log_level <= level)
+		return;
+	in->log_level = level;
+	instance_ready(in);
+}
+
+void
+instance_ready(struct server *in)
+{
+	char params[64];
+	int n;
+
+	if (in->state != SERVER_READY || in->era != ERA_LEGACY || in->log_level < 0 ||
+	    (in->can & SERVER_LOGS) == 0)
+		return;
+	n = snprintf(params, sizeof(params), "\"level\":\"%s\"", peer_log_word(in->log_level));
+	(void)server_ask_own(
+	    in, "logging/setLevel", (struct str){ params, (size_t)n }, LEVEL_MS, NULL);
+}
 
 static enum mcp_isolation
 isolation_of(const struct server *sv)
@@ -75,7 +101,7 @@ on_idle(void *ctx)
 	struct server *in = ctx;
 
 	if (in->upcalls_n > 0)
-		timer_set(in->loop, &in->idle, IDLE_MS, on_idle, in);
+		timer_set(in->loop, &in->idle, in->leaving ? LEAVE_MS : IDLE_MS, on_idle, in);
 	else
 		instance_over(in);
 }
@@ -107,6 +133,7 @@ instance_make(struct server *sv, struct key *k, struct str name, unsigned caps, 
 	}
 	in->of = sv;
 	in->caps = caps;
+	in->log_level = -1;
 	(void)str_copy(in->instance, sizeof(in->instance), name);
 	in->watch = (struct key_watch){ .fn = on_key, .ctx = in };
 	key_watch_add(k, &in->watch);
@@ -140,8 +167,11 @@ instance_for(struct server *sv, struct key *k, const struct call_peer *peer, str
 	in = map_get(&sv->instances, str_of(name));
 	if (in == NULL)
 		in = instance_make(sv, k, str_of(name), caps, e);
-	if (in != NULL)
-		timer_set(sv->loop, &in->idle, IDLE_MS, on_idle, in);
+	if (in == NULL)
+		return NULL;
+	timer_set(sv->loop, &in->idle, IDLE_MS, on_idle, in);
+	if (peer != NULL && peer->log_level >= 0 && peer->log_level < PEER_LOG_NONE)
+		instance_log_level(in, peer->log_level);
 	return in;
 }
 
@@ -163,8 +193,13 @@ instances_of_session_end(struct hub *h, struct str tag)
 	for (size_t i = 0; i < h->servers_n; i++) {
 		struct server *in = map_get(&h->servers[i].instances, tag);
 
-		if (in != NULL)
+		if (in == NULL)
+			continue;
+		in->leaving = true; /* a call in flight still gets its answer */
+		if (in->upcalls_n == 0)
 			instance_over(in);
+		else
+			timer_set(in->loop, &in->idle, LEAVE_MS, on_idle, in);
 	}
 }
 

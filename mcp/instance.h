@@ -11,6 +11,7 @@
  */
 struct server *instance_for(
     struct server *sv, struct key *k, const struct call_peer *peer, struct err *e) MUST_CHECK;
+void instance_ready(struct server *in); /* it has come up: what it is to be told first */
 /* A call in it waits for a person: on a wire that all its calls share, what its server says next
  * can only be about that one, so later calls get an instance of their own. */
 void instance_leave_to_one(struct server *in);

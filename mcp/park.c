@@ -24,7 +24,7 @@
 
 #define PARK_MAGIC      0x7061726bu
 #define PARKS_MAX       1000
-#define WINDOW_MS       20 /* servers ask for several things at once */
+#define WINDOW_MS       50 /* servers ask for several things at once */
 #define TTL_MS          600000
 #define STATE_BYTES_MAX ((size_t)256 << 10)
 #define KEPT_BYTES_MAX  ((size_t)24 << 20)

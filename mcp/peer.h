@@ -27,7 +27,7 @@ const char *peer_log_word(int level);
 struct question;
 struct call_peer {
 	unsigned caps;
-	int log_level; /* notifications/message from here on; PEER_LOG_NONE: none */
+	int log_level; /* notifications/message from here on; PEER_LOG_NONE: none; -1: all */
 	bool progress; /* it gave a token */
 	bool modern;
 	struct str session; /* a legacy session's tag; "" */

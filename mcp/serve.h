@@ -67,7 +67,7 @@ struct session {
 	struct key *key;
 	const char *version;
 	unsigned caps; /* what may be asked of it, peer.h */
-	int log_level; /* logging/setLevel */
+	int log_level; /* logging/setLevel; -1: it has not said */
 	char *id;
 	char tag[17]; /* for the audit: "s_" + 14 */
 	struct timer idle;

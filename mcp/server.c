@@ -347,6 +347,8 @@ on_initialize(void *ctx, const struct reply *r, const struct err *e)
 		return;
 	}
 	sv->again = false;
+	if (sv->of != NULL)
+		instance_ready(sv);
 	waiting_send(sv);
 	if (sv->of == NULL)
 		listing_start(sv);
@@ -443,14 +445,13 @@ server_again(struct server *sv, struct upcall *u)
 {
 	struct err e;
 
-	if (u->replayed || sv->era != ERA_LEGACY) {
+	bool ours = u->notice == NULL; /* a listing begins anew, it is not sent again */
+
+	if (u->replayed || sv->era != ERA_LEGACY || (ours && sv->state != SERVER_READY)) {
 		(void)err_set(&e, ERR_UPSTREAM, "server %s lost its session", sv->s->name);
 		upcall_answer(u, NULL, &e);
 		return;
 	}
-	u->replayed = true;
-	u->sent = false;
-	link_push(&sv->waiting, &u->waiting);
 	if (sv->state == SERVER_READY) {
 		sv->state = SERVER_PROBING;
 		sv->again = true;
@@ -458,4 +459,12 @@ server_again(struct server *sv, struct upcall *u)
 		timer_stop(&sv->timer);
 		initialize(sv);
 	}
+	if (ours) {
+		(void)err_set(&e, ERR_UPSTREAM, "server %s lost its session", sv->s->name);
+		upcall_answer(u, NULL, &e);
+		return;
+	}
+	u->replayed = true;
+	u->sent = false;
+	link_push(&sv->waiting, &u->waiting);
 }

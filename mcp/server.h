@@ -101,8 +101,9 @@ struct server {
 	struct map instances; /* name -> struct server */
 	char instance[80];
 	unsigned caps;        /* what it was told that the client can be asked */
+	int log_level;        /* that it was told; -1: none */
 	uint64_t left_to_one; /* counts, for names */
-	bool over, connecting;
+	bool over, leaving, connecting;
 	struct timer idle;
 	struct key_watch watch;
 	struct link of_buried;

@@ -86,6 +86,7 @@ session_make(struct hub *h, struct key *k, struct str id, const char *version, u
 	s->key = k;
 	s->version = version;
 	s->caps = caps;
+	s->log_level = -1; /* as the servers like */
 	s->id = str_dup(id);
 	(void)memcpy(s->tag, "s_", 2);
 	base62_random(s->tag + 2, sizeof(s->tag) - 3);

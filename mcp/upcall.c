@@ -134,7 +134,7 @@ meta_put(struct server *sv, struct upcall *u, const struct server_ask *a, bool m
 		buf_puts(b, sv->hub->version);
 		buf_puts(b, "\"},\"" META_CAPABILITIES "\":");
 		peer_put_caps(b, a->caps);
-		if (a->log_level != PEER_LOG_NONE && a->notice != NULL) {
+		if (a->log_level >= 0 && a->log_level < PEER_LOG_NONE && a->notice != NULL) {
 			part(b, &comma, "\"" META_LOG_LEVEL "\":\"");
 			buf_puts(b, peer_log_word(a->log_level));
 			buf_putc(b, '"');
