@@ -21,7 +21,7 @@ struct cli { /* what was typed, after options */
 	const char *config;
 	bool json, managed, admin;
 	const char *name, *customer, *team, *user, *expires, *key, *by, *since, *scope, *clock, *n;
-	const char *from, *out, *overlap, *url, *key_env;
+	const char *from, *out, *overlap, *url, *key_env, *call;
 	const char *words[CLI_WORDS_MAX]; /* after the command's own words */
 	size_t words_n;
 };
@@ -55,6 +55,7 @@ int cmd_audit(const struct cli *cli);
 int cmd_reload(const struct cli *cli);
 int cmd_doctor(const struct cli *cli);
 int cmd_servers(const struct cli *cli);
+int cmd_policy(const struct cli *cli);
 
 /* cli_client.c: a request to the running gateway of this config, or, without one, to a core that is
  * opened here for the purpose.  The reply's body goes to `out`; false with *e for any refusal. */

@@ -18,6 +18,13 @@ static const struct command {
 	    cmd_check },
 	{ "reload", "", "--json", "the running gateway reads policies and certificates again",
 	    "tollgate reload", cmd_reload },
+	{ "policy",
+	    "test | lint | explain --call 'server/tool {\"argument\":\"value\"}' [--user U] "
+	    "[--team T] [--customer C] [--key N]",
+	    "--call --user --team --customer --key",
+	    "run the tests of the policy files; why a call is allowed or not",
+	    "tollgate policy explain --user ana --call 'fs/read_file {\"path\":\"/etc\"}'",
+	    cmd_policy },
 	{ "key",
 	    "create --name N [--customer C] [--team T] [--user U] [--expires 2026-12-31|90d] "
 	    "[--admin]\n"
@@ -76,7 +83,7 @@ struct option {
 	const char **value; /* takes one, or */
 	bool *flag;         /* is one */
 };
-#define OPTIONS_N 22
+#define OPTIONS_N 23
 
 static void
 options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
@@ -92,7 +99,7 @@ options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
 		{ "--from", &cli->from, NULL }, { "--out", &cli->out, NULL },
 		{ "--overlap", &cli->overlap, NULL }, { "--url", &cli->url, NULL },
 		{ "--key-env", &cli->key_env, NULL }, { "--clock", &cli->clock, NULL },
-		{ "-n", &cli->n, NULL } };
+		{ "-n", &cli->n, NULL }, { "--call", &cli->call, NULL } };
 
 	memcpy(out, all, sizeof(all));
 }

@@ -152,7 +152,9 @@ struct bundle {
 	struct node **nodes; /* in order of id once loaded */
 	size_t nodes_n, nodes_cap;
 	struct map by_id, by_name[LEVELS_MAX + 1]; /* by_name[kind] */
-	struct policy **policies;                  /* in order of file and line once loaded */
+	const char **tests; /* files named *_test.yaml, as messages name them */
+	size_t tests_n, tests_cap;
+	struct policy **policies; /* in order of file and line once loaded */
 	size_t policies_n, policies_cap, rules_n;
 	const struct applies **subjects; /* of conditions; struct condition.bit is the index */
 	size_t subjects_n, subjects_cap;
@@ -177,9 +179,26 @@ struct decided {
 	size_t n;
 };
 
+/* Does this rule of a matching name apply?  TRI_MAYBE: the arguments do not tell. */
+bool policy_in(const struct bundle *b, uint32_t set, size_t policy);
+enum tri
+rule_holds(const struct bundle *b, uint32_t set, const struct rule *r, struct judging *args);
 /* NULL: no such name can be. */
 const struct decided *rules_decided(struct bundle *b, const struct subject *s, enum ask_kind kind,
     struct str name, struct str requested);
+
+/* ---- explain.c ---- */
+
+/* "fs/read_file", "model:sonnet", "code:run": the kind, and the name behind it. */
+void call_kind(struct str call, enum ask_kind *kind, struct str *name);
+/* Decides the call and appends the verdict and what each rule that speaks of it says. */
+void explain_call(struct bundle *b, const struct subject *s, struct str call, struct str args,
+    struct verdict *v, struct buf *out);
+
+/* ---- policytest.c ---- */
+
+/* Runs one file of tests; TAP lines to out, numbered on from *n; false when one failed. */
+bool tests_run(struct bundle *b, const char *path, struct str text, size_t *n, struct buf *out);
 
 /* ---- project.c ---- */
 

@@ -237,6 +237,17 @@ version_check(struct loading *ld, struct yaml *doc)
 	return false;
 }
 
+static void
+test_push(struct bundle *b, const char *path)
+{
+	if (b->tests_n == b->tests_cap) {
+		b->tests_cap = b->tests_cap == 0 ? 16 : b->tests_cap * 2;
+		/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+		b->tests = mem_realloc(b->tests, b->tests_cap * sizeof(*b->tests));
+	}
+	b->tests[b->tests_n++] = path;
+}
+
 /* Parses one file and checks what stands at its top; doc stays NULL when it is not to be read. */
 static void
 file_parse(struct loading *ld, struct policy_file *f, struct str text)
@@ -260,7 +271,7 @@ file_parse(struct loading *ld, struct policy_file *f, struct str text)
 		return;
 	}
 	if (str_ends(f->path, STR("_test.yaml"))) {
-		warning(&ld->problems, doc, "tests of policies are not run yet");
+		test_push(ld->b, f->shown);
 		return;
 	}
 	if (!keys_check(&ld->problems, doc, &keys) || !version_check(ld, doc))
@@ -419,6 +430,7 @@ bundle_unref(struct bundle **bp)
 	free(b->set_bits);
 	free(b->policies);
 	free(b->subjects);
+	free(b->tests);
 	map_fini(&b->sets);
 	map_fini(&b->decisions);
 	arena_free(&b->decided);

@@ -119,6 +119,18 @@ rule_value(const struct bundle *b, const uint8_t *bits, const struct rule *r, st
 	return tri_and(when, tri_not(unless));
 }
 
+bool
+policy_in(const struct bundle *b, uint32_t set, size_t policy)
+{
+	return bit(b->set_bits[set], policy);
+}
+
+enum tri
+rule_holds(const struct bundle *b, uint32_t set, const struct rule *r, struct judging *args)
+{
+	return rule_value(b, b->set_bits[set], r, args);
+}
+
 /* ---- one decision ---- */
 
 struct question {

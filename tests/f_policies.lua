@@ -183,3 +183,42 @@ for _, row in ipairs(gw:audit()) do would[#would + 1] = row.would end
 expect(#would):is(1)
 expect(would[1]):has("denied by soon:6: From Monday on")
 expect(gw:client():get("/metrics").body):has("tollgate_policy_would_deny_total 1")
+
+test "the policy command runs the tests of a bundle, and says why a call is answered as it is"
+local gw = gateway { start = false, servers = { fs = mcp_server "fs" { tools = { "read_file" } } }, policies = {
+	["root/organisation.yaml"] = ORGANISATION:gsub("models: %[fast%]", "contact: core"), ["root/files.yaml"] = ARGUMENTS,
+	["root/files_test.yaml"] = [[
+suite: files
+given: { as: { team: payments, user: ana, groups: [developer] } }
+cases:
+  - call: [fs/read_file, { path: /repo/a.c }]
+    expect: allow
+    because: files:7
+  - call: [fs/read_file, { path: /repo/../etc }]
+    expect: deny
+    because: files
+  - call: ["code:run"]
+    expect: allow
+  - list: { contains: [fs/read_file], lacks: [fs/write_file] }
+]] } }
+local r = gw:ok { "policy", "test" }
+expect(r.out):has("ok 5 - ")
+expect(r.out):has("1..5")
+expect(gw:ok({ "policy", "lint" }).out):has("ok")
+r = gw:cli { "policy", "explain", "--user", "ben", "--call", 'fs/read_file {"path":"/repo/secret/../x"}' }
+expect(r.code):is(1)
+expect(r.out):has("DENY  fs/read_file")
+expect(r.out):has("deny  files:9 when path is under /repo/secret -> cannot be judged")
+expect(gw:ok({ "policy", "explain", "--user", "ana", "--call", 'fs/read_file {"path":"/repo/secret/k"}' }).out):has("allowed by files:7")
+sys.write_file(gw.folder .. "/policies/root/more_test.yaml", [[
+given: { as: { user: ana } }
+cases:
+  - call: [fs/read_file, { path: /etc }]
+    expect: allow
+  - repeat: [fs/read_file, {}]
+]])
+r = gw:cli { "policy", "test" }
+expect(r.code):is(1)
+expect(r.out):has("not ok 6 - ")
+expect(r.out):has("path must be under /repo · policy files:7")
+expect(r.out):has('unknown key "repeat"')
