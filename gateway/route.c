@@ -27,6 +27,7 @@ static const struct row rows[] = {
 	{ "/v1/messages/count_tokens",           "POST",   SERVES_MODEL,   DIALECT_ANTHROPIC, proxy_count_tokens },
 	{ "/v1/models",                          "GET",    SERVES_MODEL,   DIALECT_ANTHROPIC, models_list },
 	{ "/mcp",                                "*",      SERVES_MCP,     DIALECT_RPC,       mcp_endpoint },
+	{ "/mcp/v/",                             "*",      SERVES_MCP,     DIALECT_RPC,       mcp_endpoint },
 	{ "/v1/quota",                           "GET",    SERVES_MODEL | SERVES_MCP, DIALECT_PLAIN, me_quota },
 	{ "/me",                                 "GET",    SERVES_MODEL | SERVES_MCP, DIALECT_PLAIN, me_all },
 	{ "/healthz",                            "GET",    -1,             DIALECT_PLAIN,     status_health },
@@ -75,8 +76,12 @@ mcp_gone_on(struct exchange *x)
 void
 mcp_endpoint(struct exchange *x)
 {
+	struct str view = STR("");
+
 	if (!exchange_identify(x))
 		return;
+	if (str_starts(x->path, STR("/mcp/v/")))
+		view = (struct str){ x->path.p + 7, x->path.n - 7 };
 	x->gone = mcp_gone_on;
 	mcp_serve(x->g->hub, &x->job,
 	    &(struct mcp_request){ .key = x->key,
@@ -84,7 +89,7 @@ mcp_endpoint(struct exchange *x)
 		.head = x->head,
 		.body = x->body,
 		.peer = x->client,
-		.view = STR("") },
+		.view = view },
 	    &x->sink);
 }
 

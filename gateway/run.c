@@ -265,6 +265,8 @@ parts_build(struct running *r, struct err *e)
 	    &(struct hub_settings){ .servers = s->servers,
 		.servers_n = s->servers_n,
 		.version = TOLLGATE_VERSION,
+		.views = s->views,
+		.views_n = s->views_n,
 		.prefix = s->prefix,
 		.seal_key = seal,
 		.session_idle_ms = s->session_idle_ms },

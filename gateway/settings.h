@@ -57,6 +57,8 @@ struct settings {
 	bool strict, log_json, access_log;
 	enum log_level log_level;
 	int64_t body_bytes;
+	struct view_settings *views;
+	size_t views_n;
 	enum mcp_prefix prefix;
 	int session_idle_ms; /* 0: the hub's own */
 };

@@ -48,6 +48,9 @@ void warn_at(struct reading *r, const struct yaml *y, const char *fmt, ...) PRIN
 #define NEAREST_TEXT 100
 const char *nearest(char out[NEAREST_TEXT], struct str wanted, const struct str *names, size_t n);
 
+/* settings_views.c */
+void views_read(struct reading *r, struct yaml *y, void *settings);
+
 /* settings_listen.c */
 void listen_read(struct reading *r, struct yaml *y, void *settings);
 void trusted_proxies_read(struct reading *r, struct yaml *y, void *settings);

@@ -487,7 +487,7 @@ round_serve(struct visit *v, const struct rpc *m, struct call_ask *a)
 bool
 serve_call(struct visit *v, const struct rpc *m)
 {
-	struct call_ask a = { .key = v->r->key, .args = STR(""), .meta = STR("") };
+	struct call_ask a = { .key = v->r->key, .view = v->view, .args = STR(""), .meta = STR("") };
 	struct arena ar;
 	const char *wrong;
 

@@ -242,6 +242,43 @@ server_of(struct hub *h, const struct tool *t)
 	UNREACHABLE();
 }
 
+static enum ask_kind
+kind_of(const struct call *c)
+{
+	switch (c->kind) {
+	case CALL_TOOL:
+		return c->builtin != NULL ? c->builtin->ask_kind : ASK_TOOL;
+	case CALL_PROMPT:
+	case CALL_COMPLETE_PROMPT:
+		return ASK_PROMPT;
+	case CALL_READ:
+	case CALL_COMPLETE_RESOURCE:
+		return ASK_RESOURCE;
+	}
+	UNREACHABLE();
+}
+
+static void
+name_put(struct buf *name, const struct call *c)
+{
+	buf_printf(name, "%s/" STR_FMT, c->server->s->name, STR_ARG(buf_str(&c->own)));
+}
+
+static bool
+in_view(const struct call *c, const struct view_settings *view, const struct tool *t)
+{
+	struct buf name;
+	bool in;
+
+	if (c->server == NULL)
+		return false;
+	buf_init(&name, 65536);
+	name_put(&name, c);
+	in = view_includes(view, kind_of(c), t != NULL ? t->policy_name : buf_str(&name));
+	buf_fini(&name);
+	return in;
+}
+
 /* What is meant?  Whether this key may know of it is the gate's to say, on record. */
 static bool
 call_find(struct call *c, const struct call_ask *a, const struct tool **t, struct err *e)
@@ -267,23 +304,9 @@ call_find(struct call *c, const struct call_ask *a, const struct tool **t, struc
 		c->server = hub_find_resource(h, a->name, &c->own);
 		break;
 	}
+	if (a->view != NULL && !in_view(c, a->view, *t))
+		return not_found(a, e);
 	return c->builtin != NULL || c->server != NULL || not_found(a, e);
-}
-
-static enum ask_kind
-kind_of(const struct call *c)
-{
-	switch (c->kind) {
-	case CALL_TOOL:
-		return c->builtin != NULL ? c->builtin->ask_kind : ASK_TOOL;
-	case CALL_PROMPT:
-	case CALL_COMPLETE_PROMPT:
-		return ASK_PROMPT;
-	case CALL_READ:
-	case CALL_COMPLETE_RESOURCE:
-		return ASK_RESOURCE;
-	}
-	UNREACHABLE();
 }
 
 static bool
@@ -302,7 +325,7 @@ call_enter(struct call *c, const struct call_ask *a, const struct tool *t, struc
 
 	buf_init(&name, 65536);
 	if (t == NULL && c->server != NULL)
-		buf_printf(&name, "%s/" STR_FMT, c->server->s->name, STR_ARG(buf_str(&c->own)));
+		name_put(&name, c);
 	ask.name = t != NULL           ? t->policy_name
 		   : c->server != NULL ? buf_str(&name)
 				       : c->builtin->ask_name;

@@ -45,6 +45,8 @@ hub_new(struct loop *l, struct core *c, struct http_pool *p, const struct hub_se
 		crypto_random(h->seal_key, sizeof(h->seal_key));
 	base62_random(h->boot, sizeof(h->boot) - 1);
 	h->prefix = s->prefix;
+	h->declared = s->views;
+	h->declared_n = s->views_n;
 	map_init(&h->by_name);
 	for (size_t i = 0; i < OFFER_KINDS; i++)
 		map_init(&h->by_offer[i]);

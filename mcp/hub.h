@@ -21,9 +21,11 @@ struct hub {
 	size_t builtins_n;
 	uint64_t generation;
 	enum mcp_prefix prefix;
-	struct map by_name;               /* listed and policy names -> struct tool */
-	struct map by_offer[OFFER_KINDS]; /* listed names -> struct offer */
-	struct map views;                 /* key id -> struct view */
+	struct map by_name;                   /* listed and policy names -> struct tool */
+	struct map by_offer[OFFER_KINDS];     /* listed names -> struct offer */
+	struct map views;                     /* key id and view -> struct view */
+	const struct view_settings *declared; /* the views of the settings */
+	size_t declared_n;
 	struct toolset *retired[RETIRED_MAX];
 	size_t retired_n;
 	struct timer retire, notify, bury;

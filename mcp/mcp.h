@@ -40,10 +40,20 @@ struct server_settings {         /* everything is borrowed for the life of the h
 	const char *disabled; /* why it cannot be used ("GITHUB_TOKEN is not set"); NULL: it can */
 };
 
+/* A subset with a path of its own, /mcp/v/NAME.  It is no right: a key still needs its grants.
+ * Patterns are "server/name" with * on each side ("any" is every server); lists only what it names,
+ * and no built-in. */
+struct view_settings {
+	struct str name, instructions; /* instructions: "" = the hub's own */
+	const struct str *patterns[3]; /* tools, prompts, resources */
+	size_t patterns_n[3];
+};
 enum mcp_prefix { PREFIX_ALWAYS, PREFIX_NEVER, PREFIX_ON_COLLISION }; /* see view.c */
 struct hub_settings {
 	const struct server_settings *servers;
 	size_t servers_n;
+	const struct view_settings *views; /* borrowed, like the servers */
+	size_t views_n;
 	enum mcp_prefix prefix;
 	int session_idle_ms;     /* legacy sessions; 0: 1,800,000 */
 	size_t result_bytes_max; /* one tool result; 0: 10 MiB */
@@ -106,6 +116,7 @@ struct call_ask {
 	struct str context;  /* completion: a JSON object, or "" */
 	struct str session, tool_use, client, address; /* join keys, see struct ask */
 	struct str meta; /* the client's params._meta object, vendor keys pass through; or "" */
+	const struct view_settings *view; /* only what is in it; NULL: everything */
 	/* A further round of the same call: raw, as the server is to get them; or "". */
 	struct str input_responses, request_state;
 	const struct call_peer *peer; /* lives as long as the call; NULL: nobody is told anything */
@@ -159,7 +170,7 @@ struct mcp_request {
 	const struct http1_head *head; /* for the headers; valid until the reply has ended */
 	struct str body;
 	struct str peer; /* address, for the audit */
-	struct str view; /* later; "" */
+	struct str view; /* its name; "" = all */
 };
 /*
  * Answers one HTTP request on /mcp (of an Origin and Host that may ask) through `sink`, which lives

@@ -113,8 +113,12 @@ instructions_put(struct visit *v, struct buf *out)
 	static const char bare[] =
 	    "Tools of several servers behind one gateway. The list holds what your key may use. A "
 	    "call that a policy or a budget refuses says why in its result.";
-	const struct view *view = hub_view(v->hub, v->r->key);
+	const struct view *view = hub_view(v->hub, v->r->key, v->view);
 
+	if (v->view != NULL && v->view->instructions.n > 0) {
+		buf_put(out, v->view->instructions);
+		return;
+	}
 	buf_puts(out, v->hub->prefix == PREFIX_ALWAYS ? always : bare);
 	for (size_t i = 0; i < v->hub->servers_n; i++) {
 		const struct server *sv = &v->hub->servers[i];
@@ -194,6 +198,11 @@ mcp_serve(struct hub *h, struct job *root, const struct mcp_request *r, struct s
 	bool legacy = version == NULL || era_legacy_version(str_trim(version->value)) != NULL;
 
 	IS(h, HUB_MAGIC);
+	v.view = hub_find_view(h, r->view);
+	if (r->view.n > 0 && v.view == NULL) {
+		reply_error(&v, 404, STR_NONE, RPC_REQUEST, "there is no such view");
+		return;
+	}
 	if (str_eq(r->method, STR("POST"))) {
 		serve_post(&v);
 	} else if (legacy && str_eq(r->method, STR("GET"))) {

@@ -18,6 +18,7 @@ struct visit {
 	const struct mcp_request *r;
 	struct batch *batch; /* replies are collected there; NULL: go to the sink */
 	struct session *session;
+	const struct view_settings *view; /* NULL: everything */
 	enum era era;
 	bool structural_400; /* modern: wrong params are HTTP 400 */
 	bool cacheable;      /* modern: the result says for how long it holds */
@@ -65,6 +66,7 @@ struct session {
 	struct link link; /* hub's list, least recently used first */
 	struct hub *hub;
 	struct key *key;
+	const struct view_settings *view;
 	const char *version;
 	unsigned caps; /* what may be asked of it, peer.h */
 	int log_level; /* logging/setLevel; -1: it has not said */
@@ -77,10 +79,9 @@ struct session {
 	struct link questions;  /* put to the client, see bridge.h */
 	struct link answers;    /* calls in flight, for notifications/cancelled */
 };
-struct session *
-session_new(struct hub *h, struct key *k, const char *version, unsigned caps, struct err *e);
-/* NULL: unknown, ended, or another key's: all the same. */
-struct session *session_find(struct hub *h, struct key *k, struct str id);
+struct session *session_new(struct visit *v, const char *version, unsigned caps, struct err *e);
+/* NULL: unknown, ended, another key's or another view's: all the same. */
+struct session *session_find(struct visit *v, struct str id);
 void session_end(struct session *s);
 void sessions_free(struct hub *h);
 

@@ -38,7 +38,7 @@ initialize(struct visit *v, const struct rpc *m)
 	if (version == NULL)
 		version = ERA_LEGACY_LATEST;
 	(void)json_get(m->params, STR("capabilities"), &caps);
-	s = session_new(v->hub, v->r->key, version, peer_caps(caps), &e);
+	s = session_new(v, version, peer_caps(caps), &e);
 	if (s == NULL) {
 		reply_error(v, err_http(e.code), m->id, err_rpc(e.code), e.text);
 		return;
@@ -69,7 +69,7 @@ session_named(struct visit *v, struct str id)
 		    "no Mcp-Session-Id: send initialize first, or use " ERA_MODERN_VERSION);
 		return false;
 	}
-	v->session = session_find(v->hub, v->r->key, str_trim(h->value));
+	v->session = session_find(v, str_trim(h->value));
 	if (v->session == NULL)
 		reply_error(v, 404, id, -32001, "no such session: initialize again");
 	return v->session != NULL;

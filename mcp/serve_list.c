@@ -65,7 +65,7 @@ cursor_read(struct visit *v, const struct list *l, struct str raw, size_t *offse
 static void
 builtins_put(struct visit *v, struct buf *b, bool any)
 {
-	for (size_t i = 0; i < v->hub->builtins_n; i++) {
+	for (size_t i = 0; v->view == NULL && i < v->hub->builtins_n; i++) {
 		const struct builtin *bi = &v->hub->builtins[i];
 
 		if (!bi->visible(bi->ctx, v->r->key))
@@ -80,7 +80,7 @@ builtins_put(struct visit *v, struct buf *b, bool any)
 static void
 page_serve(struct visit *v, const struct rpc *m, const struct list *l, size_t first)
 {
-	const struct view *view = hub_view(v->hub, v->r->key);
+	const struct view *view = hub_view(v->hub, v->r->key, v->view);
 	size_t n = view_count(view, l->list), at;
 	struct buf b;
 
@@ -89,7 +89,7 @@ page_serve(struct visit *v, const struct rpc *m, const struct list *l, size_t fi
 	for (at = first; at < n && at - first < PAGE_ROWS_MAX && b.n < PAGE_BYTES_MAX; at++) {
 		if (at > first)
 			buf_putc(&b, ',');
-		view_put(&b, v->hub, v->r->key, l->list, at);
+		view_put(&b, v->hub, v->r->key, view, l->list, at);
 	}
 	if (at >= n && l->list == VIEW_TOOLS)
 		builtins_put(v, &b, at > first);

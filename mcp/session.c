@@ -77,13 +77,22 @@ room_make(struct hub *h, struct key *k)
 		session_end(oldest);
 }
 
+static struct str
+view_name(const struct visit *v)
+{
+	return v->view != NULL ? v->view->name : STR("");
+}
+
 static struct session *
-session_make(struct hub *h, struct key *k, struct str id, const char *version, unsigned caps)
+session_make(struct visit *v, struct str id, const char *version, unsigned caps)
 {
 	struct session *s = mem_zalloc(sizeof(*s));
+	struct hub *h = v->hub;
+	struct key *k = v->r->key;
 
 	s->hub = h;
 	s->key = k;
+	s->view = v->view;
 	s->version = version;
 	s->caps = caps;
 	s->log_level = -1; /* as the servers like */
@@ -104,8 +113,10 @@ session_make(struct hub *h, struct key *k, struct str id, const char *version, u
 }
 
 struct session *
-session_new(struct hub *h, struct key *k, const char *version, unsigned caps, struct err *e)
+session_new(struct visit *v, const char *version, unsigned caps, struct err *e)
 {
+	struct hub *h = v->hub;
+	struct key *k = v->r->key;
 	struct session *s = NULL;
 	struct key_info info;
 	struct buf text, id;
@@ -118,10 +129,10 @@ session_new(struct hub *h, struct key *k, const char *version, unsigned caps, st
 	key_info(k, &info);
 	buf_init(&text, 256);
 	buf_init(&id, 1024);
-	buf_printf(&text, STR_FMT "|%s|%u|%lld|%s", STR_ARG(info.id), version, caps,
-	    (long long)(loop_wall_ns(h->loop) / 1000000000), h->boot);
+	buf_printf(&text, STR_FMT "|%s|%u|%lld|%s|" STR_FMT, STR_ARG(info.id), version, caps,
+	    (long long)(loop_wall_ns(h->loop) / 1000000000), h->boot, STR_ARG(view_name(v)));
 	if (aead_seal(&id, h->seal_key, STR("mcp-session"), buf_str(&text)) && buf_ok(&id)) {
-		s = session_make(h, k, buf_str(&id), version, caps);
+		s = session_make(v, buf_str(&id), version, caps);
 		h->sessions_made++;
 	} else {
 		(void)err_set(e, ERR_INTERNAL, "cannot seal a session id");
@@ -133,15 +144,16 @@ session_new(struct hub *h, struct key *k, const char *version, unsigned caps, st
 
 /* An id that an earlier process of this gateway sealed for this very key. */
 static struct session *
-session_revive(struct hub *h, struct key *k, struct str id)
+session_revive(struct visit *v, struct str id)
 {
-	struct str rest, part[5] = { 0 };
+	struct hub *h = v->hub;
+	struct str rest, part[6] = { 0 };
 	struct session *s = NULL;
 	int64_t caps, made_s;
 	struct key_info info;
 	struct buf text;
 
-	key_info(k, &info);
+	key_info(v->r->key, &info);
 	buf_init(&text, 1024);
 	if (aead_open(&text, h->seal_key, STR("mcp-session"), id) && buf_ok(&text)) {
 		rest = buf_str(&text);
@@ -149,26 +161,26 @@ session_revive(struct hub *h, struct key *k, struct str id)
 			part[i] = str_cut(&rest, '|');
 		if (str_eq(part[0], info.id) && era_legacy_version(part[1]) != NULL &&
 		    str_i64(part[2], &caps) && str_i64(part[3], &made_s) &&
-		    !str_eq(part[4], str_of(h->boot)) &&
+		    !str_eq(part[4], str_of(h->boot)) && str_eq(part[5], view_name(v)) &&
 		    loop_wall_ns(h->loop) / 1000000000 - made_s < REVIVE_MAX_S &&
 		    h->sessions_n < SESSIONS_MAX)
 			s = session_make(
-			    h, k, id, era_legacy_version(part[1]), (unsigned)caps & PEER_ALL);
+			    v, id, era_legacy_version(part[1]), (unsigned)caps & PEER_ALL);
 	}
 	buf_fini(&text);
 	return s;
 }
 
 struct session *
-session_find(struct hub *h, struct key *k, struct str id)
+session_find(struct visit *v, struct str id)
 {
-	struct session *s = id.n > 1024 ? NULL : map_get(&h->sessions, id);
+	struct session *s = id.n > 1024 ? NULL : map_get(&v->hub->sessions, id);
 
 	if (s == NULL && id.n <= 1024) {
-		room_make(h, k);
-		return session_revive(h, k, id);
+		room_make(v->hub, v->r->key);
+		return session_revive(v, id);
 	}
-	if (s == NULL || s->key != k)
+	if (s == NULL || s->key != v->r->key || s->view != v->view)
 		return NULL;
 	session_touch(s);
 	return s;

@@ -28,6 +28,7 @@ struct stream {
 	struct sink *sink;
 	struct key *key;
 	struct session *session; /* legacy */
+	const struct view_settings *view;
 	struct link link;
 	struct timer keepalive;
 	struct updates updates; /* modern; of a session they are its own */
@@ -220,6 +221,7 @@ stream_open(struct visit *v, struct str id, struct session *s, unsigned wanted, 
 	st->sink = v->sink;
 	st->key = v->r->key;
 	st->session = s;
+	st->view = v->view;
 	st->modern = s == NULL;
 	st->wanted = wanted;
 	updates_init(&st->updates, v->hub);
@@ -234,7 +236,7 @@ stream_open(struct visit *v, struct str id, struct session *s, unsigned wanted, 
 		st->watch.ctx = st;
 		key_watch_add(st->key, &st->watch);
 	}
-	memcpy(st->print, hub_view(v->hub, st->key)->print, sizeof(st->print));
+	memcpy(st->print, hub_view(v->hub, st->key, st->view)->print, sizeof(st->print));
 	st->sink->drained = on_drained;
 	st->sink->drained_ctx = st;
 	timer_set(v->hub->loop, &st->keepalive, SERVE_KEEPALIVE_MS, on_keepalive, st);
@@ -280,7 +282,7 @@ compare_all(void *ctx)
 
 	LIST_EACH(it, &h->streams) {
 		struct stream *st = CONTAINER(it, struct stream, link);
-		const struct view *view = hub_view(h, st->key);
+		const struct view *view = hub_view(h, st->key, st->view);
 		unsigned changed = 0;
 
 		for (size_t i = 0; i < VIEW_LISTS; i++)

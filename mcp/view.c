@@ -347,13 +347,14 @@ tools_fill(struct hub *h, struct view *v, struct key *k)
 			const struct tool *t = toolset_at(h->servers[i].tools, j);
 
 			if (t->listed_name.n == 0 ||
+			    !view_includes(v->of, ASK_TOOL, t->policy_name) ||
 			    !rules_may_list(h->core, k, ASK_TOOL, t->policy_name))
 				continue;
 			v->tools[v->tools_n++] = t;
 			v->print[VIEW_TOOLS] = mix(v->print[VIEW_TOOLS],
 			    map_hash(t->definition) ^ map_hash(t->listed_name));
 		}
-	for (size_t i = 0; i < h->builtins_n; i++)
+	for (size_t i = 0; v->of == NULL && i < h->builtins_n; i++)
 		if (h->builtins[i].visible(h->builtins[i].ctx, k))
 			v->print[VIEW_TOOLS] =
 			    mix(v->print[VIEW_TOOLS], map_hash(h->builtins[i].name));
@@ -375,7 +376,8 @@ offers_fill(struct hub *h, struct view *v, struct key *k, enum offer_kind kind)
 		for (size_t j = 0; j < offerset_count(h->servers[i].offers[kind]); j++) {
 			const struct offer *o = offerset_at(h->servers[i].offers[kind], j);
 
-			if (o->listed.n == 0 || !rules_may_list(h->core, k, ask, o->policy_name))
+			if (o->listed.n == 0 || !view_includes(v->of, ask, o->policy_name) ||
+			    !rules_may_list(h->core, k, ask, o->policy_name))
 				continue;
 			v->offers[kind][v->offers_n[kind]++] = o;
 			v->print[kind] =
@@ -383,20 +385,57 @@ offers_fill(struct hub *h, struct view *v, struct key *k, enum offer_kind kind)
 		}
 }
 
+const struct view_settings *
+hub_find_view(const struct hub *h, struct str name)
+{
+	for (size_t i = 0; i < h->declared_n; i++)
+		if (str_eq(h->declared[i].name, name))
+			return &h->declared[i];
+	return NULL;
+}
+
+/* A star stays on its side of the first slash; one that stands alone is everything. */
+static bool
+pattern_has(struct str pattern, struct str name)
+{
+	struct str side = str_cut(&pattern, '/'), server = str_cut(&name, '/');
+
+	if (pattern.p == NULL || name.p == NULL)
+		return pattern.p == NULL && str_eq(side, STR("*"));
+	return (str_eq(side, STR("any")) || str_star(side, server)) && str_star(pattern, name);
+}
+
+bool
+view_includes(const struct view_settings *of, enum ask_kind kind, struct str policy_name)
+{
+	size_t list = kind == ASK_TOOL ? 0 : kind == ASK_PROMPT ? 1 : 2;
+
+	if (of == NULL)
+		return true;
+	for (size_t i = 0; i < of->patterns_n[list]; i++)
+		if (pattern_has(of->patterns[list][i], policy_name))
+			return true;
+	return false;
+}
+
 const struct view *
-hub_view(struct hub *h, struct key *k)
+hub_view(struct hub *h, struct key *k, const struct view_settings *of)
 {
 	struct key_info info;
 	struct view *v;
+	char id[sizeof(v->id)];
 
 	key_info(k, &info);
-	v = map_get(&h->views, info.id);
+	(void)snprintf(id, sizeof(id), STR_FMT "/" STR_FMT, STR_ARG(info.id),
+	    STR_ARG(of != NULL ? of->name : STR("")));
+	v = map_get(&h->views, str_of(id));
 	if (v == NULL) {
 		if (h->views.n >= VIEWS_MAX)
 			hub_views_drop(h);
 		v = mem_zalloc(sizeof(*v));
-		(void)str_copy(v->key_id, sizeof(v->key_id), info.id);
-		map_set(&h->views, str_of(v->key_id), v);
+		v->of = of;
+		memcpy(v->id, id, sizeof(id));
+		map_set(&h->views, str_of(v->id), v);
 	}
 	if (v->generation == h->generation)
 		return v;
@@ -415,9 +454,9 @@ view_count(const struct view *v, enum view_list list)
 }
 
 void
-view_put(struct buf *out, struct hub *h, struct key *k, enum view_list list, size_t i)
+view_put(struct buf *out, struct hub *h, struct key *k, const struct view *v, enum view_list list,
+    size_t i)
 {
-	const struct view *v = hub_view(h, k);
 	struct buf definition;
 
 	if (list != VIEW_TOOLS) {
@@ -449,7 +488,7 @@ hub_tools(struct hub *h, struct key *k, tool_f *fn, void *ctx)
 	const struct view *v;
 
 	IS(h, HUB_MAGIC);
-	v = hub_view(h, k);
+	v = hub_view(h, k, NULL);
 	for (size_t i = 0; i < v->tools_n; i++)
 		fn(ctx, v->tools[i]);
 }

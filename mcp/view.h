@@ -6,7 +6,8 @@
 
 enum view_list { VIEW_PROMPTS, VIEW_RESOURCES, VIEW_TEMPLATES, VIEW_TOOLS, VIEW_LISTS };
 struct view {
-	char key_id[32];
+	char id[96]; /* the key's, and the declared view's name */
+	const struct view_settings *of;
 	uint64_t generation;
 	const struct tool **tools;
 	size_t tools_n;
@@ -15,10 +16,14 @@ struct view {
 	uint64_t print[VIEW_LISTS]; /* of everything listed, built-ins included: did it change? */
 };
 /* Memoised by the hub's generation; valid until the next turn. */
-const struct view *hub_view(struct hub *h, struct key *k);
+const struct view *hub_view(struct hub *h, struct key *k, const struct view_settings *of);
+const struct view_settings *hub_find_view(const struct hub *h, struct str name);
+/* of == NULL has everything. */
+bool view_includes(const struct view_settings *of, enum ask_kind kind, struct str policy_name);
 size_t view_count(const struct view *v, enum view_list list);
 /* Row i as this key sees it: a tool with what its policies say of the arguments. */
-void view_put(struct buf *out, struct hub *h, struct key *k, enum view_list list, size_t i);
+void view_put(struct buf *out, struct hub *h, struct key *k, const struct view *v,
+    enum view_list list, size_t i);
 bool view_has(const struct view *v, struct str server); /* anything of it */
 void hub_views_drop(struct hub *h);
 

@@ -154,3 +154,20 @@ local key = gw:dev()
 expect(gw:wait_tools(key, 4)):same { "a__find", "b__find", "only_a", "only_b" }
 gw:mcp(key):call("b__find")
 expect(#b.calls):is(1)
+
+test "a view lists and calls only what it names, and is no right"
+local up = mcp_server "docs" { tools = { "find", "get_page", "get_secret" }, prompts = { "review" } }
+local gw = gateway { servers = { docs = up }, policies = rules('allow: "docs/{find,get_page}"', 'allow: "prompt:docs/*"'),
+	yaml = 'views:\n  reading: { tools: ["docs/get_*"], instructions: "Read only." }\n' }
+local key = gw:dev()
+expect(gw:wait_tools(key, 2)):same { "docs__find", "docs__get_page" }
+local c = mcp_client { port = gw.port, headers = { authorization = "Bearer " .. key.key }, path = "/mcp/v/reading" }
+expect(c:tools()):same { "docs__get_page" }
+expect(c:rpc("prompts/list").prompts):same {}
+expect(c:rpc("server/discover").instructions):is("Read only.")
+expect(c:call("docs__get_page").content[1].text):is("get_page done")
+expect(c:call("docs__find")):error(-32602)
+expect(c:call("docs__get_secret")):error(-32602)
+expect(#up.calls):is(1)
+local none = mcp_client { port = gw.port, headers = { authorization = "Bearer " .. key.key }, path = "/mcp/v/nothing" }
+expect(none:rpc("tools/list").status):is(404)

@@ -78,7 +78,10 @@ test_mistakes(void)
 	expect("an unknown key", V "providres: {}\n",
 	    "tollgate.yaml:2:1: unknown key \"providres\" in tollgate.yaml (did you mean "
 	    "\"providers\"?)");
-	expect("a planned key", V "views: {}\n", "tollgate.yaml:2:1: ");
+	expect("a planned key", V "audit:\n  retention: 365d\n", "tollgate.yaml:3:3: ");
+	expect("a view without a server", V "views:\n  r: { tools: [get_x] }\n",
+	    "tollgate.yaml:3:16: ");
+	expect("a view that is no path", V "views:\n  R!: { tools: [] }\n", "tollgate.yaml:3:3: ");
 	expect("tls without files",
 	    V "listen:\n  - { address: \"127.0.0.1:1\", serves: [mcp], tls: {} }\n",
 	    "tollgate.yaml:3:51: tls needs cert and key");
