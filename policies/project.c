@@ -81,7 +81,7 @@ quoted_put(struct buf *b, struct str s, bool glob)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		if (glob && s.p[i] == '*') {
-			buf_puts(b, "[\\s\\S]*");
+			buf_puts(b, ".*"); /* no line break is ever allowed */
 			continue;
 		}
 		if (str_has(STR("\\^$.|?*+()[]{}"), s.p[i]))
@@ -115,7 +115,7 @@ pattern_put(struct buf *json, const struct test *t)
 			buf_puts(&b, i == 0 ? "" : "|");
 			quoted_put(&b, base, false);
 		}
-		buf_puts(&b, ")(?:/|$)");
+		buf_puts(&b, ")(?:/.*)?$");
 	}
 	buf_json_str(json, buf_str(&b));
 	buf_fini(&b);
