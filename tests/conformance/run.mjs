@@ -3,120 +3,50 @@
 // run - the MCP conformance suite, straight at the fixture and through the gateway.
 //
 //   node run.mjs [CELL...]     cells are named CLIENT-SERVER, see below; all of them without words
+//                              client-legacy, client-modern: the suite's tests of clients
 //
 // One line per cell: required scenarios passed, checks passed.  Through the gateway every check must
 // end as it does straight at the fixture; what may differ stands in expected/CELL.txt, one line
 // each: "scenario check - reason".  A line there that is not needed is a failure, too.
 // Last line: "N passed, N failed", counted in checks.
-import { spawn, spawnSync } from "node:child_process";
-import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, request } from "node:http";
-import { tmpdir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { spawn } from "node:child_process";
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { children, firstLine, gateway, start, top } from "./gateway.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const top = resolve(here, "../..");
 const modules = join(top, "build/conformance/node_modules");
 const fixture = join(top, "build/conformance/fixture.mjs"); // a copy, beside its modules
 const suite = join(modules, "@modelcontextprotocol/conformance/dist/index.js");
-const tollgate = join(top, process.env.B ?? "build", "tollgate");
 const versions = { legacy: ["--requirements", "2025-11-25"], modern: ["--requirements", "2026-07-28"],
 	old: ["--suite", "all", "--spec-version", "2025-06-18"] };
 // client's wire, then what the server behind speaks
 const cells = [["legacy", "legacy"], ["modern", "modern"], ["old", "legacy"], ["legacy", "modern"],
 	["modern", "legacy"], ["legacy", "stdio"], ["modern", "stdio"], ["legacy", "stdio-legacy"],
 	["modern", "stdio-legacy"]];
-const children = [];
-
-function start(args, options = {}) {
-	const child = spawn(args[0], args.slice(1), { stdio: ["ignore", "pipe", "inherit"], ...options });
-	children.push(child);
-	return child;
+// the other way round; auth/ is not there, the gateway is no OAuth client
+const clients = {
+	"client-legacy": { version: "2025-11-25", scenarios: ["initialize", "tools_call", "sse-retry",
+		"elicitation-sep1034-client-defaults", "json-schema-2020-12-preservation"] },
+	"client-modern": { version: "2026-07-28", scenarios: ["tools_call", "request-metadata", "http-standard-headers",
+		"http-custom-headers", "http-invalid-tool-headers", "sep-2322-client-request-state", "json-schema-ref-no-deref",
+		"json-schema-2020-12-preservation"] },
+};
+async function serve(server) {
+	if (!server.startsWith("stdio"))
+		return `{ url: "http://127.0.0.1:${await firstLine(start([process.execPath, fixture, server]))}/mcp" }`;
+	const era = server === "stdio-legacy" ? "legacy" : "modern";
+	return `{ command: [${JSON.stringify(process.execPath)}, ${JSON.stringify(fixture)}, stdio, both], ` +
+		`isolation: per-session, protocol: ${era} }`;
 }
 
-function firstLine(child) {
-	return new Promise((done, failed) => {
-		let text = "";
-		child.stdout.on("data", (d) => {
-			text += d;
-			if (text.includes("\n")) done(text.slice(0, text.indexOf("\n")));
-		});
-		child.on("exit", () => failed(new Error("it ended: " + text)));
-	});
-}
-
-async function until(what, fn) {
-	for (let i = 0; i < 400; i++) {
-		const v = await fn();
-		if (v) return v;
-		await new Promise((done) => setTimeout(done, 25));
-	}
-	throw new Error("waited in vain for " + what);
-}
-
-// The suite cannot send a key: this adds it and leaves everything else as it is, Host too.
-function forwarder(port, key) {
-	const server = createServer((req, res) => {
-		const up = request({ host: "127.0.0.1", port, method: req.method, path: req.url, setHost: false,
-			headers: { ...req.headers, authorization: "Bearer " + key } }, (r) => {
-			res.writeHead(r.statusCode, r.headers);
-			res.flushHeaders();
-			r.pipe(res);
-			r.on("error", () => res.destroy());
-		});
-		up.on("error", () => res.destroy());
-		res.on("close", () => up.destroy());
-		req.pipe(up);
-	});
-	return new Promise((done) => server.listen(0, "127.0.0.1", () => done(server)));
-}
-
-async function gateway(server) {
-	const dir = mkdtempSync(join(tmpdir(), "tollgate-conformance-"));
-	let entry;
-	if (server.startsWith("stdio")) {
-		const era = server === "stdio-legacy" ? "legacy" : "modern";
-		entry = `{ command: [${JSON.stringify(process.execPath)}, ${JSON.stringify(fixture)}, stdio, both], ` +
-			`isolation: per-session, protocol: ${era} }`;
-	} else {
-		const port = await firstLine(start([process.execPath, fixture, server]));
-		entry = `{ url: "http://127.0.0.1:${port}/mcp" }`;
-	}
-	mkdirSync(join(dir, "policies/root"), { recursive: true });
-	writeFileSync(join(dir, "policies/root/all.yaml"), "version: 1\npolicy: all\nowner: \"#conformance\"\n" +
-		"applies_to: \"*\"\nrules:\n  - allow: \"fixture/*\"\n  - allow: \"prompt:fixture/*\"\n" +
-		"  - allow: \"resource:fixture/*\"\n");
-	writeFileSync(join(dir, "tollgate.yaml"), "version: 1\nlisten:\n  - { address: \"127.0.0.1:0\", " +
-		"serves: [mcp, metrics] }\ndata: ./data\nmcp: { prefix: never }\nservers:\n  fixture: " + entry +
-		"\npolicies: policies/\nlog: { level: warn }\n");
-	const config = join(dir, "tollgate.yaml");
-	const child = start([tollgate, "run", "-c", config], { cwd: dir, stdio: ["ignore", "ignore", "inherit"] });
-	const run = await until("the gateway", () => existsSync(join(dir, "data/run.json")) &&
-		JSON.parse(readFileSync(join(dir, "data/run.json"))));
-	const made = spawnSync(tollgate, ["key", "create", "--name", "suite", "--json", "-c", config]);
-	const { key } = JSON.parse(made.stdout);
-	const port = Number(/:(\d+)$/.exec(run.listen[0] ?? run.listen)[1]);
-	await until("the fixture's tools", async () => {
-		const r = await fetch(`http://127.0.0.1:${port}/metrics`);
-		return /tollgate_mcp_server_up\{server="fixture"\} 1/.test(await r.text());
-	});
-	const front = await forwarder(port, key);
-	return { port: front.address().port, close() {
-		front.closeAllConnections();
-		front.close();
-		child.kill("SIGTERM");
-		child.on("exit", () => rmSync(dir, { recursive: true, force: true }));
-	} };
-}
-
-// -> Map "scenario check" -> status, the worst where a check is there several times
-function suiteRun(port, version, out) {
+// One run of the suite -> Map "scenario check" -> status, the worst where a check is there several times
+function suiteRun(words, out) {
 	rmSync(out, { recursive: true, force: true });
 	mkdirSync(out, { recursive: true });
 	return new Promise((done) => {
-		const child = spawn(process.execPath, [suite, "server", "--url", `http://127.0.0.1:${port}/mcp`,
-			...versions[version], "-o", out], { cwd: out, stdio: ["ignore", "pipe", "pipe"] });
+		const child = spawn(process.execPath, [suite, ...words, "-o", out], { cwd: out, stdio: ["ignore", "pipe", "pipe"] });
 		let log = "";
 		child.stdout.on("data", (d) => { log += d; });
 		child.stderr.on("data", (d) => { log += d; });
@@ -124,7 +54,7 @@ function suiteRun(port, version, out) {
 			writeFileSync(join(out, "log"), log);
 			const checks = new Map();
 			for (const f of globSync(join(out, "*/checks.json"))) {
-				const scenario = basename(dirname(f)).replace(/^server-/, "").replace(/-\d{4}-\d\d-\d\dT.*$/, "");
+				const scenario = basename(dirname(f)).replace(/^(server|client)-/, "").replace(/-\d{4}-\d\d-\d\dT.*$/, "");
 				for (const c of JSON.parse(readFileSync(f))) {
 					const name = `${scenario} ${c.id}`;
 					if (c.status === "FAILURE" || !checks.has(name))
@@ -163,39 +93,68 @@ function score({ checks, unscored }) {
 	return `${[...scenarios.values()].filter(Boolean).length}/${scenarios.size} scenarios, ${good}/${n} checks`;
 }
 
+const serverWords = (port, version) => ["server", "--url", `http://127.0.0.1:${port}/mcp`, ...versions[version]];
 const direct = new Map();
 async function straight(version) {
 	if (!direct.has(version)) {
 		const child = start([process.execPath, fixture, "both"]);
 		const port = await firstLine(child);
-		direct.set(version, await suiteRun(port, version, join(top, "build/conformance/direct-" + version)));
+		direct.set(version, await suiteRun(serverWords(port, version),
+			join(top, "build/conformance/direct-" + version)));
 		child.kill();
 	}
 	return direct.get(version);
 }
 
 let passed = 0, failed = 0;
+
+// A check that passes straight at the fixture has to be there and to pass through the gateway.
+function judge(cell, got, base) {
+	const may = expected(cell);
+	for (const name of new Set([...got.keys(), ...base.keys(), ...may.keys()])) {
+		const c = got.get(name);
+		const was = base.get(name)?.status;
+		const bad = c ? c.status === "FAILURE" && was !== "FAILURE" : was === "SUCCESS";
+		if (bad === may.has(name)) {
+			passed++;
+			continue;
+		}
+		failed++;
+		console.log(bad ? `  FAILED ${name}: ${(c?.why ?? "the check was not reached").slice(0, 300)}` :
+			`  passes, take it out of expected: ${name}`);
+	}
+}
+
+async function serverCell(version, server) {
+	const cell = `${version}-${server}`;
+	const base = await straight(version);
+	const gate = await gateway(await serve(server));
+	if (!gate.up) throw new Error(`${cell}: the gateway did not reach the fixture`);
+	const got = await suiteRun(serverWords(gate.front, version), join(top, "build/conformance", cell));
+	gate.close();
+	console.log(`${cell}: ${score(got)} (straight at the fixture: ${score(base)})`);
+	judge(cell, got.checks, base.checks);
+}
+
+// The gateway as the client: the suite is the server, client.mjs an agent before the gateway.
+async function clientCell(cell, { version, scenarios }) {
+	const all = { checks: new Map(), unscored: new Set() };
+	for (const scenario of scenarios) {
+		const out = join(top, "build/conformance", cell, scenario);
+		const { checks } = await suiteRun(["client", "--command", `${process.execPath} ${join(here, "client.mjs")}`,
+			"--scenario", scenario, "--spec-version", version], out);
+		if (checks.size === 0) checks.set(`${scenario} ran`, { status: "FAILURE", why: "no check ran" });
+		for (const [name, c] of checks) all.checks.set(name, c);
+	}
+	console.log(`${cell}: ${score(all)}`);
+	judge(cell, all.checks, new Map());
+}
+
 try {
 	const wanted = process.argv.slice(2);
-	for (const [version, server] of cells) {
-		const cell = `${version}-${server}`;
-		if (wanted.length && !wanted.includes(cell)) continue;
-		const base = await straight(version);
-		const gate = await gateway(server);
-		const got = await suiteRun(gate.port, version, join(top, "build/conformance", cell));
-		gate.close();
-		const may = expected(cell);
-		console.log(`${cell}: ${score(got)} (straight at the fixture: ${score(base)})`);
-		for (const [name, c] of got.checks) {
-			const bad = c.status === "FAILURE" && base.checks.get(name)?.status !== "FAILURE";
-			if (bad === may.has(name)) {
-				passed++;
-				continue;
-			}
-			failed++;
-			console.log(bad ? `  FAILED ${name}: ${c.why.slice(0, 300)}` : `  passes, take it out of expected: ${name}`);
-		}
-	}
+	const is = (cell) => wanted.length === 0 || wanted.includes(cell);
+	for (const [version, server] of cells) if (is(`${version}-${server}`)) await serverCell(version, server);
+	for (const [cell, what] of Object.entries(clients)) if (is(cell)) await clientCell(cell, what);
 } finally {
 	for (const c of children) c.kill();
 }
