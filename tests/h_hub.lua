@@ -171,3 +171,32 @@ expect(c:call("docs__get_secret")):error(-32602)
 expect(#up.calls):is(1)
 local none = mcp_client { port = gw.port, headers = { authorization = "Bearer " .. key.key }, path = "/mcp/v/nothing" }
 expect(none:rpc("tools/list").status):is(404)
+
+test "what cannot be carried over exactly is refused by name, and what can arrives byte for byte"
+local NASTY = '{"big":9007199254740993,"neg":-0,"one":1.0,"exp":1E400,"nul":"\\u0000","pair":"\\ud83d\\ude00","e":"\\u00e9",' ..
+	'"deep":' .. ("["):rep(40) .. ("]"):rep(40) .. ',"":{"a":null}}'
+local BIG = '{"content":[{"type":"text","text":"' .. ("x"):rep(9 * 1024 * 1024) .. '"}],"resultType":"complete"}'
+local up = mcp_server "docs" { tools = { "find", { name = "echo", raw = '{"content":[],"structuredContent":' .. NASTY ..
+	',"resultType":"complete"}' }, { name = "big", raw = BIG }, { name = "huge", raw = BIG:gsub('"}%]', ("y"):rep(2 * 1024 * 1024) .. '"}]') } } }
+local gw = gateway { servers = { docs = up }, policies = GRANT }
+local key = gw:dev()
+gw:wait_tools(key, 4)
+local META = '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}'
+local function call(name, args)
+	return gw:client(key):post("/mcp", '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"docs__' .. name ..
+		'","arguments":' .. args .. "," .. META .. "}}", { accept = "application/json, text/event-stream",
+		["mcp-protocol-version"] = "2026-07-28", ["mcp-method"] = "tools/call", ["mcp-name"] = "docs__" .. name })
+end
+expect(call("find", NASTY).status):is(200)
+expect(up.calls[1].raw):has('"arguments":' .. NASTY)
+expect(call("echo", "{}").body):has('"structuredContent":' .. NASTY)
+expect(#call("big", "{}").body):above(9 * 1024 * 1024)
+expect(call("huge", "{}").body):has("too large")
+local before = #up.calls
+for what, args in pairs { ['twice'] = '{"a":1,"a":2}', ['\\ud800'] = '{"a":"\\ud800"}', ['deep'] = ("["):rep(80) .. ("]"):rep(80),
+	['utf'] = '{"a":"\xff"}', ['list'] = "[]" } do
+	local r = call("find", args)
+	expect(r.status):is(400)
+	expect(r.body):has('"error"')
+end
+expect(#up.calls):is(before)
