@@ -94,21 +94,10 @@ answer_push(struct answer *an, struct str message)
 static void
 progress_put(struct buf *b, const struct rpc *m, struct str token)
 {
-	struct json_iter it;
-	struct str key, v;
-
 	buf_puts(b, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{"
 		    "\"progressToken\":");
 	buf_put(b, token);
-	if (json_open(m->params, &it))
-		while (json_next(&it, &key, &v)) {
-			if (json_key_is(key, STR("progressToken")))
-				continue;
-			buf_putc(b, ',');
-			buf_put(b, key);
-			buf_putc(b, ':');
-			buf_put(b, v);
-		}
+	rpc_put_members(b, m->params, STR("progressToken"));
 	buf_puts(b, "}}");
 }
 
@@ -222,11 +211,9 @@ refusal_reply(struct visit *v, enum call_kind kind, struct str id, const struct 
 static void
 error_reply(struct visit *v, enum call_kind kind, struct str id, struct str error)
 {
-	struct json_iter it;
-	struct str key, raw;
+	struct str raw;
 	int64_t code = RPC_SERVER;
 	struct buf b;
-	const char *comma = "";
 
 	if (json_get(error, STR("code"), &raw) && !json_i64(raw, &code))
 		code = RPC_SERVER;
@@ -237,18 +224,9 @@ error_reply(struct visit *v, enum call_kind kind, struct str id, struct str erro
 	buf_init(&b, REPLY_BYTES_MAX);
 	buf_puts(&b, "{\"jsonrpc\":\"2.0\",\"id\":");
 	buf_put(&b, id);
-	buf_puts(&b, ",\"error\":{");
-	if (json_open(error, &it))
-		while (json_next(&it, &key, &raw)) {
-			buf_puts(&b, comma);
-			comma = ",";
-			buf_put(&b, key);
-			buf_putc(&b, ':');
-			if (json_key_is(key, STR("code")))
-				buf_i64(&b, code);
-			else
-				buf_put(&b, raw);
-		}
+	buf_puts(&b, ",\"error\":{\"code\":");
+	buf_i64(&b, code);
+	rpc_put_members(&b, error, STR("code"));
 	buf_puts(&b, "}}");
 	if (buf_ok(&b))
 		reply_json(v, v->era == ERA_MODERN && code == RPC_CAPABILITY ? 400 : 200,

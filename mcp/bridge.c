@@ -68,22 +68,10 @@ bridge_fini(struct call_bridge *b)
 static void
 params_put(struct buf *b, struct str params)
 {
-	const char *comma = "";
-	struct json_iter it;
-	struct str key, v;
-
-	if (params.n == 0 || !json_open(params, &it))
+	if (params.n == 0)
 		return;
 	buf_putc(b, '{');
-	while (json_next(&it, &key, &v)) {
-		if (json_key_is(key, STR("_meta")))
-			continue;
-		buf_puts(b, comma);
-		comma = ",";
-		buf_put(b, key);
-		buf_putc(b, ':');
-		buf_put(b, v);
-	}
+	rpc_put_members(b, params, STR("_meta"));
 	buf_putc(b, '}');
 }
 

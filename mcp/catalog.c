@@ -103,17 +103,6 @@ toolset_same(const struct toolset *a, const struct toolset *b)
 
 /* ---- one definition ---- */
 
-static bool
-name_usable(struct str name)
-{
-	if (name.n == 0 || name.n > FOLD_NAME_MAX || !str_utf8(name))
-		return false;
-	for (size_t i = 0; i < name.n; i++)
-		if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7f)
-			return false;
-	return true;
-}
-
 static void
 member_put(struct buf *b, struct str key_raw, struct str value_raw)
 {
@@ -270,7 +259,7 @@ tool_take(struct toolset *s, struct str raw, struct tool *t, struct str *name)
 	if (!json_check(raw, true, &e))
 		return "a key is there twice";
 	if (!json_get(raw, STR("name"), &name_raw) || !json_string(name_raw, &s->arena, name) ||
-	    !name_usable(*name))
+	    !fold_usable(*name, FOLD_NAME_MAX))
 		return "it has no usable name";
 	for (size_t i = 0; i < s->n; i++)
 		if (str_eq(s->tools[i].name, *name))

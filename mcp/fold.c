@@ -65,3 +65,14 @@ fold_listed(struct buf *out, struct str server, struct str name, const struct ma
 	}
 	buf_put(out, (struct str){ full, n });
 }
+
+bool
+fold_usable(struct str name, size_t max)
+{
+	if (name.n == 0 || name.n > max || !str_utf8(name))
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7f)
+			return false;
+	return true;
+}

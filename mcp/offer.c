@@ -115,17 +115,6 @@ offer_put(struct buf *out, enum offer_kind kind, const struct offer *o)
 
 /* ---- one definition ---- */
 
-static bool
-name_usable(struct str name, size_t max)
-{
-	if (name.n == 0 || name.n > max || !str_utf8(name))
-		return false;
-	for (size_t i = 0; i < name.n; i++)
-		if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7f)
-			return false;
-	return true;
-}
-
 /* Each argument of a prompt has a name; one that has none makes clients drop the list. */
 static bool
 arguments_fit(struct str raw)
@@ -226,7 +215,7 @@ offer_take(struct offerset *s, struct str raw, struct offer *o)
 	if (!json_check(raw, true, &e))
 		return "a key is there twice";
 	if (!json_get(raw, kinds[s->kind].plain, &name_raw) ||
-	    !json_string(name_raw, &s->arena, &o->name) || !name_usable(o->name, max))
+	    !json_string(name_raw, &s->arena, &o->name) || !fold_usable(o->name, max))
 		return "it has no usable name";
 	o->name = arena_str(&s->arena, o->name); /* it may be a span of the page */
 	if (map_get(&s->names, o->name) != NULL)

@@ -162,25 +162,11 @@ void
 park_seal_result(
     struct buf *out, const struct answer *an, const struct sha256 *digest, struct str result)
 {
-	struct state st = { .kind = 'M', .id = STR("") };
-	struct str state = STR(""), key, v;
-	struct json_iter it;
-	const char *comma = "";
+	struct state st = { .kind = 'M', .id = STR(""), .raw = STR("") };
 
 	buf_putc(out, '{');
-	if (json_open(result, &it))
-		while (json_next(&it, &key, &v)) {
-			if (json_key_is(key, STR("requestState"))) {
-				state = v;
-				continue;
-			}
-			buf_puts(out, comma);
-			comma = ",";
-			buf_put(out, key);
-			buf_putc(out, ':');
-			buf_put(out, v);
-		}
-	st.raw = state;
+	rpc_put_members(out, result, STR("requestState"));
+	(void)json_get(result, STR("requestState"), &st.raw);
 	state_put(out, an->v.hub, an->key, digest, &st);
 	buf_putc(out, '}');
 }

@@ -141,6 +141,25 @@ rpc_put_error(struct buf *b, struct str id, int code, struct str text, struct st
 }
 
 void
+rpc_put_members(struct buf *out, struct str object, struct str except)
+{
+	struct json_iter it;
+	struct str key, v;
+
+	if (object.n == 0 || !json_open(object, &it))
+		return;
+	while (json_next(&it, &key, &v)) {
+		if (json_key_is(key, except))
+			continue;
+		if (out->n > 0 && out->p[out->n - 1] != '{')
+			buf_putc(out, ',');
+		buf_put(out, key);
+		buf_putc(out, ':');
+		buf_put(out, v);
+	}
+}
+
+void
 rpc_put_text_result(struct buf *b, struct str text, bool is_error)
 {
 	buf_puts(b, "{\"content\":[{\"type\":\"text\",\"text\":");

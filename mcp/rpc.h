@@ -39,5 +39,8 @@ bool rpc_is(const struct rpc *m, const char *method);
 /* id.p == NULL writes null. */
 void rpc_put_result(struct buf *b, struct str id, struct str result_json);
 void rpc_put_error(struct buf *b, struct str id, int code, struct str text, struct str data_json);
+/* The members of a checked object as they stand, but for the one named `except`; a comma in front
+ * when `out` does not end in {. */
+void rpc_put_members(struct buf *out, struct str object, struct str except);
 /* A CallToolResult of one text. */
 void rpc_put_text_result(struct buf *b, struct str text, bool is_error);
