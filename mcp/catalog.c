@@ -7,7 +7,8 @@
  *   repaired:  inputSchema absent or without type; annotations, title, description or outputSchema
  *              of a wrong type (left out); names with characters outside [A-Za-z0-9_-] (folded)
  *   left out:  no usable name, a name twice, keys twice, an inputSchema for something other than
- *              an object, more than 64 KiB, what can only be called as a task
+ *              an object, more than 64 KiB, an x-mcp-header that no client could send, what can
+ *              only be called as a task
  *
  * The listed name is server__tool (fold.h), or tool where the settings say so (view.c).  Everything
  * else of a definition is the server's bytes; `execution` (tasks) is not relayed, and
@@ -20,6 +21,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "mcp/fold.h"
+#include "mcp/param.h"
 
 #define TOOLS_MAX            2000
 #define DEFINITION_BYTES_MAX ((size_t)64 << 10)
@@ -277,6 +279,8 @@ tool_take(struct toolset *s, struct str raw, struct tool *t, struct str *name)
 	}
 	why = definition_put(&b, raw, t);
 	buf_putc(&b, '}');
+	if (why == NULL && json_get(raw, STR("inputSchema"), &text) && !param_schema_fits(text))
+		why = "its x-mcp-header cannot be kept to";
 	if (why == NULL && !buf_ok(&b))
 		why = "its definition is larger than 64 KiB";
 	if (why == NULL) {

@@ -184,17 +184,37 @@ era_classify(const struct http1_head *h, const struct rpc *m, struct era_verdict
 	}
 }
 
+static bool
+lists_modern(struct str versions)
+{
+	struct str key, one;
+	struct json_iter it;
+
+	if (json_kind(versions) == JSON_ARRAY && json_open(versions, &it))
+		while (json_next(&it, &key, &one))
+			if (raw_is_text(one, STR(ERA_MODERN_VERSION)))
+				return true;
+	return false;
+}
+
+bool
+era_supported(struct str error)
+{
+	struct str data, versions;
+
+	return error.p != NULL && json_get(error, STR("data"), &data) &&
+	       json_kind(data) == JSON_OBJECT && json_get(data, STR("supported"), &versions) &&
+	       lists_modern(versions);
+}
+
 enum era_next
 era_after_probe(int http_status, int rpc_code, struct str result)
 {
-	struct str versions, key, one;
-	struct json_iter it;
+	struct str versions;
 
 	if (result.p != NULL && json_get(result, STR("supportedVersions"), &versions) &&
-	    json_kind(versions) == JSON_ARRAY && json_open(versions, &it))
-		while (json_next(&it, &key, &one))
-			if (raw_is_text(one, STR(ERA_MODERN_VERSION)))
-				return ERA_IS_MODERN;
+	    lists_modern(versions))
+		return ERA_IS_MODERN;
 	if (http_status == 401 || http_status == 403)
 		return ERA_REFUSED;
 	if (http_status >= 500 || http_status == 429)

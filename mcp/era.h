@@ -33,6 +33,9 @@ void era_classify(const struct http1_head *h, const struct rpc *m, struct era_ve
 enum era_next { ERA_IS_MODERN, ERA_TRY_LEGACY, ERA_OUTAGE, ERA_REFUSED };
 enum era_next era_after_probe(int http_status, int rpc_code, struct str result);
 
+/* Does the data of a -32022 (a raw error object) list the version that we speak? */
+bool era_supported(struct str error);
+
 /* A header value as the modern wire sends it: plain, or =?base64?…?= where it must be. */
 void era_put_header_value(struct buf *b, struct str value);
 /* Do two header values, each plain or =?base64?…?=, say the same?  A bad one says nothing. */

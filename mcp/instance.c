@@ -100,7 +100,7 @@ on_idle(void *ctx)
 {
 	struct server *in = ctx;
 
-	if (in->upcalls_n > 0)
+	if (in->upcalls_n > (size_t)(in->listener != NULL))
 		timer_set(in->loop, &in->idle, in->leaving ? LEAVE_MS : IDLE_MS, on_idle, in);
 	else
 		instance_over(in);
@@ -196,7 +196,7 @@ instances_of_session_end(struct hub *h, struct str tag)
 		if (in == NULL)
 			continue;
 		in->leaving = true; /* a call in flight still gets its answer */
-		if (in->upcalls_n == 0)
+		if (in->upcalls_n == (size_t)(in->listener != NULL))
 			instance_over(in);
 		else
 			timer_set(in->loop, &in->idle, LEAVE_MS, on_idle, in);

@@ -68,6 +68,43 @@ value_put(struct buf *out, struct str raw)
 	UNREACHABLE();
 }
 
+/* Of a property: one that can stand in a header, or that does not say what it is. */
+static bool
+type_fits(struct str property)
+{
+	struct str type;
+
+	if (!json_get(property, STR("type"), &type))
+		return true;
+	return json_kind(type) == JSON_STRING &&
+	       (json_string_is(type, STR("string")) || json_string_is(type, STR("integer")) ||
+		   json_string_is(type, STR("boolean")));
+}
+
+bool
+param_schema_fits(struct str schema)
+{
+	struct str properties, key, property, header, seen[PARAMS_MAX];
+	struct json_iter it;
+	size_t n = 0;
+
+	if (!json_get(schema, STR("properties"), &properties) ||
+	    json_kind(properties) != JSON_OBJECT || !json_open(properties, &it))
+		return true;
+	while (json_next(&it, &key, &property)) {
+		if (json_kind(property) != JSON_OBJECT ||
+		    !json_get(property, STR("x-mcp-header"), &header))
+			continue;
+		if (json_kind(header) != JSON_STRING || n == PARAMS_MAX)
+			return false;
+		header = (struct str){ header.p + 1, header.n - 2 };
+		if (!token(header) || !type_fits(property) || str_in(header, seen, n))
+			return false;
+		seen[n++] = header;
+	}
+	return true;
+}
+
 static void
 name_put(struct buf *out, struct str name)
 {

@@ -11,6 +11,9 @@
  * x-mcp-header and a string, integer or boolean in `args` (both checked objects).  Values are as
  * the modern wire sends them, without line breaks.
  */
+/* Can every x-mcp-header of this schema be kept to?  A name is a token, there once (whatever its
+ * case), on a string, integer or boolean. */
+bool param_schema_fits(struct str schema);
 /* As a server: do the request's Mcp-Param-* headers repeat the arguments?  false: one is missing or
  * says something else. */
 struct http1_head;

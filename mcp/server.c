@@ -347,8 +347,10 @@ on_initialize(void *ctx, const struct reply *r, const struct err *e)
 		return;
 	}
 	sv->again = false;
-	if (sv->of != NULL)
+	if (sv->of != NULL) {
 		instance_ready(sv);
+		sv->type->listen(sv);
+	}
 	waiting_send(sv);
 	if (sv->of == NULL)
 		listing_start(sv);
@@ -371,6 +373,16 @@ initialize(struct server *sv)
 	buf_fini(&params);
 }
 
+static void on_probe(void *ctx, const struct reply *r, const struct err *e);
+
+/* Silence must leave time for initialize. */
+static void
+probe(struct server *sv)
+{
+	(void)server_ask_own(
+	    sv, "server/discover", STR(""), or_usual(sv->s->connect_ms, CONNECT_MS) / 2, on_probe);
+}
+
 static void
 on_probe(void *ctx, const struct reply *r, const struct err *e)
 {
@@ -380,6 +392,11 @@ on_probe(void *ctx, const struct reply *r, const struct err *e)
 		return;
 	if (e != NULL && (sv->type != &server_stdio || e->code != ERR_TIMEOUT)) {
 		server_fail(sv, e);
+		return;
+	}
+	if (e == NULL && r->code == RPC_VERSION && !sv->reprobed && era_supported(r->error)) {
+		sv->reprobed = true; /* it refused once what it says that it speaks */
+		probe(sv);
 		return;
 	}
 	switch (e != NULL ? ERA_TRY_LEGACY : era_after_probe(r->status, r->code, r->result)) {
@@ -415,13 +432,13 @@ server_connect(struct server *sv)
 	sv->state = SERVER_PROBING;
 	sv->era = sv->of != NULL ? sv->of->era : ERA_UNKNOWN;
 	sv->connecting = true;
+	sv->reprobed = false;
 	if (!sv->type->open(sv, &e))
 		server_fail(sv, &e);
 	else if (sv->s->protocol == MCP_LEGACY || sv->legacy_verdict || sv->era == ERA_LEGACY)
 		initialize(sv);
-	else /* silence must leave time for initialize */
-		(void)server_ask_own(sv, "server/discover", STR(""),
-		    or_usual(sv->s->connect_ms, CONNECT_MS) / 2, on_probe);
+	else
+		probe(sv);
 	sv->connecting = false;
 }
 

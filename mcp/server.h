@@ -76,7 +76,7 @@ struct server {
 	bool legacy_verdict; /* it died or fell silent when probed: initialize first next time */
 	const struct server_type *type;
 	void *wire;              /* the type's own */
-	struct upcall *listener; /* stdio: its subscription */
+	struct upcall *listener; /* its stream of notifications */
 	struct job *root;        /* parent of everything that is not a client's */
 	struct timer timer;      /* back-off, or the next refresh */
 	int failures;            /* in a row */
@@ -103,7 +103,7 @@ struct server {
 	unsigned caps;        /* what it was told that the client can be asked */
 	int log_level;        /* that it was told; -1: none */
 	uint64_t left_to_one; /* counts, for names */
-	bool over, leaving, connecting;
+	bool over, leaving, connecting, reprobed;
 	struct timer idle;
 	struct key_watch watch;
 	struct link of_buried;

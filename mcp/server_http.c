@@ -29,7 +29,6 @@
 struct wire {
 	struct origin *origin;
 	char session[SESSION_BYTES_MAX];
-	struct upcall *listener;
 	struct timer relisten;
 	bool shared;    /* the origin is the main server's */
 	bool no_listen; /* it said that it has no such stream */
@@ -60,11 +59,32 @@ http_tell(struct server *sv, struct str message)
 		log_debug(NULL, "request not answered", F_STR("server", sv->name));
 }
 
+/* Whose is it?  On a call's own stream, that call's; on the stream of a session that is one key's
+ * alone, the only call's that is under way. */
+static struct upcall *
+owner_of(struct upcall *u, const struct rpc *m)
+{
+	struct upcall *owner = u->notice != NULL ? u : u->get ? upcall_meant(u->sv, m) : NULL;
+
+	return owner != NULL && owner->notice != NULL ? owner : NULL;
+}
+
+static void
+request_take(struct upcall *u, const struct rpc *m)
+{
+	struct upcall *owner = rpc_is(m, "ping") ? NULL : owner_of(u, m);
+
+	if (owner != NULL)
+		owner->notice(owner->ctx, m);
+	else
+		server_refuse(u->sv, m);
+}
+
 /* One message of a reply; true when it was the answer. */
 static bool
 message_take(struct attempt *at, struct str text)
 {
-	struct upcall *u = at->u;
+	struct upcall *u = at->u, *owner;
 	struct reply r = { .status = at->status };
 	struct str code;
 	struct rpc m;
@@ -74,15 +94,13 @@ message_take(struct attempt *at, struct str text)
 	if (!rpc_parse(text, false, &m, &e))
 		return false;
 	if (m.kind == RPC_IS_REQUEST) {
-		if (u->notice != NULL && !rpc_is(&m, "ping"))
-			u->notice(u->ctx, &m);
-		else
-			server_refuse(u->sv, &m);
+		request_take(u, &m);
 		return false;
 	}
 	if (m.kind == RPC_IS_NOTIFICATION) {
-		if (u->notice != NULL && upcall_hears(&m))
-			u->notice(u->ctx, &m);
+		owner = upcall_hears(&m) ? owner_of(u, &m) : NULL;
+		if (owner != NULL)
+			owner->notice(owner->ctx, &m);
 		else
 			server_message(u->sv, &m, at->status);
 		return false;
@@ -285,8 +303,8 @@ http_forget(struct upcall *u)
 	struct buf b;
 	struct err e;
 
-	if (u->get && sv->wire != NULL && ((struct wire *)sv->wire)->listener == u)
-		((struct wire *)sv->wire)->listener = NULL;
+	if (sv->listener == u)
+		sv->listener = NULL;
 	if (!u->sent || u->reply != NULL || u->notification || u->get || sv->era != ERA_LEGACY ||
 	    sv->state != SERVER_READY || u->notice == NULL)
 		return;
@@ -369,7 +387,7 @@ on_listen_end(void *ctx, const struct reply *r, const struct err *e)
 
 	if (w == NULL)
 		return;
-	w->listener = NULL;
+	sv->listener = NULL;
 	if (e == NULL && (r->error.p != NULL || (r->status >= 400 && r->status < 500)))
 		w->no_listen = true; /* it has none; the list is read again now and then */
 	else if (sv->state == SERVER_READY)
@@ -387,12 +405,12 @@ http_listen(struct server *sv)
 
 	if (w == NULL || w->no_listen)
 		return;
-	if (w->listener != NULL && sv->era == ERA_LEGACY)
+	if (sv->listener != NULL && sv->era == ERA_LEGACY)
 		return;
-	if (w->listener != NULL) {
-		struct upcall *old = w->listener;
+	if (sv->listener != NULL) {
+		struct upcall *old = sv->listener;
 
-		w->listener = NULL;
+		sv->listener = NULL;
 		job_cancel(&old->job);
 	}
 	buf_init(&params, 1 << 20);
@@ -402,7 +420,7 @@ http_listen(struct server *sv)
 		a.method = "GET";
 		a.get = true;
 	}
-	w->listener = upcall_start(sv, sv->root, &a, on_listen_end, sv, &e);
+	sv->listener = upcall_start(sv, sv->root, &a, on_listen_end, sv, &e);
 	buf_fini(&params);
 }
 

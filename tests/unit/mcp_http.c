@@ -130,7 +130,8 @@ answer(int fd, struct shared *s, const struct http1_head *h, struct str text)
 		    "{\"tools\":[{\"name\":\"echo "
 		    "\xc3\xbc\",\"inputSchema\":{\"type\":\"object\",\"properties\":{"
 		    "\"a\":{\"x-mcp-header\":\"Big\"},\"b\":{\"x-mcp-header\":\"No\"},\"c\":{"
-		    "\"x-mcp-header\":\"Nul\"},\"d\":{\"x-mcp-header\":\"bad name\"}}}}]}");
+		    "\"x-mcp-header\":\"Nul\"}}}},{\"name\":\"odd\",\"inputSchema\":{\"type\":"
+		    "\"object\",\"properties\":{\"d\":{\"x-mcp-header\":\"bad name\"}}}}]}");
 	else if (rpc_is(&m, "tools/call")) {
 		const struct header *name = http1_find(h, STR("mcp-name"));
 
