@@ -25,6 +25,11 @@
 #define HEADERS_MAX       160 /* ours, 64 of the settings, and what parameters are mirrored */
 #define RELISTEN_MS       30000
 #define STREAM_IDLE_MS    3600000
+#define EVENT_ID_MAX      256
+#define RESUMES_MAX       20
+#define RESUME_MS         1000 /* when the server does not say */
+#define RESUME_MIN_MS     100
+#define RESUME_MAX_MS     30000
 
 struct wire {
 	struct origin *origin;
@@ -43,6 +48,11 @@ struct attempt {
 	struct sse sse;
 	int status;
 	bool events;
+	/* A legacy stream that ends before the answer is taken up again by a GET. */
+	char last_id[EVENT_ID_MAX];
+	int64_t retry_ms;
+	int resumes;
+	struct timer resume;
 };
 
 /* ---- what comes back ---- */
@@ -120,6 +130,9 @@ on_event(void *ctx, const struct sse_event *ev)
 {
 	struct attempt *at = ctx;
 
+	(void)str_copy(at->last_id, sizeof(at->last_id), ev->id);
+	if (ev->retry_ms >= 0)
+		at->retry_ms = ev->retry_ms;
 	return ev->data.n == 0 || !message_take(at, ev->data);
 }
 
@@ -167,6 +180,40 @@ on_data(void *ctx, struct str bytes)
 	return true;
 }
 
+static bool attempt_start(struct attempt *at, struct err *e);
+
+static void
+on_resume(void *ctx)
+{
+	struct attempt *at = ctx;
+	struct err e;
+
+	at->resumes++;
+	at->status = 0;
+	at->events = false;
+	sse_fini(&at->sse);
+	sse_init(&at->sse, at->u->reply_bytes_max + ENVELOPE_BYTES);
+	if (!attempt_start(at, &e))
+		upcall_answer(at->u, NULL, &e);
+}
+
+/* The server has closed the stream to spare a connection: the answer comes on the next one. */
+static bool
+resumable(struct attempt *at)
+{
+	int64_t ms = at->retry_ms;
+
+	if (!at->events || at->last_id[0] == '\0' || at->u->notice == NULL ||
+	    at->u->sv->era != ERA_LEGACY || at->resumes >= RESUMES_MAX)
+		return false;
+	if (ms < RESUME_MIN_MS)
+		ms = RESUME_MIN_MS;
+	if (ms > RESUME_MAX_MS)
+		ms = RESUME_MAX_MS;
+	timer_set(at->u->sv->loop, &at->resume, ms, on_resume, at);
+	return true;
+}
+
 static void
 on_done(void *ctx, const struct err *e)
 {
@@ -189,6 +236,8 @@ on_done(void *ctx, const struct err *e)
 		server_again(u->sv, u);
 		return;
 	}
+	if (resumable(at))
+		return;
 	if (!at->events && at->in.n > 0 && !u->notification && message_take(at, buf_str(&at->in)))
 		return;
 	if (job_running(&u->job))
@@ -209,13 +258,16 @@ headers_put(struct attempt *at, struct header h[HEADERS_MAX])
 {
 	const struct server_settings *s = at->u->sv->s;
 	bool modern = at->u->sv->era == ERA_MODERN || strcmp(at->u->method, "server/discover") == 0;
+	bool get = at->u->get || at->resumes > 0;
 	struct str params;
 	size_t n = 0;
 
 	header_add(h, &n, STR("accept"),
-	    at->u->get ? STR("text/event-stream") : STR("application/json, text/event-stream"));
-	if (!at->u->get)
+	    get ? STR("text/event-stream") : STR("application/json, text/event-stream"));
+	if (!get)
 		header_add(h, &n, STR("content-type"), STR("application/json"));
+	if (at->resumes > 0)
+		header_add(h, &n, STR("last-event-id"), str_of(at->last_id));
 	header_add(h, &n, STR("accept-encoding"), STR("identity"));
 	header_add(h, &n, STR("user-agent"), STR("tollgate"));
 	header_add(h, &n, STR("mcp-protocol-version"),
@@ -244,6 +296,7 @@ http_reap(struct upcall *u)
 
 	if (at == NULL)
 		return;
+	timer_stop(&at->resume);
 	buf_fini(&at->name);
 	buf_fini(&at->in);
 	sse_fini(&at->sse);
@@ -252,36 +305,25 @@ http_reap(struct upcall *u)
 }
 
 static bool
-http_send(struct upcall *u, struct err *e)
+attempt_start(struct attempt *at, struct err *e)
 {
 	static const struct http_events events = { on_head, on_data, on_done };
-	struct server *sv = u->sv;
-	struct wire *w = sv->wire;
+	struct upcall *u = at->u;
+	struct wire *w = u->sv->wire;
+	bool get = u->get || at->resumes > 0;
 	struct header h[HEADERS_MAX];
-	struct attempt *at;
 	struct http_request r;
 	struct str path;
 
 	if (w == NULL)
-		return err_set(e, ERR_UPSTREAM, "server %s is down", sv->s->name);
-	http_reap(u); /* of the attempt before */
-	at = mem_zalloc(sizeof(*at));
-	at->u = u;
-	u->wire = at;
-	buf_init(&at->name, 65536);
-	buf_init(&at->in, u->reply_bytes_max + ENVELOPE_BYTES);
-	sse_init(&at->sse, u->reply_bytes_max + ENVELOPE_BYTES);
-	if (u->name.n > 0)
-		era_put_header_value(&at->name, buf_str(&u->name));
-	(void)str_copy(at->session, sizeof(at->session), str_of(w->session));
-	(void)str_copy(at->version, sizeof(at->version), str_of(sv->version));
+		return err_set(e, ERR_UPSTREAM, "server %s is down", u->sv->s->name);
 	path = origin_path(w->origin);
 	r = (struct http_request){ .origin = w->origin,
-		.method = u->get ? STR("GET") : STR("POST"),
+		.method = get ? STR("GET") : STR("POST"),
 		.target = path.n > 0 ? path : STR("/"),
 		.h = h, /* copied by http_start() */
 		.n = headers_put(at, h),
-		.body = { buf_str(&u->out) },
+		.body = { get ? STR("") : buf_str(&u->out) },
 		.first_byte_ms = u->notice != NULL ? STREAM_IDLE_MS : u->deadline_ms,
 		/* a call's deadline is its upcall's: it rests while a person is asked */
 		.idle_ms =
@@ -290,11 +332,36 @@ http_send(struct upcall *u, struct err *e)
 	return at->call != NULL;
 }
 
+static bool
+http_send(struct upcall *u, struct err *e)
+{
+	struct server *sv = u->sv;
+	struct wire *w = sv->wire;
+	struct attempt *at;
+
+	if (w == NULL)
+		return err_set(e, ERR_UPSTREAM, "server %s is down", sv->s->name);
+	http_reap(u); /* of the attempt before */
+	at = mem_zalloc(sizeof(*at));
+	at->u = u;
+	at->retry_ms = RESUME_MS;
+	u->wire = at;
+	buf_init(&at->name, 65536);
+	buf_init(&at->in, u->reply_bytes_max + ENVELOPE_BYTES);
+	sse_init(&at->sse, u->reply_bytes_max + ENVELOPE_BYTES);
+	if (u->name.n > 0)
+		era_put_header_value(&at->name, buf_str(&u->name));
+	(void)str_copy(at->session, sizeof(at->session), str_of(w->session));
+	(void)str_copy(at->version, sizeof(at->version), str_of(sv->version));
+	return attempt_start(at, e);
+}
+
 /* The http call is a kid of the upcall: its end closes the stream, which is the modern
  * cancellation.  A legacy server must be told. */
 static void
 http_forget(struct upcall *u)
 {
+	struct attempt *at = u->wire;
 	struct server *sv = u->sv;
 	struct server_ask a = {
 		.method = "notifications/cancelled", .notification = true, .deadline_ms = 10000
@@ -303,6 +370,8 @@ http_forget(struct upcall *u)
 	struct buf b;
 	struct err e;
 
+	if (at != NULL)
+		timer_stop(&at->resume);
 	if (sv->listener == u)
 		sv->listener = NULL;
 	if (!u->sent || u->reply != NULL || u->notification || u->get || sv->era != ERA_LEGACY ||
