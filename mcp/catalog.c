@@ -243,14 +243,12 @@ task_only(struct str raw)
 	       json_kind(support) == JSON_STRING && json_string_is(support, STR("required"));
 }
 
-/* Why it is left out, or NULL. */
+/* Why it cannot be used, or NULL; its name. */
 static const char *
-tool_take(struct toolset *s, struct str raw, struct tool *t, struct str *name)
+tool_judge(struct toolset *s, struct str raw, struct str *name)
 {
-	struct str name_raw, text;
-	struct buf b;
+	struct str v;
 	struct err e;
-	const char *why;
 
 	if (json_kind(raw) != JSON_OBJECT)
 		return "not an object";
@@ -260,43 +258,59 @@ tool_take(struct toolset *s, struct str raw, struct tool *t, struct str *name)
 		return "the server's list is too large";
 	if (!json_check(raw, true, &e))
 		return "a key is there twice";
-	if (!json_get(raw, STR("name"), &name_raw) || !json_string(name_raw, &s->arena, name) ||
+	if (!json_get(raw, STR("name"), &v) || !json_string(v, &s->arena, name) ||
 	    !fold_usable(*name, FOLD_NAME_MAX))
 		return "it has no usable name";
 	for (size_t i = 0; i < s->n; i++)
 		if (str_eq(s->tools[i].name, *name))
 			return "its name is there twice";
-	if (task_only(raw))
-		return "it can only be called as a task";
+	if (json_get(raw, STR("inputSchema"), &v) && !param_schema_fits(v))
+		return "its x-mcp-header cannot be kept to";
+	return task_only(raw) ? "it can only be called as a task" : NULL;
+}
+
+static void
+tool_fill(struct toolset *s, struct tool *t, struct str name, struct str definition)
+{
+	struct str text;
+
+	t->name = arena_str(&s->arena, name);
+	t->policy_name =
+	    arena_printf(&s->arena, STR_FMT "/" STR_FMT, STR_ARG(s->server), STR_ARG(name));
+	t->definition = arena_str(&s->arena, definition);
+	t->output_schema = STR("");
+	t->description = STR("");
+	(void)json_get(t->definition, STR("inputSchema"), &t->input_schema);
+	(void)json_get(t->definition, STR("outputSchema"), &t->output_schema);
+	if (json_get(t->definition, STR("description"), &text))
+		(void)json_string(text, &s->arena, &t->description);
+	if (t->readonly)
+		t->destructive = false;
+}
+
+/* Why it is left out, or NULL. */
+static const char *
+tool_take(struct toolset *s, struct str raw, struct tool *t, struct str *name)
+{
+	const char *why = tool_judge(s, raw, name);
+	struct buf b;
+
+	if (why != NULL)
+		return why;
 	*t = (struct tool){ .server = s->server, .destructive = true, .open_world = true };
 	buf_init(&b, 2 * DEFINITION_BYTES_MAX);
 	fold_listed(&b, s->server, *name, &s->listed);
 	t->wrapped = t->listed_name = arena_str(&s->arena, buf_str(&b));
+	if (t->wrapped.n == 0)
+		why = "its name cannot be told from another's";
 	buf_reset(&b);
-	if (t->wrapped.n == 0) {
-		buf_fini(&b);
-		return "its name cannot be told from another's";
-	}
-	why = definition_put(&b, raw, t);
+	if (why == NULL)
+		why = definition_put(&b, raw, t);
 	buf_putc(&b, '}');
-	if (why == NULL && json_get(raw, STR("inputSchema"), &text) && !param_schema_fits(text))
-		why = "its x-mcp-header cannot be kept to";
 	if (why == NULL && !buf_ok(&b))
 		why = "its definition is larger than 64 KiB";
-	if (why == NULL) {
-		t->name = arena_str(&s->arena, *name);
-		t->policy_name = arena_printf(
-		    &s->arena, STR_FMT "/" STR_FMT, STR_ARG(s->server), STR_ARG(*name));
-		t->definition = arena_str(&s->arena, buf_str(&b));
-		t->output_schema = STR("");
-		t->description = STR("");
-		(void)json_get(t->definition, STR("inputSchema"), &t->input_schema);
-		(void)json_get(t->definition, STR("outputSchema"), &t->output_schema);
-		if (json_get(t->definition, STR("description"), &text))
-			(void)json_string(text, &s->arena, &t->description);
-		if (t->readonly)
-			t->destructive = false;
-	}
+	if (why == NULL)
+		tool_fill(s, t, *name, buf_str(&b));
 	buf_fini(&b);
 	return why;
 }
