@@ -50,6 +50,7 @@ cmd_policy(const struct cli *cli)
 	const bool test = strcmp(word, "test") == 0, lint = strcmp(word, "lint") == 0;
 	struct core_settings core;
 	struct settings *s;
+	struct buf warnings; /* `check` tells them */
 	struct err e;
 	int code;
 
@@ -57,7 +58,9 @@ cmd_policy(const struct cli *cli)
 		return cli_usage("policy test, policy lint, or policy explain --call CALL");
 	if (!test && !lint && cli->call == NULL)
 		return cli_usage("which call? --call 'fs/read_file {\"path\":\"/etc\"}'");
-	s = settings_load(cli->config, NULL, &e);
+	buf_init(&warnings, 0);
+	s = settings_load(cli->config, &warnings, &e);
+	buf_fini(&warnings);
 	if (s == NULL)
 		return cli_fail(&e);
 	settings_core(s, &core);

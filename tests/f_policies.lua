@@ -222,3 +222,9 @@ expect(r.code):is(1)
 expect(r.out):has("not ok 6 - ")
 expect(r.out):has("path must be under /repo · policy files:7")
 expect(r.out):has('unknown key "repeat"')
+
+test "a provider whose key is not set keeps nobody from asking the policies"
+local gw = gateway { servers = { fs = mcp_server "fs" { tools = { "read" } } }, policies = rules('allow: "fs/*"'), yaml =
+	'providers:\n  far: { kind: anthropic, url: "https://far.invalid", key: env:RIG_NEVER_SET }\n' }
+for _, word in ipairs { "test", "lint" } do expect(gw:cli({ "policy", word }).code):is(0) end
+expect(gw:ok({ "policy", "explain", "--user", "ana", "--call", "fs/read {}" }).out):has("allowed")
