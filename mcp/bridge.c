@@ -58,6 +58,7 @@ questions_drop(struct call_bridge *b)
 void
 bridge_fini(struct call_bridge *b)
 {
+	timer_stop(&b->wait);
 	questions_drop(b);
 	buf_fini(&b->params);
 	buf_fini(&b->meta);
@@ -225,15 +226,6 @@ bridge_round(struct call *c, struct call_bridge *b, const struct call_peer *p, s
 	return true;
 }
 
-/* An error is an answer too: who elicits learns that it was cancelled. */
-static void
-modern_answer(struct question *q, struct str result)
-{
-	buf_put(&q->answer, result.p != NULL ? result : STR("{\"action\":\"cancel\"}"));
-	q->answered = buf_ok(&q->answer);
-	link_drop(&q->of_session);
-}
-
 void
 question_answer(struct question *q, struct str result, struct str error)
 {
@@ -249,8 +241,14 @@ question_answer(struct question *q, struct str result, struct str error)
 			call_rest(c, false);
 		return;
 	}
-	modern_answer(q, result);
-	if (b->open == 0)
+	link_drop(&q->of_session);
+	/* The modern wire has no place for an error: who elicits is told that it was cancelled. */
+	if (result.p == NULL && str_eq(buf_str(&q->method), STR("elicitation/create")))
+		result = STR("{\"action\":\"cancel\"}");
+	buf_put(&q->answer, result);
+	if (result.p == NULL)
+		call_failed(c, "the client refused what it was asked");
+	else if (b->open == 0)
 		call_again(c);
 }
 
@@ -268,6 +266,7 @@ bridge_put_answers(const struct call_bridge *b, struct buf *out)
 		buf_put(out, buf_str(&q->key));
 		buf_putc(out, ':');
 		buf_put(out, buf_str(&q->answer));
+		out->failed = out->failed || !buf_ok(&q->answer);
 	}
 	buf_putc(out, '}');
 	if (b->state.n > 0) {

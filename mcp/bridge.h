@@ -18,7 +18,6 @@ struct question {
 	struct server *sv; /* legacy: who waits for an answer under the id `key`; or */
 	struct buf key;    /* modern: the raw member name of inputRequests */
 	struct buf answer; /* modern: the result, until all are there */
-	bool answered;
 };
 
 /* The client has answered: a raw result, or a raw error.  q is gone afterwards. */
@@ -27,6 +26,7 @@ void question_answer(struct question *q, struct str result, struct str error);
 struct call_bridge {
 	struct link questions;
 	size_t open, rounds;
+	struct timer wait; /* a modern server waits: nothing of ours is under way */
 	/* the request as it went to a modern server, for the next round; empty otherwise */
 	struct buf params, meta, state;
 };
@@ -48,3 +48,4 @@ void bridge_put_answers(const struct call_bridge *b, struct buf *out);
 struct call_bridge *call_bridge_of(struct call *c);
 void call_again(struct call *c);           /* all are answered: the next round */
 void call_rest(struct call *c, bool rest); /* its deadline */
+void call_failed(struct call *c, const char *what);

@@ -104,8 +104,9 @@ result_hold(struct call *c)
 		c->result = (struct str){ c->held.p, c->result.n };
 		if (c->error.p != NULL)
 			c->error = (struct str){ c->held.p + c->result.n, c->error.n };
-	} else
+	} else {
 		(void)err_set(&c->why, ERR_TOO_LARGE, "the result is too large to keep");
+	}
 }
 
 static enum pass_end

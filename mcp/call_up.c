@@ -80,13 +80,24 @@ result_wrong(struct call *c, struct str result)
 							: "its content is not of the right kind";
 }
 
-static void
+void
 call_failed(struct call *c, const char *what)
 {
 	struct err why;
 
 	c->server->errors++;
 	(void)err_set(&why, ERR_UPSTREAM, "server %s: %s", c->server->s->name, what);
+	call_end(c, STR_NONE, &why);
+}
+
+static void
+on_unanswered(void *ctx)
+{
+	struct call *c = ctx;
+	struct err why;
+
+	(void)err_set(&why, ERR_TIMEOUT, "the client did not answer what server %s asked",
+	    c->server->s->name);
 	call_end(c, STR_NONE, &why);
 }
 
@@ -116,12 +127,15 @@ input_take(struct call *c, struct str result)
 	     bridge_round(c, &c->bridge, c->peer, result, &e);
 	if (!ok && !c->ended)
 		call_failed(c, e.text);
+	else if (c->bridge.open > 0)
+		timer_set(c->hub->loop, &c->bridge.wait, PEER_ANSWER_MS, on_unanswered, c);
 }
 
 static void
 on_reply(void *ctx, const struct reply *r, const struct err *e)
 {
 	struct call *c = ctx;
+	struct str result;
 	struct buf wrapped;
 	const char *wrong;
 	char text[64];
@@ -151,7 +165,11 @@ on_reply(void *ctx, const struct reply *r, const struct err *e)
 		return;
 	}
 	buf_init(&wrapped, c->hub->result_bytes_max * 2);
-	call_end(c, hub_wrap_result(c->hub, c->server, r->result, &wrapped), NULL);
+	result = hub_wrap_result(c->hub, c->server, r->result, &wrapped);
+	if (result.p != NULL)
+		call_end(c, result, NULL);
+	else
+		call_failed(c, "its result is too large");
 	buf_fini(&wrapped);
 }
 
@@ -256,16 +274,33 @@ server_usable(const struct call *c, struct err *e)
 	    sv->s->name, server_state_word(sv), sv->failure[0] != '\0' ? ": " : "", sv->failure);
 }
 
-bool
-call_up(struct call *c, const struct tool *t, const struct call_ask *a, struct err *e)
+/* Sends it, the first time or another round: everything but params is the same. */
+static bool
+round_send(struct call *c, const struct tool *t, struct str args, struct str params, struct err *e)
 {
 	struct server_ask ask = { .method = shapes[c->kind].method,
+		.name = shapes[c->kind].named ? buf_str(&c->own) : STR(""),
+		.params = params,
+		.meta = buf_str(&c->bridge.meta),
 		.schema = t != NULL ? t->input_schema : STR(""),
-		.args = a->args,
+		.args = args,
 		.deadline_ms = c->server->s->call_ms > 0 ? c->server->s->call_ms : CALL_MS,
 		.reply_bytes_max = c->hub->result_bytes_max,
 		.notice = on_notice,
 		.log_level = PEER_LOG_NONE };
+
+	if (c->peer != NULL) {
+		ask.progress = c->peer->progress;
+		ask.log_level = c->peer->log_level;
+		ask.caps = c->peer->caps;
+	}
+	c->up = upcall_start(c->via, &c->job, &ask, on_reply, c, e);
+	return c->up != NULL;
+}
+
+bool
+call_up(struct call *c, const struct tool *t, const struct call_ask *a, struct err *e)
+{
 	struct buf *params = &c->bridge.params, *meta = &c->bridge.meta;
 	bool ok;
 
@@ -275,12 +310,6 @@ call_up(struct call *c, const struct tool *t, const struct call_ask *a, struct e
 	if (c->via == NULL)
 		return false;
 	c->args_n = a->args.n == 0 ? 2 : a->args.n;
-	ask.name = shapes[c->kind].named ? buf_str(&c->own) : STR("");
-	if (c->peer != NULL) {
-		ask.progress = c->peer->progress;
-		ask.log_level = c->peer->log_level;
-		ask.caps = c->peer->caps;
-	}
 	params_put(params, c, a);
 	if (a->input_responses.n > 0) {
 		buf_puts(params, ",\"inputResponses\":");
@@ -291,19 +320,15 @@ call_up(struct call *c, const struct tool *t, const struct call_ask *a, struct e
 		buf_put(params, a->request_state);
 	}
 	meta_members(meta, a->meta);
-	ok = buf_ok(params) && buf_ok(meta);
-	ask.params = buf_str(params);
-	ask.meta = buf_str(meta);
-	if (!ok)
-		(void)err_set(e, ERR_TOO_LARGE, "the arguments or _meta are too large");
-	c->up = ok ? upcall_start(c->via, &c->job, &ask, on_reply, c, e) : NULL;
+	if (!buf_ok(params) || !buf_ok(meta))
+		return err_set(e, ERR_TOO_LARGE, "the arguments or _meta are too large");
+	ok = round_send(c, t, a->args, buf_str(params), e);
 	if (c->peer == NULL || c->peer->modern || c->via->era != ERA_MODERN) {
 		buf_fini(params); /* no further round will need them */
 		buf_fini(meta);
 	}
-	if (c->up != NULL)
-		c->server->calls++;
-	return c->up != NULL;
+	c->server->calls += ok;
+	return ok;
 }
 
 struct call_bridge *
@@ -323,32 +348,20 @@ call_rest(struct call *c, bool rest)
 void
 call_again(struct call *c)
 {
-	struct server_ask ask = { .method = shapes[c->kind].method,
-		.deadline_ms = c->server->s->call_ms > 0 ? c->server->s->call_ms : CALL_MS,
-		.reply_bytes_max = c->hub->result_bytes_max,
-		.notice = on_notice,
-		.progress = c->peer->progress,
-		.log_level = c->peer->log_level,
-		.caps = c->peer->caps };
 	const struct tool *t = c->kind == CALL_TOOL ? hub_find_tool(c->hub, c->pass.name) : NULL;
+	const struct buf *first = &c->bridge.params;
 	struct buf params;
 	struct err e;
 
 	if (c->ended || !job_running(&c->job))
 		return;
+	timer_stop(&c->bridge.wait);
 	buf_init(&params, ARGS_BYTES_MAX + META_BYTES_MAX);
-	buf_put(&params, buf_str(&c->bridge.params));
+	buf_put(&params, buf_str(first));
 	bridge_put_answers(&c->bridge, &params);
-	ask.params = buf_str(&params);
-	ask.meta = buf_str(&c->bridge.meta);
-	ask.name = shapes[c->kind].named ? buf_str(&c->own) : STR("");
-	if (t != NULL) {
-		ask.schema = t->input_schema;
-		ask.args =
-		    (struct str){ c->bridge.params.p + c->bridge.params.n - c->args_n, c->args_n };
-	}
-	c->up = buf_ok(&params) ? upcall_start(c->via, &c->job, &ask, on_reply, c, &e) : NULL;
-	if (c->up == NULL)
+	if (!buf_ok(&params) ||
+	    !round_send(c, t, (struct str){ first->p + first->n - c->args_n, c->args_n },
+		buf_str(&params), &e))
 		call_failed(c, "the next round could not be sent");
 	buf_fini(&params);
 }

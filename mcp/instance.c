@@ -20,12 +20,14 @@
 
 #include "mcp/hub.h"
 
-#define IDLE_MS       300000
-#define LEVEL_MS      10000
-#define LEAVE_MS      1000 /* its session has ended, a call has not */
-#define INSTANCES_MAX 1000 /* of one server */
-#define CHILDREN_MAX  64
-#define NAME_BYTES    80
+#define IDLE_MS             300000
+#define LEVEL_MS            10000
+#define LEAVE_MS            1000 /* its session has ended, a call has not */
+#define INSTANCES_MAX       1000 /* of one server, and of one key there */
+#define OF_KEY_MAX          100
+#define CHILDREN_MAX        64
+#define CHILDREN_OF_KEY_MAX 8
+#define NAME_BYTES          80
 
 /* The most talkative level that was wanted; what is too much for one is left out on its way. */
 static void
@@ -95,15 +97,21 @@ instances_reap(struct hub *h)
 	}
 }
 
+static bool
+is_idle(const struct server *in)
+{
+	return in->upcalls_n == (size_t)(in->listener != NULL);
+}
+
 static void
 on_idle(void *ctx)
 {
 	struct server *in = ctx;
 
-	if (in->upcalls_n > (size_t)(in->listener != NULL))
-		timer_set(in->loop, &in->idle, in->leaving ? LEAVE_MS : IDLE_MS, on_idle, in);
-	else
+	if (is_idle(in))
 		instance_over(in);
+	else
+		timer_set(in->loop, &in->idle, in->leaving ? LEAVE_MS : IDLE_MS, on_idle, in);
 }
 
 static void
@@ -116,22 +124,54 @@ on_key(void *ctx, struct key *k)
 		instance_over(in);
 }
 
+/* Room for one more of this key: its own idlest goes, or, when the server is full, anybody's; it
+ * is made again when it is needed.  A key that keeps all of its own busy waits for itself. */
+static bool
+room_make(struct server *sv, const struct key *k, struct err *e)
+{
+	bool child = sv->type == &server_stdio;
+	size_t of_key_max = child ? CHILDREN_OF_KEY_MAX : OF_KEY_MAX;
+	size_t it = 0, of_key = 0, max = child ? CHILDREN_MAX : INSTANCES_MAX;
+	struct server *own = NULL, *any = NULL;
+	struct str name;
+	void *v;
+
+	while (map_next(&sv->instances, &it, &name, &v)) {
+		struct server *in = v;
+
+		of_key += in->key == k;
+		if (!is_idle(in))
+			continue;
+		if (any == NULL || in->idle.due_ms < any->idle.due_ms)
+			any = in;
+		if (in->key == k && (own == NULL || in->idle.due_ms < own->idle.due_ms))
+			own = in;
+	}
+	if (of_key < of_key_max && sv->instances.n < max)
+		return true;
+	if (of_key >= of_key_max)
+		any = own;
+	if (any == NULL)
+		return err_set(e, ERR_OVERLOAD, "server %s has %zu sessions of this key in use",
+		    sv->s->name, of_key);
+	instance_over(any);
+	return true;
+}
+
 static struct server *
 instance_make(struct server *sv, struct key *k, struct str name, unsigned caps, struct err *e)
 {
-	size_t max = sv->type == &server_stdio ? CHILDREN_MAX : INSTANCES_MAX;
 	struct server *in;
 
-	if (sv->instances.n >= max) {
-		(void)err_set(e, ERR_OVERLOAD, "server %s has %zu sessions open", sv->s->name, max);
+	if (!room_make(sv, k, e))
 		return NULL;
-	}
 	in = mem_alloc(sizeof(*in));
 	if (!server_init(in, sv->hub, sv->s, e)) {
 		free(in);
 		return NULL;
 	}
 	in->of = sv;
+	in->key = k;
 	in->caps = caps;
 	in->log_level = -1;
 	(void)str_copy(in->instance, sizeof(in->instance), name);
@@ -196,7 +236,7 @@ instances_of_session_end(struct hub *h, struct str tag)
 		if (in == NULL)
 			continue;
 		in->leaving = true; /* a call in flight still gets its answer */
-		if (in->upcalls_n == (size_t)(in->listener != NULL))
+		if (is_idle(in))
 			instance_over(in);
 		else
 			timer_set(in->loop, &in->idle, LEAVE_MS, on_idle, in);

@@ -11,7 +11,8 @@
  * Who is asked by a modern server gets that server's own state back, sealed; nothing is kept here.
  *
  * requestState is an attacker's to choose, so both kinds are sealed for the key and hold a digest
- * of the request and an expiry.  A parked call lives TTL_MS; a restart of the gateway ends it.
+ * of the request and an expiry.  A parked call lives PEER_ANSWER_MS; a restart of the gateway ends
+ * it.  One key parks at most PARKS_PER_KEY, so that it takes nobody else's room.
  */
 #include "mcp/park.h"
 
@@ -24,10 +25,10 @@
 
 #define PARK_MAGIC      0x7061726bu
 #define PARKS_MAX       1000
+#define PARKS_PER_KEY   32
 #define WINDOW_MS       50 /* servers ask for several things at once */
-#define TTL_MS          600000
 #define STATE_BYTES_MAX ((size_t)256 << 10)
-#define KEPT_BYTES_MAX  ((size_t)24 << 20)
+#define KEPT_BYTES_MAX  ((size_t)1 << 20) /* of a call that ended while nobody waited */
 
 struct park {
 	struct job job;
@@ -122,7 +123,8 @@ state_put(struct buf *out, struct hub *h, struct key *k, const struct sha256 *di
 	buf_init(&text, STATE_BYTES_MAX);
 	buf_printf(&text, "%c|" STR_FMT "|", st->kind, STR_ARG(st->id));
 	buf_hex(&text, digest->b, sizeof(digest->b));
-	buf_printf(&text, "|%lld|", (long long)((loop_wall_ns(h->loop) / 1000000 + TTL_MS) / 1000));
+	buf_printf(&text, "|%lld|",
+	    (long long)((loop_wall_ns(h->loop) / 1000000 + PEER_ANSWER_MS) / 1000));
 	buf_put(&text, st->raw);
 	buf_puts(out, ",\"requestState\":\"");
 	if (!buf_ok(&text) || !aead_seal(out, h->seal_key, info.id, buf_str(&text)))
@@ -215,9 +217,21 @@ ask_reply(void *ctx)
 	buf_putc(&b, '}');
 	p->an = NULL;
 	an->park = NULL;
-	timer_set(p->hub->loop, &p->ttl, TTL_MS, on_ttl, p);
+	timer_set(p->hub->loop, &p->ttl, PEER_ANSWER_MS, on_ttl, p);
 	answer_give(an, buf_ok(&b) ? buf_str(&b) : STR_NONE);
 	buf_fini(&b);
+}
+
+static size_t
+parked_by(const struct hub *h, const struct key *k)
+{
+	size_t it = 0, n = 0;
+	struct str id;
+	void *p;
+
+	while (map_next(&h->parks, &it, &id, &p))
+		n += ((struct park *)p)->key == k;
+	return n;
 }
 
 static bool
@@ -227,7 +241,7 @@ on_ask(void *ctx, struct question *q)
 
 	IS(p, PARK_MAGIC);
 	if (!p->named) {
-		if (p->hub->parks.n >= PARKS_MAX)
+		if (p->hub->parks.n >= PARKS_MAX || parked_by(p->hub, p->key) >= PARKS_PER_KEY)
 			return false;
 		base62_random(p->id, sizeof(p->id) - 1);
 		p->id[sizeof(p->id) - 1] = '\0';

@@ -23,6 +23,9 @@ unsigned peer_needs(struct str method, struct str params);
 int peer_log_level(struct str raw); /* of a raw JSON string; -1: none of them */
 const char *peer_log_word(int level);
 
+/* How long it may take to answer what it is asked: people are slow. */
+#define PEER_ANSWER_MS 600000
+
 /* What is under way on behalf of one client; NULL where a script asks: nobody can be reached. */
 struct question;
 struct call_peer {

@@ -91,7 +91,8 @@ struct stream;
 /* `uris`: a raw array of resources to hear of (modern), or p == NULL. */
 void
 stream_open(struct visit *v, struct str id, struct session *s, unsigned wanted, struct str uris);
-void streams_updated(struct hub *h, struct str listed_uri);
+/* A resource has changed: tells whoever asked for it, if the rules still let that key read it. */
+void streams_updated(struct hub *h, struct str listed_uri, struct str policy_name);
 #define STREAM_TOOLS     1u
 #define STREAM_PROMPTS   2u
 #define STREAM_RESOURCES 4u

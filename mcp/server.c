@@ -118,6 +118,41 @@ server_doubt(struct server *sv)
 /* ---- what comes up ---- */
 
 void
+server_listens(struct server *sv, struct upcall *u)
+{
+	struct upcall *older = sv->listened;
+
+	sv->listened = sv->listener;
+	sv->listener = u;
+	if (older != NULL)
+		job_cancel(&older->job);
+}
+
+void
+server_unlistens(struct server *sv, const struct upcall *u)
+{
+	if (sv->listener == u)
+		sv->listener = NULL;
+	if (sv->listened == u)
+		sv->listened = NULL;
+}
+
+/* The new stream works: the old one may go. */
+static void
+acknowledged(struct server *sv, const struct rpc *m)
+{
+	struct upcall *old = sv->listened;
+	struct str meta, id;
+
+	if (old == NULL ||
+	    (json_get(m->params, STR("_meta"), &meta) && json_kind(meta) == JSON_OBJECT &&
+		json_get(meta, STR(META_SUBSCRIPTION), &id) && str_eq(id, str_of(old->id))))
+		return; /* none, or its own acknowledgement, late */
+	sv->listened = NULL;
+	job_cancel(&old->job);
+}
+
+void
 server_message(struct server *sv, const struct rpc *m, int status)
 {
 	struct reply r = { .status = status, .result = m->result, .error = m->error };
@@ -127,6 +162,8 @@ server_message(struct server *sv, const struct rpc *m, int status)
 
 	if (m->kind == RPC_IS_NOTIFICATION && str_ends(str_of(m->method), STR("/list_changed")))
 		listing_changed(server_main(sv));
+	if (m->kind == RPC_IS_NOTIFICATION && rpc_is(m, "notifications/subscriptions/acknowledged"))
+		acknowledged(sv, m);
 	if (m->kind == RPC_IS_NOTIFICATION && rpc_is(m, "notifications/resources/updated"))
 		updates_arrived(server_main(sv), m);
 	if (m->kind == RPC_IS_NOTIFICATION || m->kind == RPC_IS_REQUEST || m->id.p == NULL)
@@ -165,6 +202,7 @@ server_stop(struct server *sv)
 	instances_end(sv);
 	timer_stop(&sv->timer);
 	timer_stop(&sv->idle);
+	deferred_drop(&sv->relisten);
 	sv->state = SERVER_DISABLED;
 	while (!link_empty(&sv->upcalls))
 		job_cancel(&CONTAINER(sv->upcalls.next, struct upcall, of_server)->job);
@@ -460,9 +498,8 @@ server_refuse(struct server *sv, const struct rpc *m)
 void
 server_again(struct server *sv, struct upcall *u)
 {
-	struct err e;
-
 	bool ours = u->notice == NULL; /* a listing begins anew, it is not sent again */
+	struct err e;
 
 	if (u->replayed || sv->era != ERA_LEGACY || (ours && sv->state != SERVER_READY)) {
 		(void)err_set(&e, ERR_UPSTREAM, "server %s lost its session", sv->s->name);

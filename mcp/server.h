@@ -75,8 +75,10 @@ struct server {
 	char version[16];    /* negotiated, legacy */
 	bool legacy_verdict; /* it died or fell silent when probed: initialize first next time */
 	const struct server_type *type;
-	void *wire;              /* the type's own */
+	void *wire; /* the type's own */
+	struct deferred relisten;
 	struct upcall *listener; /* its stream of notifications */
+	struct upcall *listened; /* the one before, until the new one is acknowledged */
 	struct job *root;        /* parent of everything that is not a client's */
 	struct timer timer;      /* back-off, or the next refresh */
 	int failures;            /* in a row */
@@ -100,6 +102,7 @@ struct server {
 	struct server *of;
 	struct map instances; /* name -> struct server */
 	char instance[80];
+	struct key *key;      /* whose it is alone */
 	unsigned caps;        /* what it was told that the client can be asked */
 	int log_level;        /* that it was told; -1: none */
 	uint64_t left_to_one; /* counts, for names */
@@ -198,6 +201,9 @@ void upcall_send(void *ctx); /* deferred: sends it, the first time or in a new s
 /* What a server sent, parsed once: an answer or a notification (requests are the wire's). */
 void server_message(struct server *sv, const struct rpc *m, int status);
 void server_fail(struct server *sv, const struct err *e); /* the wire is gone */
+/* A new stream of notifications takes the old one's place, and nothing is missed between them. */
+void server_listens(struct server *sv, struct upcall *u);
+void server_unlistens(struct server *sv, const struct upcall *u); /* u has ended */
 /* A request of the server's that concerns nobody: ping is answered, all else is refused. */
 void server_refuse(struct server *sv, const struct rpc *m);
 void server_again(struct server *sv, struct upcall *u); /* the session is gone: a new one */

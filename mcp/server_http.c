@@ -130,7 +130,8 @@ on_event(void *ctx, const struct sse_event *ev)
 {
 	struct attempt *at = ctx;
 
-	(void)str_copy(at->last_id, sizeof(at->last_id), ev->id);
+	if (!str_copy(at->last_id, sizeof(at->last_id), ev->id))
+		at->last_id[0] = '\0'; /* not to be taken up by half an id */
 	if (ev->retry_ms >= 0)
 		at->retry_ms = ev->retry_ms;
 	return ev->data.n == 0 || !message_take(at, ev->data);
@@ -372,8 +373,7 @@ http_forget(struct upcall *u)
 
 	if (at != NULL)
 		timer_stop(&at->resume);
-	if (sv->listener == u)
-		sv->listener = NULL;
+	server_unlistens(sv, u);
 	if (!u->sent || u->reply != NULL || u->notification || u->get || sv->era != ERA_LEGACY ||
 	    sv->state != SERVER_READY || u->notice == NULL)
 		return;
@@ -454,21 +454,21 @@ on_listen_end(void *ctx, const struct reply *r, const struct err *e)
 	struct server *sv = ctx;
 	struct wire *w = sv->wire;
 
-	if (w == NULL)
+	if (w == NULL || sv->listener != NULL)
 		return;
-	sv->listener = NULL;
 	if (e == NULL && (r->error.p != NULL || (r->status >= 400 && r->status < 500)))
 		w->no_listen = true; /* it has none; the list is read again now and then */
 	else if (sv->state == SERVER_READY)
 		timer_set(sv->loop, &w->relisten, RELISTEN_MS, listen_again, sv);
 }
 
-/* Asked again when what is wanted has changed: the old stream goes, a new one comes. */
+/* Asked again when what is wanted has changed. */
 static void
 http_listen(struct server *sv)
 {
 	struct server_ask a = { .method = "subscriptions/listen", .reply_bytes_max = 1 << 20 };
 	struct wire *w = sv->wire;
+	struct upcall *u;
 	struct buf params;
 	struct err e;
 
@@ -476,12 +476,6 @@ http_listen(struct server *sv)
 		return;
 	if (sv->listener != NULL && sv->era == ERA_LEGACY)
 		return;
-	if (sv->listener != NULL) {
-		struct upcall *old = sv->listener;
-
-		sv->listener = NULL;
-		job_cancel(&old->job);
-	}
 	buf_init(&params, 1 << 20);
 	updates_put_listen(&params, sv);
 	a.params = buf_ok(&params) ? buf_str(&params) : STR("");
@@ -489,7 +483,9 @@ http_listen(struct server *sv)
 		a.method = "GET";
 		a.get = true;
 	}
-	sv->listener = upcall_start(sv, sv->root, &a, on_listen_end, sv, &e);
+	u = upcall_start(sv, sv->root, &a, on_listen_end, sv, &e);
+	if (u != NULL)
+		server_listens(sv, u);
 	buf_fini(&params);
 }
 

@@ -172,8 +172,7 @@ stdio_forget(struct upcall *u)
 {
 	struct buf b;
 
-	if (u->sv->listener == u)
-		u->sv->listener = NULL;
+	server_unlistens(u->sv, u);
 	if (!u->sent || u->reply != NULL || u->notification || u->sv->wire == NULL)
 		return;
 	buf_init(&b, 512);
@@ -198,31 +197,22 @@ stdio_free(struct server *sv)
 }
 
 static void
-on_listen_end(void *ctx, const struct reply *r, const struct err *e)
-{
-	(void)r;
-	(void)e;
-	((struct server *)ctx)->listener = NULL;
-}
-
-static void
 stdio_listen(struct server *sv)
 {
 	struct server_ask a = { .method = "subscriptions/listen", .reply_bytes_max = 1 << 20 };
-	struct upcall *old = sv->listener;
+	struct upcall *u;
 	struct buf params;
 	struct err e;
 
 	if (sv->era != ERA_MODERN)
 		return;
-	sv->listener = NULL;
-	if (old != NULL)
-		job_cancel(&old->job);
 	buf_init(&params, 1 << 20);
 	updates_put_listen(&params, sv);
 	a.params = buf_ok(&params) ? buf_str(&params) : STR("");
-	sv->listener = upcall_start(sv, sv->root, &a, on_listen_end, sv, &e);
-	if (sv->listener == NULL)
+	u = upcall_start(sv, sv->root, &a, NULL, NULL, &e);
+	if (u != NULL)
+		server_listens(sv, u);
+	else
 		log_debug(
 		    NULL, "no subscription", F_STR("server", sv->name), F_TEXT("why", e.text));
 	buf_fini(&params);

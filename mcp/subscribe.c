@@ -303,7 +303,7 @@ streams_notify(struct hub *h)
 }
 
 void
-streams_updated(struct hub *h, struct str listed_uri)
+streams_updated(struct hub *h, struct str listed_uri, struct str policy_name)
 {
 	struct buf b;
 
@@ -313,7 +313,8 @@ streams_updated(struct hub *h, struct str listed_uri)
 
 		if (st->choked ||
 		    !updates_has(
-			st->session != NULL ? &st->session->updates : &st->updates, listed_uri))
+			st->session != NULL ? &st->session->updates : &st->updates, listed_uri) ||
+		    !rules_may_list(h->core, st->key, ASK_RESOURCE, policy_name))
 			continue;
 		buf_reset(&b);
 		buf_puts(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\","

@@ -17,7 +17,6 @@
 #include "mcp/peer.h"
 
 #define UPCALLS_MAX   1000
-#define REST_MS       600000 /* how long a person may take to answer */
 #define OUT_BYTES_MAX ((size_t)48 << 20)
 
 static void
@@ -269,7 +268,7 @@ upcall_meant(struct server *sv, const struct rpc *m)
 void
 upcall_rest(struct upcall *u, bool rest)
 {
-	int64_t ms = rest ? REST_MS : u->deadline_ms;
+	int64_t ms = rest ? PEER_ANSWER_MS : u->deadline_ms;
 
 	if (u->deadline_ms > 0 && job_running(&u->job))
 		timer_set(u->sv->loop, &u->deadline, ms, upcall_timeout, u);

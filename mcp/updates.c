@@ -4,7 +4,8 @@
  *
  * A notification says only that a URI has changed, never what it holds, so one subscription per
  * server and URI serves all who asked, over the server's own connection: counted here, made by the
- * first, ended with the last, and told again after a reconnect.  A legacy server gets
+ * first, ended with the last, and told again after a reconnect.  Whether a key may still read it is
+ * asked again each time.  A legacy server gets
  * resources/subscribe, a modern one a new listen stream with the whole list.
  */
 #include "mcp/updates.h"
@@ -16,11 +17,13 @@
 
 #define SUBSCRIPTIONS_ALL_MAX 20000
 #define TELL_MS               10000
+#define NOTIFY_MS             50 /* however often the server says so */
 
 struct subscription {
 	size_t users;
 	struct server *sv;
 	char *key, *uri; /* "server\nuri" in hub->subscribed; the server's own URI */
+	struct timer notify;
 };
 
 void
@@ -44,14 +47,23 @@ legacy_tell(struct server *sv, const char *method, const char *uri)
 }
 
 static void
+relisten(void *ctx)
+{
+	struct server *sv = ctx;
+
+	if (sv->state == SERVER_READY)
+		sv->type->listen(sv);
+}
+
+static void
 changed(struct subscription *s, bool wanted)
 {
 	struct server *sv = s->sv;
 
 	if (sv->state != SERVER_READY || (sv->can & SERVER_SUBSCRIBES) == 0)
 		return;
-	if (sv->era == ERA_MODERN)
-		sv->type->listen(sv);
+	if (sv->era == ERA_MODERN) /* once for all that changes in this turn */
+		loop_defer(sv->loop, &sv->relisten, relisten, sv);
 	else
 		legacy_tell(sv, wanted ? "resources/subscribe" : "resources/unsubscribe", s->uri);
 }
@@ -62,6 +74,7 @@ subscription_drop(struct hub *h, struct subscription *s)
 	if (--s->users > 0)
 		return;
 	(void)map_del(&h->subscribed, str_of(s->key));
+	timer_stop(&s->notify);
 	changed(s, false);
 	free(s->key);
 	free(s->uri);
@@ -88,6 +101,21 @@ struct use {
 	char *name;
 };
 
+static void
+name_put(struct buf *out, const struct server *sv, char sep, struct str uri)
+{
+	buf_put(out, sv->name);
+	buf_putc(out, sep);
+	buf_put(out, uri);
+}
+
+static struct subscription *
+subscription_find(const struct hub *h, const struct server *sv, struct str uri, struct buf *key)
+{
+	name_put(key, sv, '\n', uri);
+	return buf_ok(key) ? map_get(&h->subscribed, buf_str(key)) : NULL;
+}
+
 static struct subscription *
 subscription_get(struct hub *h, struct server *sv, struct str uri)
 {
@@ -95,8 +123,7 @@ subscription_get(struct hub *h, struct server *sv, struct str uri)
 	struct buf key;
 
 	buf_init(&key, 65536);
-	buf_printf(&key, STR_FMT "\n" STR_FMT, STR_ARG(sv->name), STR_ARG(uri));
-	s = map_get(&h->subscribed, buf_str(&key));
+	s = subscription_find(h, sv, uri, &key);
 	if (s == NULL) {
 		s = mem_zalloc(sizeof(*s));
 		s->sv = sv;
@@ -117,7 +144,7 @@ may_read(struct hub *h, struct key *k, const struct server *sv, struct str uri)
 	bool ok;
 
 	buf_init(&name, 65536);
-	buf_printf(&name, STR_FMT "/" STR_FMT, STR_ARG(sv->name), STR_ARG(uri));
+	name_put(&name, sv, '/', uri);
 	ok = buf_ok(&name) && rules_may_list(h->core, k, ASK_RESOURCE, buf_str(&name));
 	buf_fini(&name);
 	return ok;
@@ -203,23 +230,39 @@ updates_put_listen(struct buf *out, const struct server *sv)
 	buf_puts(out, "]}");
 }
 
+static void
+notify(void *ctx)
+{
+	struct subscription *s = ctx;
+	struct hub *h = s->sv->hub;
+	struct buf listed, name;
+
+	buf_init(&listed, 65536);
+	buf_init(&name, 65536);
+	hub_put_uri(h, &listed, s->sv, str_of(s->uri));
+	name_put(&name, s->sv, '/', str_of(s->uri));
+	if (buf_ok(&listed) && buf_ok(&name))
+		streams_updated(h, buf_str(&listed), buf_str(&name));
+	buf_fini(&listed);
+	buf_fini(&name);
+}
+
 void
 updates_arrived(struct server *sv, const struct rpc *m)
 {
+	struct subscription *s;
 	struct str raw, uri;
 	struct arena a;
-	struct buf listed;
+	struct buf key;
 
 	if (!json_get(m->params, STR("uri"), &raw) || raw.n > 16384)
 		return;
 	arena_init(&a, 65536);
-	buf_init(&listed, 65536);
-	if (json_string(raw, &a, &uri)) {
-		hub_put_uri(sv->hub, &listed, sv, uri);
-		if (buf_ok(&listed))
-			streams_updated(sv->hub, buf_str(&listed));
-	}
-	buf_fini(&listed);
+	buf_init(&key, 65536);
+	s = json_string(raw, &a, &uri) ? subscription_find(sv->hub, sv, uri, &key) : NULL;
+	if (s != NULL && !timer_armed(&s->notify))
+		timer_set(sv->loop, &s->notify, NOTIFY_MS, notify, s);
+	buf_fini(&key);
 	arena_free(&a);
 }
 

@@ -7,7 +7,8 @@
  *   prefix: always        server__tool, tg+server+uri                 (the default)
  *           never         tool, uri; what two servers have is the first one's, the other's is left
  *                         out, and the log names both and the way out
- *           on_collision  tool, uri; what two servers have is named as with `always`, for both
+ *           on_collision  tool; what two servers have is named as with `always`, for both.  URIs
+ *                         always say whose they are: they stand in results, too
  *
  * Views are kept per key and filled again when the generation has moved: a list, a policy or a key
  * has changed.  A tool's struct lives until the turn after its set was replaced.
@@ -63,10 +64,10 @@ is_shared(const struct map *counts, struct str bare)
 
 /* The name under which it is listed; "" when another has it. */
 static struct str
-name_choose(struct hub *h, const struct map *taken, const struct map *counts, struct str bare,
-    struct str wrapped)
+name_choose(const struct hub *h, enum mcp_prefix prefix, const struct map *taken,
+    const struct map *counts, struct str bare, struct str wrapped)
 {
-	switch (h->prefix) {
+	switch (prefix) {
 	case PREFIX_ALWAYS:
 		return map_get(taken, wrapped) == NULL ? wrapped : STR("");
 	case PREFIX_NEVER:
@@ -109,8 +110,8 @@ tools_name(struct hub *h)
 			struct tool *t = toolset_at(h->servers[i].tools, j);
 			struct str was = t->listed_name;
 
-			t->listed_name =
-			    name_choose(h, &h->by_name, &counts, tool_bare(t), t->wrapped);
+			t->listed_name = name_choose(
+			    h, h->prefix, &h->by_name, &counts, tool_bare(t), t->wrapped);
 			if (t->listed_name.n > 0)
 				map_set(&h->by_name, t->listed_name, t);
 			else if (was.n > 0)
@@ -123,6 +124,8 @@ tools_name(struct hub *h)
 static void
 offers_name(struct hub *h, enum offer_kind kind)
 {
+	enum mcp_prefix prefix =
+	    kind == OFFER_PROMPT || h->prefix == PREFIX_NEVER ? h->prefix : PREFIX_ALWAYS;
 	struct map *by = &h->by_offer[kind];
 	struct map counts;
 
@@ -136,7 +139,7 @@ offers_name(struct hub *h, enum offer_kind kind)
 		for (size_t j = 0; j < offerset_count(h->servers[i].offers[kind]); j++) {
 			struct offer *o = offerset_at(h->servers[i].offers[kind], j);
 
-			o->listed = name_choose(h, by, &counts, o->bare, o->wrapped);
+			o->listed = name_choose(h, prefix, by, &counts, o->bare, o->wrapped);
 			if (o->listed.n > 0)
 				map_set(by, o->listed, o);
 			else
@@ -249,14 +252,8 @@ hub_find_resource(struct hub *h, struct str listed, struct buf *own)
 		buf_put(own, o->name);
 		return server_named(h, o->server);
 	}
-	if (h->prefix != PREFIX_NEVER && uri_unwrap(listed, &server, own)) {
-		sv = server_named(h, server);
-		if (sv != NULL)
-			return sv;
-		buf_reset(own);
-	}
-	if (h->prefix == PREFIX_ALWAYS)
-		return NULL;
+	if (h->prefix != PREFIX_NEVER)
+		return uri_unwrap(listed, &server, own) ? server_named(h, server) : NULL;
 	sv = template_owner(h, listed);
 	buf_put(own, listed);
 	return sv != NULL ? sv : only_reader(h);
@@ -265,24 +262,20 @@ hub_find_resource(struct hub *h, struct str listed, struct buf *own)
 void
 hub_put_uri(struct hub *h, struct buf *out, const struct server *sv, struct str uri)
 {
-	const struct offer *o = map_get(&h->by_offer[OFFER_RESOURCE], uri);
-
-	/* on_collision: bare when it is this server's alone */
-	if (h->prefix == PREFIX_ALWAYS ||
-	    (h->prefix == PREFIX_ON_COLLISION && o != NULL && !str_eq(o->server, sv->name)))
-		uri_wrap(out, sv->name, uri);
-	else
+	if (h->prefix == PREFIX_NEVER)
 		buf_put(out, uri);
+	else
+		uri_wrap(out, sv->name, uri);
 }
 
 struct str
 hub_wrap_result(struct hub *h, const struct server *sv, struct str result, struct buf *scratch)
 {
-	if (h->prefix != PREFIX_ALWAYS || memmem(result.p, result.n, "\"uri", 4) == NULL)
+	if (h->prefix == PREFIX_NEVER || memmem(result.p, result.n, "\"uri", 4) == NULL)
 		return result;
 	buf_reset(scratch);
 	uri_wrap_result(scratch, sv->name, result);
-	return buf_ok(scratch) ? buf_str(scratch) : result;
+	return buf_ok(scratch) ? buf_str(scratch) : STR_NONE;
 }
 
 /* ---- views ---- */

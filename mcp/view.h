@@ -38,6 +38,7 @@ struct server *hub_find_prompt(struct hub *h, struct str listed, struct buf *own
 struct server *hub_find_resource(struct hub *h, struct str listed, struct buf *own);
 /* Of a server's own URI: how clients see it. */
 void hub_put_uri(struct hub *h, struct buf *out, const struct server *sv, struct str uri);
-/* The result with its URIs as clients see them; `scratch` holds the bytes when they change. */
+/* The result with its URIs as clients see them; `scratch` holds the bytes when they change.  p ==
+ * NULL: there they do not fit. */
 struct str
 hub_wrap_result(struct hub *h, const struct server *sv, struct str result, struct buf *scratch);

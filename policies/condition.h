@@ -106,6 +106,7 @@ struct condition { /* all clauses, and the subject */
 #define CONDITION_STEPS_MAX 8                   /* a.b.c */
 #define CONDITION_STEPS     4096                /* tests judged in one call, whatever the rules */
 #define CONDITION_LETTERS   ((size_t)256 << 10) /* bytes that glob and matches read in one call */
+#define CONDITION_BYTES     ((size_t)32 << 20)  /* of lists and objects, walked in one call */
 #define CONDITION_ARGS_MAX  ((size_t)4 << 20)
 #define CONDITION_TEXT_MAX  8192 /* bytes of a text that is judged by its letters */
 
@@ -122,8 +123,8 @@ struct judging {         /* of one call */
 	struct str args; /* raw, as forwarded; "" = none */
 	bool known;      /* false: a list, nothing is known */
 	bool checked;
-	struct err bad; /* the arguments cannot be judged at all */
-	size_t steps, letters;
+	struct err bad;               /* the arguments cannot be judged at all */
+	size_t steps, letters, bytes; /* what is left */
 	struct arena arena;
 	const char *why;            /* of the last MAYBE: "has a . or .. segment" */
 	const struct condition *of; /* the last condition that was not settled as asked, and … */

@@ -21,7 +21,8 @@ judging_init(struct judging *j, struct str args, bool known)
 	*j = (struct judging){ .args = args.n > 0 ? args : STR("{}"),
 		.known = known,
 		.steps = CONDITION_STEPS,
-		.letters = CONDITION_LETTERS };
+		.letters = CONDITION_LETTERS,
+		.bytes = CONDITION_BYTES };
 	arena_init(&j->arena, JUDGE_ARENA_BYTES);
 }
 
@@ -275,6 +276,23 @@ max_len(struct judging *j, struct str raw, const struct test *t)
 
 /* ---- arrays and objects ---- */
 
+/* Opens what is about to be walked: many rules over one large argument must not hold up the loop.
+ */
+static bool
+walk(struct judging *j, struct str raw, enum json_kind kind, struct json_iter *it)
+{
+	if (json_kind(raw) != kind || !json_open(raw, it)) {
+		(void)maybe(j, kind == JSON_ARRAY ? "is not a list" : "is not an object");
+		return false;
+	}
+	if (raw.n > j->bytes) {
+		(void)maybe(j, "is too large for so many conditions");
+		return false;
+	}
+	j->bytes -= raw.n;
+	return true;
+}
+
 static enum tri tests_hold(struct judging *j, const struct test *t, size_t n, struct str raw);
 
 static enum tri
@@ -285,8 +303,8 @@ elements(struct judging *j, struct str raw, const struct test *t)
 	struct json_iter it;
 	struct str key, value;
 
-	if (json_kind(raw) != JSON_ARRAY || !json_open(raw, &it))
-		return maybe(j, "is not a list");
+	if (!walk(j, raw, JSON_ARRAY, &it))
+		return TRI_MAYBE;
 	while (json_next(&it, &key, &value)) {
 		enum tri one = tests_hold(j, t->kids, t->kids_n, value);
 
@@ -306,8 +324,8 @@ max_items(struct judging *j, struct str raw, const struct test *t)
 	struct str key, value;
 	int64_t n = 0;
 
-	if (json_kind(raw) != JSON_ARRAY || !json_open(raw, &it))
-		return maybe(j, "is not a list");
+	if (!walk(j, raw, JSON_ARRAY, &it))
+		return TRI_MAYBE;
 	while (n <= t->count && json_next(&it, &key, &value))
 		n++;
 	return tri(n <= t->count);
@@ -319,8 +337,8 @@ only_keys(struct judging *j, struct str raw, const struct test *t)
 	struct json_iter it;
 	struct str key, value;
 
-	if (json_kind(raw) != JSON_OBJECT || !json_open(raw, &it))
-		return maybe(j, "is not an object");
+	if (!walk(j, raw, JSON_OBJECT, &it))
+		return TRI_MAYBE;
 	while (json_next(&it, &key, &value)) {
 		bool found = false;
 
@@ -479,8 +497,8 @@ member(struct judging *j, struct str object, struct str name, struct str *value)
 	struct json_iter it;
 	struct str key, v, text;
 
-	if (json_kind(object) != JSON_OBJECT || !json_open(object, &it))
-		return maybe(j, "is not an object");
+	if (!walk(j, object, JSON_OBJECT, &it))
+		return TRI_MAYBE;
 	while (json_next(&it, &key, &v)) {
 		if (key.n > 2 + 6 * name.n + 16) /* every character escaped, and some more */
 			continue;

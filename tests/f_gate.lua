@@ -22,6 +22,17 @@ local function legacy_call(gw, key)
 	return ask { jsonrpc = "2.0", id = 2, method = "tools/call", params = { name = "shop__price" } }
 end
 
+local function asks(method, params)
+	return function(gw, key) return gw:mcp(key):rpc(method, params) end
+end
+
+local function view_call(gw, key)
+	local headers = { authorization = "Bearer " .. key }
+	return mcp_client { port = gw.port, headers = headers, path = "/mcp/v/till" }:call("shop__price")
+end
+
+local ANY = { name = "x", value = "y" }
+
 -- What each way is called, how it is gone, and the kinds of the passes that it makes when granted.
 local WAYS = {
 	{ "a model request", function(gw, key) return gw:client(key):post("/anthropic/v1/messages", BODY) end, "model" },
@@ -30,6 +41,13 @@ local WAYS = {
 	{ "count_tokens at /v1", function(gw, key) return gw:client(key):post("/v1/messages/count_tokens", BODY) end, "model" },
 	{ "a modern call", function(gw, key) return gw:mcp(key):call("shop__price") end, "tool" },
 	{ "a legacy call", legacy_call, "tool" },
+	{ "a call through a view", view_call, "tool" },
+	{ "a prompt", asks("prompts/get", { name = "shop__greet", arguments = { x = "y" } }), "prompt" },
+	{ "a resource", asks("resources/read", { uri = "tg+shop+shelf:///a" }), "resource" },
+	{ "a prompt's completion", asks("completion/complete",
+		{ ref = { type = "ref/prompt", name = "shop__greet" }, argument = ANY }), "prompt" },
+	{ "a template's completion", asks("completion/complete",
+		{ ref = { type = "ref/resource", uri = "tg+shop+shelf:///{x}" }, argument = ANY }), "resource" },
 	{ "a script, and its call", function(gw, key) return gw:mcp(key):call("lua", { code = SCRIPT }) end, "run", "tool" },
 	{ "a script from the shell", function(gw)
 		sys.write_file(gw.folder .. "/s.lua", SCRIPT)
@@ -52,8 +70,10 @@ local function looker(gw)
 end
 
 local function world(...)
-	local up, shop = provider {}, mcp_server "shop" { tools = { "price" } }
-	local gw = gateway { providers = { anthropic = up }, servers = { shop = shop }, policies = rules(...) }
+	local up, shop = provider {}, mcp_server "shop" { tools = { "price" }, prompts = { "greet" },
+		resources = { ["shelf:///a"] = "tea" }, templates = { "shelf:///{x}" } }
+	local gw = gateway { providers = { anthropic = up }, servers = { shop = shop }, policies = rules(...),
+		yaml = 'views:\n  till: { tools: ["shop/*"] }\n' }
 	wait_for("the server", function() return gw:client():get("/metrics").body:find('server_tools{server="shop"} 1', 1, true) end)
 	return gw, gw:dev().key, up, shop
 end
@@ -78,7 +98,7 @@ expect(#up.requests):is(0)
 expect(shop.calls):same {}
 
 test "with a grant every way makes exactly its passes"
-local gw, key, up, shop = world("allow: shop/*", 'allow: "model:*"', "allow: code:run")
+local gw, key, up, shop = world("allow: shop/*", 'allow: "prompt:*"', 'allow: "resource:*"', 'allow: "model:*"', "allow: code:run")
 local rows = looker(gw)
 for _, way in ipairs(WAYS) do
 	way[2](gw, key)
@@ -87,4 +107,4 @@ for _, way in ipairs(WAYS) do
 	expect(way[1] .. ": " .. rows("^ok$")):is(way[1] .. ": " .. table.concat(kinds, " "))
 end
 expect(#up.requests):is(4)
-expect(#shop.calls):is(4)
+expect(#shop.calls):is(5)

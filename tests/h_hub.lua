@@ -50,6 +50,19 @@ local function question_of(era)
 	expect(up.states):same(era == "modern" and { "state of docs" } or {})
 end
 
+-- A legacy client: its session, and how it posts.
+local function legacy(gw, key, capabilities)
+	local c = gw:client(key)
+	local headers = { accept = "application/json, text/event-stream", ["mcp-protocol-version"] = "2025-11-25" }
+	local r = c:post("/mcp", json.encode { jsonrpc = "2.0", id = 1, method = "initialize", params = {
+		protocolVersion = "2025-11-25", capabilities = capabilities or { x = true },
+		clientInfo = { name = "t", version = "1" } } }, headers)
+	headers["mcp-session-id"] = r.headers["mcp-session-id"]
+	return { post = function(m) return gw:client(key):post("/mcp", json.encode(m), headers) end,
+		stream = function(m) return gw:client(key):stream("/mcp", json.encode(m), headers) end,
+		get = function() return gw:client(key):begin { path = "/mcp", headers = headers } end }
+end
+
 test "prompts and resources are seen and used by grant only, and every use is a row"
 local up = mcp_server "docs" { tools = { "find" }, prompts = { "review", "hidden" },
 	resources = { ["file:///open/a"] = "alpha", ["file:///shut/b"] = "beta" } }
@@ -200,3 +213,91 @@ for what, args in pairs { ['twice'] = '{"a":1,"a":2}', ['\\ud800'] = '{"a":"\\ud
 	expect(r.body):has('"error"')
 end
 expect(#up.calls):is(before)
+
+test "a legacy client is asked on its call's stream what a modern server wants to know"
+local up = mcp_server "docs" { tools = { ASKS } }
+local gw = gateway { servers = { docs = up }, policies = GRANT }
+local key = gw:dev()
+gw:wait_tools(key, 1)
+local c = legacy(gw, key, { elicitation = { form = { x = true } } })
+local call = c.stream { jsonrpc = "2.0", id = 7, method = "tools/call", params = { name = "docs__confirm" } }
+local asked = call:event().json
+expect(asked.method):is("elicitation/create")
+expect(asked.params.message):is("Sure?")
+expect(c.post({ jsonrpc = "2.0", id = asked.id, result = { action = "decline" } }).status):is(202)
+local answer = call:event().json
+expect(answer.id):is(7)
+expect(json.decode(answer.result.content[1].text).action):is("decline")
+expect(up.states):same { "state of docs" }
+
+test "a client that never answers is not waited for longer than ten minutes"
+local up = mcp_server "docs" { tools = { ASKS } }
+local gw = gateway { servers = { docs = up }, policies = GRANT, clock = true }
+local key = gw:dev()
+gw:wait_tools(key, 1)
+local c = legacy(gw, key, { elicitation = { form = { x = true } } })
+local call = c.stream { jsonrpc = "2.0", id = 7, method = "tools/call", params = { name = "docs__confirm" } }
+expect(call:event().json.method):is("elicitation/create")
+gw:advance("11m")
+local answer = call:event().json
+expect(answer and answer.id):is(7)
+expect(answer.result.content[1].text):has("did not answer")
+
+test "one key's open questions leave room for the others'"
+local up = mcp_server "docs" { era = "legacy", tools = { ASKS } }
+local gw = gateway { servers = { docs = up }, policies = GRANT }
+local ann = gw:key { name = "ann", customer = "acme", team = "payments", user = "ana" }
+local bob = gw:key { name = "bob", customer = "acme", team = "payments", user = "ana" }
+gw:wait_tools(ann, 1)
+local a, b = gw:mcp(ann), gw:mcp(bob)
+a.capabilities, b.capabilities = { elicitation = {} }, { elicitation = {} }
+for i = 1, 32 do expect(a:call("docs__confirm", { n = i }).resultType):is("input_required") end
+expect(json.decode(a:call("docs__confirm", { n = 33 }).content[1].text).code):is(-32601)
+expect(b:call("docs__confirm", { n = 1 }).resultType):is("input_required")
+
+test "a change of a resource is told to who asked and may read it, and a flood of them is one"
+local up = mcp_server "docs" { tools = { "find" }, resources = { ["file:///open/a"] = "alpha", ["file:///open/b"] = "beta" } }
+local gw = gateway { servers = { docs = up }, policies = GRANT }
+local key = gw:dev()
+gw:wait_tools(key, 1)
+local c = legacy(gw, key)
+local stream = c.get()
+expect(stream.status):is(200)
+local A = "tg+docs+file:///open/a"
+expect(c.post({ jsonrpc = "2.0", id = 2, method = "resources/subscribe", params = { uri = A } }).status):is(200)
+expect(c.post({ jsonrpc = "2.0", id = 3, method = "resources/subscribe", params = { uri = "tg+docs+file:///shut/x" } }).json.error.code):is(-32002)
+wait_for("the subscription", function()
+	local last
+	for _, r in ipairs(up.requests) do if r.json and r.json.method == "subscriptions/listen" then last = r.json end end
+	local uris = last and last.params.notifications.resourceSubscriptions
+	return uris and uris[1] == "file:///open/a"
+end)
+for _ = 1, 100 do up:push("notifications/resources/updated", { uri = "file:///open/a" }) end
+up:push("notifications/resources/updated", { uri = "file:///open/b" })
+local e = stream:event().json
+expect(e.method):is("notifications/resources/updated")
+expect(e.params.uri):is(A)
+expect(c.post({ jsonrpc = "2.0", id = 4, method = "resources/unsubscribe", params = { uri = A } }).status):is(200)
+up:push("notifications/tools/list_changed")
+up.tools[1].description = "Another one."
+local n = 0
+repeat
+	e = stream:event().json
+	n = n + 1
+until e.method ~= "notifications/resources/updated"
+expect(e.method):is("notifications/tools/list_changed")
+expect(n):below(10)
+
+test "with on_collision a resource is read by the URI that its list and its contents say"
+local a = mcp_server "a" { tools = { "find" }, resources = { ["file:///x"] = "of a" } }
+local b = mcp_server "b" { tools = { "look" }, resources = { ["file:///x"] = "of b" } }
+local gw = gateway { servers = { a = a, b = b }, policies = rules('allow: "any/*"', 'allow: "resource:*"'),
+	yaml = "mcp: { prefix: on_collision }\n" }
+local key = gw:dev()
+gw:wait_tools(key, 2)
+local c = gw:mcp(key)
+for _, r in ipairs(c:rpc("resources/list").resources) do
+	local got = c:rpc("resources/read", { uri = r.uri }).contents[1]
+	expect(got.uri):is(r.uri)
+	expect(got.text):is("of " .. r.uri:match("^tg%+(%a)%+"))
+end

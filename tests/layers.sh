@@ -66,6 +66,7 @@ callers gate_enter policies/gate.c gateway/proxy.c mcp/call.c
 callers gate_leave policies/gate.c gateway/proxy.c mcp/call.c
 callers http_start base/http.c gateway/proxy.c mcp/server_http.c gateway/cli_url.c
 callers upcall_start mcp/upcall.c mcp/call_up.c mcp/server.c mcp/server_http.c mcp/server_stdio.c
+callers server_ask_own mcp/server.c mcp/listing.c mcp/instance.c mcp/updates.c
 callers hub_call mcp/call.c mcp/answer.c codemode/run.c gateway/control.c
 callers sandbox_run sandbox/run.c codemode/run.c
 

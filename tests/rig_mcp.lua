@@ -12,8 +12,9 @@
 --       malformed = true                               an answer that is not JSON
 --       progress = n                                   tells of it n times before it answers
 --       ask = { method, params }                       asks the client first; args.answer is what it said
---     prompts = { "review" }, resources = { ["file:///a"] = "text" }
+--     prompts = { "review" }, resources = { ["file:///a"] = "text" }, templates = { "file:///{x}" }
 --     definition of the whole list: tools_raw = "[...]"
+--   up:push(method, params)         a notification to whoever listens (modern)
 --   up.calls[i]                     { name, args, raw (the request's body), headers }
 --   up.methods[i]                   every method asked, in order
 --
@@ -60,6 +61,7 @@ function Server:capabilities()
 	local c = { tools = { listChanged = true } }
 	if self.options.prompts then c.prompts = { listChanged = true } end
 	if self.options.resources then c.resources = { subscribe = true } end
+	if self.options.prompts or self.options.templates then c.completions = { x = true } end
 	return c
 end
 
@@ -79,7 +81,11 @@ function Server:offers(m, p)
 		for uri in pairs(self.options.resources) do list[#list + 1] = { uri = uri, name = "r" } end
 		return done(self, { resources = list })
 	elseif m == "resources/templates/list" and self.options.resources then
-		return done(self, { resourceTemplates = json.array() })
+		local templates = json.array()
+		for _, uri in ipairs(self.options.templates or {}) do templates[#templates + 1] = { uriTemplate = uri, name = "t" } end
+		return done(self, { resourceTemplates = templates })
+	elseif m == "completion/complete" then
+		return done(self, { completion = { values = json.array { p.argument.value .. "!" } } })
 	elseif m == "resources/read" and (self.options.resources or {})[p.uri] then
 		return done(self, { contents = json.array { { uri = p.uri, text = self.options.resources[p.uri] } } })
 	end
@@ -143,7 +149,16 @@ function Server:listen_stream(w, r, id_raw)
 	w:begin_stream { ["cache-control"] = "no-cache" }
 	w:piece('data: {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{' ..
 		'"notifications":{"toolsListChanged":true},"_meta":{"' .. META .. 'subscriptionId":' .. id_raw .. '}}}\n\n')
-	w:hold(function() return false end)
+	local sent = #self.pushed
+	while w:hold(function() return #self.pushed > sent end) do
+		sent = sent + 1
+		w:piece("data: " .. json.encode(self.pushed[sent]) .. "\n\n")
+	end
+end
+
+-- Says it to whoever listens.
+function Server:push(method, params)
+	self.pushed[#self.pushed + 1] = { jsonrpc = "2.0", method = method, params = params }
 end
 
 function Server:modern(w, r, id_raw)
@@ -232,7 +247,7 @@ function mcp_server(name)
 	if type(name) == "table" then return mcp_server "fake" (name) end
 	return function(options)
 		local s = setmetatable({ name = name, options = options, era = options.era or "modern", tools = {},
-			by_name = {}, calls = {}, methods = {}, requests = {}, sessions = 0, aborted = 0, answers = {}, states = {} }, Server)
+			by_name = {}, calls = {}, methods = {}, requests = {}, sessions = 0, aborted = 0, answers = {}, states = {}, pushed = {} }, Server)
 		for i, t in ipairs(options.tools or {}) do
 			s.tools[i] = type(t) == "string" and { name = t } or t
 			s.by_name[s.tools[i].name] = s.tools[i]

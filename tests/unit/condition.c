@@ -609,6 +609,28 @@ test_manner(void)
 
 /* ---- limits ---- */
 
+#define WALKED ((size_t)1 << 20)
+
+/* Denies that walk the arguments and the long list in them, and are not true of it. */
+static bool
+called_with_denies(size_t n, struct str args)
+{
+	struct bundle *b;
+	struct buf rules;
+	bool allowed;
+
+	buf_init(&rules, 0);
+	buf_puts(&rules, "  - allow: a/t\n");
+	for (size_t i = 0; i < n; i++)
+		buf_puts(
+		    &rules, "  - deny: a/t\n    when: { l: { max_items: 3 } }\n    reason: r\n");
+	b = load(buf_cstr(&rules));
+	allowed = call(b, "ana", args, NULL);
+	bundle_unref(&b);
+	buf_fini(&rules);
+	return allowed;
+}
+
 static void
 test_limits(void)
 {
@@ -624,6 +646,14 @@ test_limits(void)
 		buf_puts(&args, i == 0 ? "\"y\"" : ",\"y\"");
 	buf_puts(&args, "]}");
 	CHECK(!call(b, "ana", buf_str(&args), NULL));
+	TEST("nor is a list that so many rules would walk again and again");
+	buf_reset(&args);
+	buf_puts(&args, "{\"l\":[");
+	while (args.n < WALKED)
+		buf_puts(&args, "1,");
+	buf_puts(&args, "1]}");
+	CHECK(called_with_denies(CONDITION_BYTES / (2 * WALKED) - 2, buf_str(&args)));
+	CHECK(!called_with_denies(CONDITION_BYTES / (2 * WALKED) + 2, buf_str(&args)));
 	TEST("a text too long to be judged is not");
 	buf_reset(&args);
 	buf_puts(&args, "{\"s\":\"");
