@@ -122,7 +122,14 @@ answer_error(struct run *r, uint32_t id, const char *code, struct str message)
 static void
 answer_err(struct run *r, uint32_t id, const struct err *e)
 {
-	answer_error(r, id, error_word(e->code), str_of(e->text));
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_puts(&text, e->text);
+	if (e->retry_after_s > 0)
+		buf_printf(&text, " (try again in %d s)", e->retry_after_s);
+	answer_error(r, id, error_word(e->code), buf_str(&text));
+	buf_fini(&text);
 }
 
 static void

@@ -266,6 +266,28 @@ budgets_print(struct str level, struct arena *a)
 }
 
 static void
+limits_print(struct str level, struct arena *a)
+{
+	struct json_iter it;
+	struct str list, key, l;
+
+	if (!json_get(level, STR("limits"), &list) || !json_open(list, &it))
+		return;
+	while (json_next(&it, &key, &l)) {
+		struct str period = cli_text(l, "period", a);
+		int64_t taken = cli_number(l, "used") + cli_number(l, "held");
+
+		(void)printf("%-28.*s %-6s  %lld of %lld %.*s%s%.*s, per %.*s",
+		    STR_ARG(cli_text(level, "name", a)), "limit", (long long)taken,
+		    (long long)cli_number(l, "amount"), STR_ARG(cli_text(l, "limit", a)),
+		    period.n > 0 ? "/" : "", STR_ARG(period), STR_ARG(cli_text(l, "per", a)));
+		if (period.n > 0)
+			(void)printf("; whole at %.*s", STR_ARG(cli_text(l, "full_at", a)));
+		(void)putchar('\n');
+	}
+}
+
+static void
 quota_print(struct str reply)
 {
 	struct json_iter it;
@@ -275,8 +297,10 @@ quota_print(struct str reply)
 	if (!json_get(reply, STR("levels"), &levels) || !json_open(levels, &it))
 		return;
 	arena_init(&a, ARENA_BYTES);
-	while (json_next(&it, &key, &l))
+	while (json_next(&it, &key, &l)) {
 		budgets_print(l, &a);
+		limits_print(l, &a);
+	}
 	arena_free(&a);
 }
 

@@ -324,9 +324,12 @@ enter(struct proxy *p, struct err *e)
 		.address = x->client };
 	bool estimated;
 
-	if (!p->free_of_charge)
+	if (!p->free_of_charge) {
 		ask.hold_nusd = price_hold_nusd(
 		    x->g->core, p->model, (int64_t)x->body.n, p->max_tokens, &estimated);
+		ask.hold_tokens =
+		    price_hold_tokens(x->g->core, p->model, (int64_t)x->body.n, p->max_tokens);
+	}
 	p->pass.cut = on_cut;
 	p->pass.ctx = p;
 	return gate_enter(x->g->core, &p->pass, x->key, &ask, e);

@@ -148,15 +148,17 @@ exhausted(const struct level *l, const struct budget *b, const struct account *a
 	return false;
 }
 
+/* Of several levels without room, the one is told that resets last: until then none helps. */
 bool
-budget_reserve(
-    struct core *c, struct pass *p, const struct chain *chain, int64_t nusd, struct err *e)
+budget_room(struct core *c, struct pass *p, const struct chain *chain, int64_t nusd, struct err *e)
 {
 	int64_t now_s = loop_wall_ns(c->loop) / 1000000000;
+	struct err one;
+	bool room = true;
 
 	ASSERT(nusd >= 0 && chain->n <= COUNT(p->at));
 	p->at_n = 0;
-	for (size_t i = 0; i < chain->n; i++) { /* every level is asked before any is taken from */
+	for (size_t i = 0; i < chain->n; i++) {
 		const struct level *l = chain->level[i];
 		struct account *a = account_get(c, l->id);
 
@@ -166,12 +168,22 @@ budget_reserve(
 			const struct budget *b = &l->budgets[k];
 			int64_t sum;
 
-			if (__builtin_add_overflow(
-				a->used_nusd[b->period - 1], a->held_nusd[b->period - 1], &sum) ||
-			    __builtin_add_overflow(sum, nusd, &sum) || sum > b->amount_nusd)
-				return exhausted(l, b, a, now_s, e);
+			if (!__builtin_add_overflow(
+				a->used_nusd[b->period - 1], a->held_nusd[b->period - 1], &sum) &&
+			    !__builtin_add_overflow(sum, nusd, &sum) && sum <= b->amount_nusd)
+				continue;
+			(void)exhausted(l, b, a, now_s, &one);
+			if (room || one.retry_after_s > e->retry_after_s)
+				*e = one;
+			room = false;
 		}
 	}
+	return room;
+}
+
+void
+budget_take(struct pass *p, const struct chain *chain, int64_t nusd)
+{
 	for (size_t i = 0; i < chain->n; i++) {
 		struct account *a = p->at[i].account;
 
@@ -182,6 +194,15 @@ budget_reserve(
 	}
 	p->at_n = chain->n;
 	p->hold_nusd = nusd;
+}
+
+bool
+budget_reserve(
+    struct core *c, struct pass *p, const struct chain *chain, int64_t nusd, struct err *e)
+{
+	if (!budget_room(c, p, chain, nusd, e))
+		return false;
+	budget_take(p, chain, nusd);
 	return true;
 }
 

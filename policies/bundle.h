@@ -96,16 +96,27 @@ struct policy_file {
 
 /* ---- org.c ---- */
 
+struct loading;
 struct node { /* a level while and after loading */
 	struct level level;
 	struct node *parent;
 	struct node *same; /* next of equal kind and name, elsewhere */
 	size_t index;      /* in bundle.nodes */
-	struct str budget_at, models_at, groups_at, contact_at; /* "file:line"; "" = not said yet */
-	struct str file;                                        /* of models_at */
-	struct glob models;                                     /* `models:`; n = 0: none */
+	struct str budget_at, limit_at, models_at, groups_at,
+	    contact_at;     /* "file:line"; "" = not said yet */
+	struct str file;    /* of models_at */
+	struct glob models; /* `models:`; n = 0: none */
 	int models_line;
 };
+
+/* ---- limitfile.c ---- */
+
+/*
+ * Reads `limit:`: a mapping of amounts, or a list of several.  `like`: what all of them have, its
+ * `per` by default and the `id` of the place; `kind`: of the asks they are about, 0 for any.
+ */
+const struct limit *limits_read(struct loading *ld, const struct policy_file *f, struct yaml *y,
+    const struct limit *like, enum ask_kind kind, size_t *n);
 
 /* ---- policy.c ---- */
 

@@ -505,6 +505,7 @@ core_open(struct loop *l, const struct core_settings *s, struct err *e)
 	c->data_dir = mem_strdup(s->data_dir);
 	c->strict = s->strict;
 	link_init(&c->keys);
+	limits_init(&c->limits);
 	link_init(&c->durable);
 	link_init(&c->durable_next);
 	if (!core_start(c, s, e))
@@ -551,6 +552,7 @@ core_close(struct core **cp)
 	journal_close(&c->journal);
 	keys_free(c);
 	accounts_free(c);
+	limits_fini(&c->limits);
 	if (c->bundle != NULL)
 		bundle_unref(&c->bundle);
 	arena_free(&c->prices_arena);

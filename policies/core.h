@@ -5,12 +5,13 @@
  *   core.c    opens everything, replays, turns        key.c     virtual keys
  *   gate.c    enter and leave                         budget.c  accounts and calendar periods
  *   scribe.c  the thread that writes the database     record.c  what a journal record says
- *   reload.c  new policies while serving
+ *   reload.c  new policies while serving              limits.c  token buckets
  */
 #pragma once
 
 #include "base/map.h"
 #include "policies/journal.h"
+#include "policies/limits.h"
 #include "policies/org.h"
 #include "policies/policies.h"
 #include "policies/prices.h"
@@ -72,6 +73,7 @@ struct core {
 	struct link keys; /* in order of creation */
 	struct map by_digest, by_id, by_name;
 	struct map accounts; /* by level id */
+	struct limits limits;
 	struct watch *scribe_watch;
 	struct link durable, durable_next; /* struct deferred */
 	uint64_t cur_seq;                  /* what those in `durable` wait for */
@@ -142,9 +144,13 @@ const char *period_word(enum period p);
 struct account *account_get(struct core *c, struct str id); /* made when new */
 void account_roll(struct account *a, int64_t now_s);
 void account_charge(struct account *a, int64_t at_s, int64_t now_s, int64_t nusd); /* at start */
-/* All levels or none; fills pass.at.  ERR_BUDGET with retry_after_s. */
+/* All levels or none; fills pass.at.  ERR_BUDGET with retry_after_s.  The two halves of it are
+ * there for who has more to ask in between. */
 bool budget_reserve(struct core *c, struct pass *p, const struct chain *chain, int64_t nusd,
     struct err *e) MUST_CHECK;
+bool budget_room(struct core *c, struct pass *p, const struct chain *chain, int64_t nusd,
+    struct err *e) MUST_CHECK;
+void budget_take(struct pass *p, const struct chain *chain, int64_t nusd);
 void budget_settle(struct pass *p, int64_t now_s, int64_t cost_nusd);
 void usd_put(struct buf *out, int64_t nusd); /* "12.50", "0.000123" */
 

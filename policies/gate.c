@@ -2,7 +2,7 @@
 /*
  * gate - the two functions that everything governed passes.
  *
- *   gate_enter(): ready -> key -> rules -> budget -> OPEN record     (or one refused row)
+ *   gate_enter(): ready -> key -> rules -> budgets and limits -> OPEN record (or one refused row)
  *   gate_leave(): settle -> meter -> DONE record
  *
  * The OPEN record carries the audit text that a crash would leave (held amount, end "crashed"), so
@@ -197,7 +197,7 @@ open_write(const struct pass *p)
 }
 
 static void
-refused(struct pass *p, const struct ask *a, const struct err *e)
+refused(struct pass *p, const struct ask *a, struct str limit_at, const struct err *e)
 {
 	size_t at;
 	struct buf *b = row_begin(p, p->entered_ns, err_word(e->code), &at);
@@ -206,6 +206,7 @@ refused(struct pass *p, const struct ask *a, const struct err *e)
 	p->core->sums[p->kind].refused[e->code]++;
 	denial_note(p->key, p, e);
 	event_common(b, p, a);
+	member_opt(b, MEMBER("limit"), limit_at);
 	member_str(b, MEMBER("why"), str_of(e->text));
 	row_end(p, RECORD_DONE, b, at, NULL);
 }
@@ -248,7 +249,8 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 		memcpy(p->parent, a->parent->id, sizeof(p->parent));
 	p->kind = a->kind;
 	p->hold_nusd = 0;
-	p->at_n = 0;
+	p->at_n = p->holds_n = 0;
+	link_init(&p->run_limits);
 	p->entered_ns = loop_wall_ns(c->loop);
 	arena_init(&p->arena, ARENA_BYTES);
 	p->name = clip(&p->arena, a->name);
@@ -312,12 +314,90 @@ common_keep(struct pass *p, const struct ask *a)
 	p->common = arena_str(&p->arena, buf_str(&b));
 }
 
+/* How much of a limit a pass takes; 0: it is not about such a thing. */
+static int64_t
+limit_need(const struct limit *l, const struct ask *a)
+{
+	const bool model = a->kind == ASK_MODEL;
+
+	switch (l->what) {
+	case LIMIT_REQUESTS:
+		return model;
+	case LIMIT_TOKENS: /* more than all there is would never fit */
+		return !model ? 0 : a->hold_tokens < l->amount ? a->hold_tokens : l->amount;
+	case LIMIT_CALLS:
+		return !model && a->kind != ASK_ADMIN;
+	case LIMIT_CONCURRENT: /* a script waits for its calls, which count */
+		return a->kind != ASK_ADMIN && (a->kind != ASK_RUN || l->level == NULL);
+	}
+	UNREACHABLE();
+}
+
+static void
+limits_gather(struct takes *t, struct limits *ls, const struct taker *w, const struct ask *a)
+{
+	for (size_t i = 0; i < w->chain->n; i++) {
+		const struct level *l = w->chain->level[i];
+
+		for (size_t k = 0; k < l->limits_n; k++) {
+			int64_t n = limit_need(&l->limits[k], a);
+
+			if (n > 0)
+				limits_meet(ls, t, &l->limits[k], w, n);
+		}
+	}
+}
+
+static bool
+limited(const struct chain *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->n; i++)
+		any |= c->level[i]->limits_n > 0;
+	return any;
+}
+
+/* Budgets and limits: all are asked before any is taken from.  *limit_at: the limit that refused.
+ */
+static bool
+afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e)
+{
+	struct core *c = p->core;
+	const struct taker w = { &p->key->subject.chain, str_of(p->key->id), str_of(p->key->name),
+		a->parent };
+	const struct limit *refusing;
+	int64_t now_ms = loop_mono_ms(c->loop);
+	struct takes t;
+	struct err why;
+	bool room;
+
+	if (!limited(w.chain))
+		return budget_reserve(c, p, w.chain, a->hold_nusd, e);
+	limits_begin(&c->limits, &t, now_ms);
+	limits_gather(&t, &c->limits, &w, a);
+	room = budget_room(c, p, w.chain, a->hold_nusd, e);
+	if (!limits_room(&t, &w, now_ms, &refusing, &why) &&
+	    (room || why.retry_after_s > e->retry_after_s)) {
+		*limit_at = refusing == NULL ? STR("") : refusing->where;
+		*e = why;
+		return false;
+	}
+	if (!room)
+		return false;
+	budget_take(p, w.chain, a->hold_nusd);
+	limits_take(&t, p);
+	return true;
+}
+
 bool
 gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, struct err *e)
 {
+	struct str limit_at = STR("");
+
 	IS(c, CORE_MAGIC);
 	IS(k, KEY_MAGIC);
-	ASSERT(p->magic == 0 && p->cut != NULL && a->hold_nusd >= 0);
+	ASSERT(p->magic == 0 && p->cut != NULL && a->hold_nusd >= 0 && a->hold_tokens >= 0);
 	if (!core_ready(c, e)) {
 		/* When it began and when it ends is in the log; not each refusal. */
 		log_debug(NULL, "refused: nothing can be recorded", F_TEXT("why", e->text));
@@ -325,8 +405,8 @@ gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, s
 	}
 	pass_fill(p, c, k, a);
 	if (!key_usable(k, p->entered_ns, e) || !permitted(p, a, e) ||
-	    !budget_reserve(c, p, &k->subject.chain, a->hold_nusd, e)) {
-		refused(p, a, e);
+	    !afford(p, a, &limit_at, e)) {
+		refused(p, a, limit_at, e);
 		arena_free(&p->arena);
 		return false;
 	}
@@ -353,6 +433,22 @@ sums_add(const struct pass *p, const struct outcome *o)
 	s->cache_read += o->usage.cache_read;
 }
 
+/* A reply that does not tell its tokens has used what it might. */
+static int64_t
+tokens_of(const struct outcome *o)
+{
+	const int64_t part[] = { o->usage.input, o->usage.output, o->usage.cache_write,
+		o->usage.cache_read };
+	int64_t sum = 0;
+
+	if (o->end == END_OK && !o->usage.seen)
+		return -1;
+	for (size_t i = 0; i < COUNT(part); i++)
+		if (part[i] > 0 && __builtin_add_overflow(sum, part[i], &sum))
+			return INT64_MAX;
+	return sum;
+}
+
 void
 gate_leave(struct pass *p, const struct outcome *o)
 {
@@ -368,6 +464,7 @@ gate_leave(struct pass *p, const struct outcome *o)
 	event_outcome(b, p, o);
 	row_end(p, RECORD_DONE, b, at, o);
 	budget_settle(p, now_ns / 1000000000, o->cost_nusd);
+	limits_release(&p->core->limits, p, loop_mono_ms(p->core->loop), tokens_of(o));
 	link_drop(&p->of_key);
 	p->core->left++;
 	sums_add(p, o);

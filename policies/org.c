@@ -115,6 +115,21 @@ budgets_read(struct loading *ld, const struct policy_file *f, struct node *n, st
 		budget_add(ld, f, &n->level, one);
 }
 
+/* ---- limits ---- */
+
+static void
+limit_read(struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y)
+{
+	static const enum limit_per per[] = {
+		[LEVEL_CUSTOMER] = PER_CUSTOMER, [LEVEL_TEAM] = PER_TEAM, [LEVEL_USER] = PER_USER
+	};
+	struct level *l = &n->level;
+	const struct limit like = { .per = per[l->kind], .level = l, .id = l->id };
+
+	if (said_once(ld, f, y, &n->limit_at))
+		l->limits = limits_read(ld, f, y, &like, 0, &l->limits_n);
+}
+
 /* ---- what else a level may say ---- */
 
 static void
@@ -272,12 +287,15 @@ level_read(
     struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y, bool inside)
 {
 	static const char *const known[][8] = {
-		[LEVEL_CUSTOMER] = { "budget", "contact", "models", "enforcement", "teams", NULL },
-		[LEVEL_TEAM] = { "budget", "contact", "models", "enforcement", "users", NULL },
-		[LEVEL_USER] = { "budget", "contact", "models", "enforcement", "groups", NULL },
+		[LEVEL_CUSTOMER] = { "budget", "limit", "contact", "models", "enforcement", "teams",
+		    NULL },
+		[LEVEL_TEAM] = { "budget", "limit", "contact", "models", "enforcement", "users",
+		    NULL },
+		[LEVEL_USER] = { "budget", "limit", "contact", "models", "enforcement", "groups",
+		    NULL },
 	};
-	static const char *const later[] = { "limit", "limits", "alerts", "scope", "hold", "at_cap",
-		"unknown_price", "tags", NULL };
+	static const char *const later[] = { "alerts", "scope", "hold", "at_cap", "unknown_price",
+		"tags", NULL };
 	const struct key_table keys = { kind_words[n->level.kind], known[n->level.kind], later };
 
 	if (y->kind == YAML_NULL || !keys_check(&ld->problems, y, &keys))
@@ -292,6 +310,8 @@ level_read(
 			    "a team's folder speaks of its team only, not of its customer");
 		else if (str_eq(m->key, STR("budget")))
 			budgets_read(ld, f, n, m);
+		else if (str_eq(m->key, STR("limit")))
+			limit_read(ld, f, n, m);
 		else if (str_eq(m->key, STR("contact")))
 			contact_read(ld, f, m, &n->level.contact, &n->contact_at);
 		else if (str_eq(m->key, STR("models")))

@@ -27,6 +27,23 @@ struct budget {
 	struct str where;    /* "root/acme.yaml:9" */
 };
 
+/*
+ * A limit is a token bucket of `amount`, which is also its burst, that fills again within
+ * period_ms; LIMIT_CONCURRENT has no period: what was taken comes back at the end.
+ */
+enum limit_what { LIMIT_REQUESTS = 1, LIMIT_TOKENS, LIMIT_CALLS, LIMIT_CONCURRENT };
+enum limit_per { PER_KEY = 1, PER_USER, PER_TEAM, PER_CUSTOMER, PER_RUN };
+#define LIMIT_AMOUNT_MAX 10000000000 /* times a day in milliseconds, and some, fits an int64_t */
+
+struct limit {
+	enum limit_what what;
+	enum limit_per per;        /* each of these has a bucket of its own */
+	int64_t amount, period_ms; /* 1..LIMIT_AMOUNT_MAX; 0: LIMIT_CONCURRENT */
+	const struct level *level; /* that it stands on; NULL: a rule's */
+	struct str id;             /* what stays the same when a reload moves or changes it */
+	struct str where;          /* "root/acme.yaml:9" */
+};
+
 struct level {
 	enum level_kind kind;
 	struct str name;
@@ -35,6 +52,8 @@ struct level {
 	const struct level *parent;               /* NULL: a customer */
 	struct budget budgets[LEVEL_BUDGETS_MAX]; /* [0] shortest period first */
 	size_t budgets_n;
+	const struct limit *limits;
+	size_t limits_n;
 	struct str zone;    /* IANA name, "UTC" by default; never empty */
 	struct str contact; /* nearest of the level's, its ancestors', the organisation's; or "" */
 	const struct str *groups; /* of a user */

@@ -170,6 +170,9 @@ struct usage { /* tokens, as GenAI providers report them */
  * from the family or unknown. */
 int64_t price_hold_nusd(const struct core *c, struct str model, int64_t body_bytes,
     int64_t max_tokens, bool *estimated);
+/* The tokens that hold is for: a token is at least one byte of the body. */
+int64_t
+price_hold_tokens(const struct core *c, struct str model, int64_t body_bytes, int64_t max_tokens);
 int64_t
 price_cost_nusd(const struct core *c, struct str model, const struct usage *u, bool *estimated);
 
@@ -184,6 +187,7 @@ struct ask {
 	    requested;       /* model: the name the client used ("" = same); both must be granted */
 	struct str args;     /* tool: the raw argument span, as it will be forwarded */
 	int64_t hold_nusd;   /* reserved on every level of the chain, or on none */
+	int64_t hold_tokens; /* a model: what it may use at most, held by limits of tokens */
 	struct pass *parent; /* a script's calls name the run; NULL otherwise */
 	struct str session, tool_use; /* join keys of the client, "" when it gave none; clipped */
 	struct str client;            /* "claude-code/2.1.330 …", clipped */
@@ -214,6 +218,7 @@ struct outcome {
 	bool estimated;       /* the price was */
 };
 
+struct limit_hold;
 struct pass {           /* embedded in the exchange, call or script that it governs */
 	uint32_t magic; /* set by enter, cleared by leave */
 	struct core *core;
@@ -234,8 +239,11 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 		int64_t start_s[4];
 	} at[4];
 	size_t at_n;
-	struct str owner[3]; /* customer, team, user as it entered; copies, as below */
-	struct str name;     /* copies, in the pass's own arena */
+	struct limit_hold *holds; /* what limits get back; in its arena */
+	size_t holds_n;
+	struct link run_limits; /* a script's own buckets */
+	struct str owner[3];    /* customer, team, user as it entered; copies, as below */
+	struct str name;        /* copies, in the pass's own arena */
 	struct str session, tool_use, client, address, why;
 	struct str would;   /* what policies that observe would have said; "" = the same */
 	struct str common;  /* of its audit rows' text */
@@ -245,9 +253,9 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 /*
  * The only way in.  Checks in this order: core ready, key usable, rules (and later arguments),
  * rate, budget; then reserves and writes the enter record.  On refusal returns false with *e set
- * (ERR_REVOKED, ERR_DENIED, ERR_BUDGET with retry_after_s, ERR_STORE …), one audit row written and
- * nothing to leave.  `cut` and `ctx` are set by the caller in *p before the call; the rest of *p is
- * written here.  All strings of the ask are copied.
+ * (ERR_REVOKED, ERR_DENIED, ERR_BUDGET and ERR_RATE with retry_after_s, ERR_STORE …), one audit row
+ * written and nothing to leave.  `cut` and `ctx` are set by the caller in *p before the call; the
+ * rest of *p is written here.  All strings of the ask are copied.
  */
 bool gate_enter(
     struct core *c, struct pass *p, struct key *k, const struct ask *a, struct err *e) MUST_CHECK;
@@ -268,7 +276,8 @@ void core_when_committed(struct core *c, struct deferred *d, deferred_f *fn, voi
 /* ---- what people look at ---- */
 
 /* JSON: {"key":…,"levels":[{"level":"team","name":…,"budgets":[{"limit_nusd","used_nusd",
- * "held_nusd","left_nusd","period","resets_at"}]}]}; also `tollgate quota` and GET /v1/quota. */
+ * "held_nusd","left_nusd","period","resets_at"}],"limits":[{"limit":"requests","amount","period",
+ * "per","used","held","left","full_at"}]}]}; also `tollgate quota` and GET /v1/quota. */
 void core_quota_json(struct core *c, struct key *k, struct buf *out);
 /* What the key was refused since the start, the newest first, eight at most. */
 void core_denials_json(const struct key *k, struct buf *out);

@@ -56,6 +56,17 @@ price_hold_nusd(
 }
 
 int64_t
+price_hold_tokens(const struct core *c, struct str model, int64_t body_bytes, int64_t max_tokens)
+{
+	bool estimated;
+	const struct price *p = price_of(c, model, &estimated);
+
+	if (max_tokens <= 0 && p != NULL)
+		max_tokens = p->max_output;
+	return body_bytes > INT64_MAX - max_tokens ? INT64_MAX : body_bytes + max_tokens;
+}
+
+int64_t
 price_cost_nusd(const struct core *c, struct str model, const struct usage *u, bool *estimated)
 {
 	const struct price *p = price_of(c, model, estimated);

@@ -170,12 +170,52 @@ budget_put(struct buf *out, const struct budget *b, const struct account *a, int
 	buf_putc(out, '}');
 }
 
+static void
+limit_put(struct buf *out, const struct core *c, const struct limit *l, const struct taker *w)
+{
+	int64_t now_ms = loop_wall_ns(c->loop) / 1000000;
+	struct limit_state s;
+
+	limits_look(&c->limits, l, w, loop_mono_ms(c->loop), &s);
+	buf_printf(out, "{\"limit\":\"%s\",\"amount\":%lld,", limit_what_word(l->what),
+	    (long long)l->amount);
+	if (l->period_ms > 0)
+		buf_printf(out, "\"period\":\"%s\",", limit_period_word(l->period_ms));
+	buf_printf(out, "\"per\":\"%s\",\"used\":%lld,\"held\":%lld,\"left\":%lld",
+	    limit_per_word(l->per), (long long)s.used, (long long)s.held, (long long)s.left);
+	if (l->period_ms > 0) {
+		buf_puts(out, ",\"full_at\":");
+		time_put(out, (now_ms + s.full_in_ms + 999) / 1000);
+	}
+	buf_putc(out, '}');
+}
+
+static void
+limits_put(
+    struct buf *out, const struct core *c, const struct limit *l, size_t n, const struct taker *w)
+{
+	bool first = true;
+
+	buf_puts(out, "\"limits\":[");
+	for (size_t i = 0; i < n; i++) {
+		if (l[i].per == PER_RUN)
+			continue;
+		if (!first)
+			buf_putc(out, ',');
+		limit_put(out, c, &l[i], w);
+		first = false;
+	}
+	buf_putc(out, ']');
+}
+
 void
 core_quota_json(struct core *c, struct key *k, struct buf *out)
 {
 	static const char *const words[] = { "", "customer", "team", "user" };
 	int64_t now_s = loop_wall_ns(c->loop) / 1000000000;
 	const struct subject *s = key_subject(k);
+	const struct taker w = { s == NULL ? NULL : &s->chain, str_of(k->id), str_of(k->name),
+		NULL };
 
 	buf_puts(out, "{\"key\":");
 	buf_json_str(out, str_of(k->id));
@@ -195,7 +235,9 @@ core_quota_json(struct core *c, struct key *k, struct buf *out)
 				buf_putc(out, ',');
 			budget_put(out, &l->budgets[b], a, now_s);
 		}
-		buf_puts(out, "]}");
+		buf_puts(out, "],");
+		limits_put(out, c, l->limits, l->limits_n, &w);
+		buf_putc(out, '}');
 	}
 	buf_puts(out, "]}");
 }

@@ -210,10 +210,36 @@ test_organisation(void)
 	expect("a zone is no path",
 	    FILES("root/o.yaml", "version: 1\norganisation:\n  zone: Europe/../UTC\n"),
 	    "unknown time zone");
-	expect("limits are refused",
-	    FILES("root/o.yaml", "version: 1\norganisation:\n  customers:\n    a: { limit: { "
-				 "requests: 1/minute } }\n"),
-	    "o.yaml:4:10: 'limit' is not supported yet");
+#define LIMIT(text) "version: 1\norganisation:\n  customers:\n    a:\n      limit: " text "\n"
+	expect("limits load",
+	    FILES("root/o.yaml",
+		LIMIT("[{ requests: 600/minute, tokens: 2000000/minute, calls: 200/day, "
+		      "concurrent: 50 }, { requests: 10/second, per: key }]")),
+	    NULL);
+	expect("a limit has a time", FILES("root/o.yaml", LIMIT("{ requests: 600 }")),
+	    "o.yaml:5:26: a limit is a whole number from 1 to 10000000000 and a time, like "
+	    "600/minute");
+	expect("the time has a nearest name", FILES("root/o.yaml", LIMIT("{ calls: 5/minut }")),
+	    "o.yaml:5:23: unknown time \"minut\" (did you mean \"minute\"?)");
+	expect("places have none", FILES("root/o.yaml", LIMIT("{ concurrent: 5/minute }")),
+	    "concurrent is a whole number");
+	expect("no limit of none", FILES("root/o.yaml", LIMIT("{ requests: 0/minute }")),
+	    "a limit is a whole number from 1");
+	expect("an empty limit", FILES("root/o.yaml", LIMIT("{ per: key }")), "the limit is empty");
+	expect("a limit once", FILES("root/o.yaml", LIMIT("[{ calls: 5/day }, { calls: 6/day }]")),
+	    "a second limit of the same kind");
+	expect("what is not counted yet", FILES("root/o.yaml", LIMIT("{ seconds: 20 }")),
+	    "o.yaml:5:16: 'seconds' is not supported yet");
+	expect("per whom", FILES("root/o.yaml", LIMIT("{ calls: 5/day, per: tem }")),
+	    "unknown per \"tem\" (did you mean \"team\"?)");
+	expect("no wider than where it stands",
+	    FILES("root/o.yaml", "version: 1\norganisation:\n  customers:\n    a: { teams: { t: { "
+				 "limit: { calls: 1/day, per: customer } } } }\n"),
+	    "per: customer is wider than where it stands (a/t)");
+	expect("a limit has one owner",
+	    FILES(
+		"root/a.yaml", LIMIT("{ calls: 5/day }"), "root/b.yaml", LIMIT("{ calls: 5/day }")),
+	    "b.yaml:5:7: \"limit\" is already set in root/a.yaml:5");
 	expect("a name has no slash",
 	    FILES("root/o.yaml", "version: 1\norganisation:\n  customers:\n    a/b: {}\n"),
 	    "letters, digits");

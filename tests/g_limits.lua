@@ -1,0 +1,190 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Limits: how often, how much, how many at once; on every level and on rules.  Time is moved by hand.
+
+local BODY = '{"model":"claude-sonnet-4-6","max_tokens":10,"messages":[{"role":"user","content":"hi"}]}'
+local NOON = "2026-08-21T12:00:00Z"
+
+local function policies(team, user, rules)
+	return {
+		["root/org.yaml"] = string.format([[
+version: 1
+organisation:
+  zone: UTC
+  contact: "#gate"
+  customers:
+    acme:
+      teams:
+        payments:
+          %s
+          users:
+            ana: { %s }
+            bob: {}
+]], team or "{}", user or ""),
+		["root/tools.yaml"] = 'version: 1\npolicy: tools\nowner: "#tools"\napplies_to: { teams: [payments] }\nrules:\n' ..
+			(rules or '  - allow: "model:*"\n  - allow: "shop/*"\n  - allow: code:run\n'),
+	}
+end
+
+local function world(team, user, rules, options)
+	local up, shop = provider(options or {}), mcp_server "shop" { tools = { "price", "order" } }
+	local gw = gateway { providers = { anthropic = up }, servers = { shop = shop }, clock = NOON,
+		policies = policies(team, user, rules) }
+	wait_for("the server", function() return gw:client():get("/metrics").body:find('server_tools{server="shop"} 1', 1, true) or
+		gw:client():get("/metrics").body:find('server_tools{server="shop"} 2', 1, true) end)
+	local ana = gw:key { name = "ana-laptop", customer = "acme", team = "payments", user = "ana" }
+	local bob = gw:key { name = "bob-laptop", customer = "acme", team = "payments", user = "bob" }
+	return gw, ana, bob, up, shop
+end
+
+local function ask(gw, key) return gw:client(key):post("/anthropic/v1/messages", BODY) end
+
+local function last_row(gw, verdict)
+	local rows = gw:audit()
+	for i = #rows, 1, -1 do
+		if rows[i].verdict == verdict then return rows[i] end
+	end
+end
+
+test "a team's requests are counted together; the one too many is told when, and that is true"
+local gw, ana, bob, up = world("limit: { requests: 3/minute }")
+for _, key in ipairs { ana, bob, ana } do expect(ask(gw, key).status):is(200) end
+local r = ask(gw, bob)
+expect(r.status):is(429)
+expect(r.json.error.type):is("rate_limit_error")
+expect(r.json.error.message):matches("acme/payments")
+expect(r.json.error.message):matches("3 requests/minute")
+expect(r.json.error.message):matches("#gate")
+expect(r.headers["retry-after"]):is("20")
+expect(r.headers["x-should-retry"]):is(nil)
+expect(#up.requests):is(3)
+local row = last_row(gw, "rate_limited")
+expect(row):has { kind = "model", limit = "root/org.yaml:9" }
+gw:advance("19s")
+expect(ask(gw, ana).headers["retry-after"]):is("1")
+gw:advance("1s")
+expect(ask(gw, ana).status):is(200)
+expect(ask(gw, bob).status):is(429)
+gw:advance("1h") -- never more than the burst, however long nobody came
+for _ = 1, 3 do expect(ask(gw, ana).status):is(200) end
+expect(ask(gw, ana).status):is(429)
+expect(gw:ok { "audit", "verify" }.out):matches("^ok %d+ rows")
+
+test "a user's limit is hers alone, and what is refused takes nothing from her team"
+local gw, ana, bob, up = world("limit: { requests: 4/minute }", "limit: { requests: 1/hour }")
+expect(ask(gw, ana).status):is(200)
+for _ = 1, 5 do
+	local r = ask(gw, ana)
+	expect(r.status):is(429)
+	expect(r.headers["retry-after"]):is("3600")
+	expect(r.json.error.message):matches("acme/payments/ana")
+end
+for _ = 1, 3 do expect(ask(gw, bob).status):is(200) end
+expect(ask(gw, bob).status):is(429)
+
+test "per: key gives each key of a team its own"
+local gw, ana, bob = world("limit: { requests: 1/minute, per: key }")
+expect(ask(gw, ana).status):is(200)
+expect(ask(gw, bob).status):is(200)
+local r = ask(gw, ana)
+expect(r.status):is(429)
+expect(r.json.error.message):matches("key ana%-laptop")
+
+test "calls of tools are answered in the conversation: which limit, whose, and when"
+local gw, ana, bob, up, shop = world("limit: { calls: 2/day }")
+local c = gw:mcp(ana)
+for _ = 1, 2 do expect(not c:call("shop__price").isError):is(true) end
+local r = c:call("shop__price")
+expect(r.isError):is(true)
+local text = r.content[1].text
+expect(text):matches("acme/payments")
+expect(text):matches("2 calls/day")
+expect(text):matches("try again in 43200 s")
+expect(last_row(gw, "rate_limited")):has { kind = "tool", name = "shop/price", limit = "root/org.yaml:9" }
+expect(ask(gw, ana).status):is(200) -- a model request is no call
+gw:advance("12h")
+c = gw:mcp(ana) -- the old connection was idle for too long
+expect(not c:call("shop__price").isError):is(true)
+expect(c:call("shop__price").isError):is(true)
+
+test "a script is a call, and each of its calls is one; it can catch the refusal"
+local gw, ana = world("limit: { calls: 3/day }")
+local r = gw:mcp(ana):call("lua", { code = [[
+local n, why = 0
+for _ = 1, 5 do
+	local ok, e = pcall(shop.price, {})
+	if ok then n = n + 1 else why = e end
+end
+return n .. " " .. tostring(why.message or why)]] })
+expect(not r.isError):is(true)
+expect(r.content[1].text):matches("2 ")
+expect(r.content[1].text):matches("3 calls/day")
+expect(r.content[1].text):matches("try again in")
+
+test "no more at once than the limit; whoever leaves makes room, however that ended"
+local gw, ana, bob, up = world("limit: { concurrent: 2 }", nil, nil, { hold = true })
+local done = {}
+for i = 1, 2 do spawn(function() done[i] = ask(gw, ana).status end) end
+up:wait(2)
+local r = ask(gw, bob)
+expect(r.status):is(429)
+expect(r.json.error.message):matches("2 at once")
+expect(r.headers["retry-after"]):is(nil)
+up:release()
+wait_for("both replies", function() return done[1] == 200 and done[2] == 200 end)
+expect(ask(gw, bob).status):is(200)
+
+test "a client that leaves gives its place back; a crash leaves none taken"
+local gw, ana, bob, up = world("limit: { concurrent: 1 }", nil, nil, { hold = true })
+local c = gw:client(ana)
+c:send(c:bytes { method = "POST", path = "/anthropic/v1/messages", body = BODY })
+up:wait(1)
+expect(ask(gw, bob).status):is(429)
+c:close()
+up:wait_aborted(1)
+up:release()
+wait_for("the place", function() return ask(gw, bob).status == 200 end)
+
+test "what was in flight at a crash holds no place afterwards"
+local gw, ana, bob, up = world("limit: { concurrent: 1 }", nil, nil, { hold = true })
+local c = gw:client(ana)
+c:send(c:bytes { method = "POST", path = "/anthropic/v1/messages", body = BODY })
+up:wait(1)
+expect(ask(gw, bob).status):is(429)
+gw:kill9()
+gw:start()
+up:release()
+expect(ask(gw, bob).status):is(200)
+
+test "a reload keeps what was taken, also where the line moved or the amount changed"
+local gw, ana = world("limit: { requests: 2/hour }")
+for _ = 1, 2 do expect(ask(gw, ana).status):is(200) end
+expect(ask(gw, ana).status):is(429)
+local org = gw.folder .. "/policies/root/org.yaml"
+local text = read_file(org)
+sys.write_file(org, "# moved\n" .. text)
+gw:ok { "reload" }
+local r = ask(gw, ana)
+expect(r.status):is(429)
+expect(last_row(gw, "rate_limited").limit):is("root/org.yaml:10")
+sys.write_file(org, (text:gsub("requests: 2", "requests: 3")))
+gw:ok { "reload" }
+expect(ask(gw, ana).status):is(200) -- one more than before, not three
+expect(ask(gw, ana).status):is(429)
+
+test "quota shows each limit: taken, left, and when it is whole again"
+local gw, ana, bob = world("limit: { requests: 10/minute, concurrent: 5 }", "limit: { calls: 7/day }")
+ask(gw, ana)
+ask(gw, bob)
+local q = gw:client(ana):get("/v1/quota").json
+local team, user
+for _, level in ipairs(q.levels) do
+	if level.level == "team" then team = level end
+	if level.level == "user" then user = level end
+end
+expect(team.limits[1]):has { limit = "requests", amount = 10, period = "minute", per = "team", used = 2, held = 0, left = 8,
+	full_at = "2026-08-21T12:00:12Z" }
+expect(team.limits[2]):has { limit = "concurrent", amount = 5, used = 0, held = 0, left = 5 }
+expect(user.limits[1]):has { limit = "calls", amount = 7, period = "day", left = 7 }
+local shown = gw:ok { "quota", "--key", "ana-laptop" }.out
+expect(shown):matches("acme/payments")
+expect(shown):matches("2 of 10 requests/minute")
