@@ -266,21 +266,22 @@ budgets_print(struct str level, struct arena *a)
 }
 
 static void
-limits_print(struct str level, struct arena *a)
+limits_print(struct str of, const char *member, struct str name, struct arena *a)
 {
 	struct json_iter it;
 	struct str list, key, l;
 
-	if (!json_get(level, STR("limits"), &list) || !json_open(list, &it))
+	if (!json_get(of, str_of(member), &list) || !json_open(list, &it))
 		return;
 	while (json_next(&it, &key, &l)) {
 		struct str period = cli_text(l, "period", a);
 		int64_t taken = cli_number(l, "used") + cli_number(l, "held");
 
 		(void)printf("%-28.*s %-6s  %lld of %lld %.*s%s%.*s, per %.*s",
-		    STR_ARG(cli_text(level, "name", a)), "limit", (long long)taken,
-		    (long long)cli_number(l, "amount"), STR_ARG(cli_text(l, "limit", a)),
-		    period.n > 0 ? "/" : "", STR_ARG(period), STR_ARG(cli_text(l, "per", a)));
+		    STR_ARG(name.p != NULL ? name : cli_text(l, "of", a)), "limit",
+		    (long long)taken, (long long)cli_number(l, "amount"),
+		    STR_ARG(cli_text(l, "limit", a)), period.n > 0 ? "/" : "", STR_ARG(period),
+		    STR_ARG(cli_text(l, "per", a)));
 		if (period.n > 0)
 			(void)printf("; whole at %.*s", STR_ARG(cli_text(l, "full_at", a)));
 		(void)putchar('\n');
@@ -299,8 +300,9 @@ quota_print(struct str reply)
 	arena_init(&a, ARENA_BYTES);
 	while (json_next(&it, &key, &l)) {
 		budgets_print(l, &a);
-		limits_print(l, &a);
+		limits_print(l, "limits", cli_text(l, "name", &a), &a);
 	}
+	limits_print(reply, "rule_limits", STR_NONE, &a);
 	arena_free(&a);
 }
 

@@ -123,6 +123,9 @@ const struct limit *limits_read(struct loading *ld, const struct policy_file *f,
 struct rule {
 	struct pattern pattern;
 	bool deny, has_when, has_unless;
+	bool bounds; /* limit: it neither grants nor denies */
+	const struct limit *limits;
+	size_t limits_n;
 	struct condition when, unless;
 	struct str text; /* "when path is under /repo unless …", or "" */
 	int line;
@@ -167,6 +170,7 @@ struct bundle {
 	size_t tests_n, tests_cap;
 	struct policy **policies; /* in order of file and line once loaded */
 	size_t policies_n, policies_cap, rules_n;
+	size_t limits_n;                 /* of rules */
 	const struct applies **subjects; /* of conditions; struct condition.bit is the index */
 	size_t subjects_n, subjects_cap;
 	/* The memo: bitsets of policies and then subjects, numbered; decisions per set and name. */
@@ -188,6 +192,8 @@ struct decided {
 	bool open;           /* arguments decide */
 	const struct candidate *candidates;
 	size_t n;
+	const struct candidate *limits; /* rules with limits that may hold */
+	size_t limits_n;
 };
 
 /* Does this rule of a matching name apply?  TRI_MAYBE: the arguments do not tell. */
@@ -197,6 +203,14 @@ rule_holds(const struct bundle *b, uint32_t set, const struct rule *r, struct ju
 /* NULL: no such name can be. */
 const struct decided *rules_decided(struct bundle *b, const struct subject *s, enum ask_kind kind,
     struct str name, struct str requested);
+
+/* ---- limited.c ---- */
+
+/* Notes in d->limits the rules that limit such a name. */
+void limits_keep(struct bundle *b, uint32_t set, enum ask_kind kind, const struct str name[2],
+    struct decided *d);
+/* ", 200 calls/day per user": what a rule says beside the rest. */
+void rule_limits_text(const struct rule *r, struct buf *out);
 
 /* ---- explain.c ---- */
 
@@ -223,6 +237,7 @@ struct loading { /* lives for bundle_load() */
 	struct problems problems;
 	struct policy_file *files;
 	size_t files_n, bytes;
+	struct map limit_ids; /* how often the same rule has a limit; the numbers, not pointers */
 };
 /* Bytes left for one more rule or level?  Reports once when not. */
 bool loading_room(struct loading *ld, const struct yaml *y);

@@ -3,7 +3,7 @@
  * core - what the files of the governance core share; private to this folder.
  *
  *   core.c    opens everything, replays, turns        key.c     virtual keys
- *   gate.c    enter and leave                         budget.c  accounts and calendar periods
+ *   gate.c    enter and leave; afford.c               budget.c  accounts and calendar periods
  *   scribe.c  the thread that writes the database     record.c  what a journal record says
  *   reload.c  new policies while serving              limits.c  token buckets
  */
@@ -153,6 +153,12 @@ bool budget_room(struct core *c, struct pass *p, const struct chain *chain, int6
 void budget_take(struct pass *p, const struct chain *chain, int64_t nusd);
 void budget_settle(struct pass *p, int64_t now_s, int64_t cost_nusd);
 void usd_put(struct buf *out, int64_t nusd); /* "12.50", "0.000123" */
+
+/* ---- afford.c ---- */
+
+/* Reserves on all budgets and takes from all limits, or nothing: ERR_BUDGET, or ERR_RATE with the
+ * limit's place in *limit_at. */
+bool afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e) MUST_CHECK;
 
 /* ---- core.c, gate.c ---- */
 

@@ -59,9 +59,13 @@ policy_put(const struct bundle *b, uint32_t set, size_t at, enum ask_kind kind, 
 
 		if (!pattern_match(&r->pattern, kind, name))
 			continue;
-		buf_printf(out, "  %s " STR_FMT ":%d%s" STR_FMT " -> %s%s\n",
-		    r->deny ? "deny " : "allow", STR_ARG(p->id), r->line, r->text.n > 0 ? " " : "",
-		    STR_ARG(r->text), tri_word(rule_holds(b, set, r, j)),
+		buf_printf(out, "  %s " STR_FMT ":%d%s" STR_FMT,
+		    r->deny     ? "deny "
+		    : r->bounds ? "limit"
+				: "allow",
+		    STR_ARG(p->id), r->line, r->text.n > 0 ? " " : "", STR_ARG(r->text));
+		rule_limits_text(r, out);
+		buf_printf(out, " -> %s%s\n", tri_word(rule_holds(b, set, r, j)),
 		    p->observe ? " (observes only)" : "");
 	}
 	if (p->ceiling_n > 0) {

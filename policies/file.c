@@ -388,6 +388,7 @@ bundle_load(const struct bundle_source *src, struct buf *problems, struct err *e
 	struct stat st;
 
 	err_clear(e);
+	map_init(&ld.limit_ids);
 	if (stat(src->dir, &st) != 0)
 		problem_at(&ld.problems, src->dir, 0, 0, "cannot be read: %m");
 	else if (!S_ISDIR(st.st_mode))
@@ -397,6 +398,7 @@ bundle_load(const struct bundle_source *src, struct buf *problems, struct err *e
 	for (size_t i = 0; i < ld.files_n; i++)
 		arena_free(&ld.files[i].arena);
 	free(ld.files);
+	map_fini(&ld.limit_ids);
 	if (ld.problems.errors > 0) {
 		problems_sum(&ld.problems);
 		bundle_unref(&ld.b);

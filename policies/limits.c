@@ -246,18 +246,42 @@ whose_put(struct buf *out, const struct limit *l, const struct taker *w)
 		buf_printf(out, "key " STR_FMT, STR_ARG(w->key_name));
 }
 
+/* The nearest to ask: of the policy, of the limit's level, of who was refused. */
+static struct str
+contact(const struct limit *l, const struct taker *w)
+{
+	if (l->owner.n > 0)
+		return l->owner;
+	if (l->level != NULL)
+		return l->level->contact;
+	return w->chain->n > 0 ? w->chain->level[0]->contact : STR("");
+}
+
+static void
+reached_put(struct buf *out, const struct limit *l, const struct taker *w)
+{
+	struct str ask = contact(l, w);
+
+	buf_puts(out, ": ");
+	whose_put(out, l, w);
+	buf_puts(out, l->what == LIMIT_CONCURRENT ? " is at its " : " has used its ");
+	limit_amount_put(out, l);
+	if (l->level == NULL)
+		buf_printf(
+		    out, " of " STR_FMT " · policy " STR_FMT, STR_ARG(l->of), STR_ARG(l->policy));
+	if (ask.n > 0)
+		buf_printf(out, " (ask " STR_FMT ")", STR_ARG(ask));
+}
+
 static bool
 refuse(const struct limit *l, const struct taker *w, int64_t wait, struct err *e)
 {
 	struct buf text;
 
 	buf_init(&text, 0);
-	whose_put(&text, l, w);
-	buf_puts(&text, l->what == LIMIT_CONCURRENT ? " is at its " : " has used its ");
-	limit_amount_put(&text, l);
-	if (l->level != NULL && l->level->contact.n > 0)
-		buf_printf(&text, " (ask " STR_FMT ")", STR_ARG(l->level->contact));
-	(void)err_set(e, ERR_RATE, "limit reached: " STR_FMT, STR_ARG(buf_str(&text)));
+	if (!l->opaque)
+		reached_put(&text, l, w);
+	(void)err_set(e, ERR_RATE, "limit reached" STR_FMT, STR_ARG(buf_str(&text)));
 	buf_fini(&text);
 	if (wait > 0)
 		e->retry_after_s =

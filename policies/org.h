@@ -42,6 +42,9 @@ struct limit {
 	const struct level *level; /* that it stands on; NULL: a rule's */
 	struct str id;             /* what stays the same when a reload moves or changes it */
 	struct str where;          /* "root/acme.yaml:9" */
+	/* Of a rule: its pattern, "payments-tools:14", whom to ask; opaque: none of it is told. */
+	struct str of, policy, owner;
+	bool opaque;
 };
 
 struct level {

@@ -277,7 +277,8 @@ void core_when_committed(struct core *c, struct deferred *d, deferred_f *fn, voi
 
 /* JSON: {"key":…,"levels":[{"level":"team","name":…,"budgets":[{"limit_nusd","used_nusd",
  * "held_nusd","left_nusd","period","resets_at"}],"limits":[{"limit":"requests","amount","period",
- * "per","used","held","left","full_at"}]}]}; also `tollgate quota` and GET /v1/quota. */
+ * "per","used","held","left","full_at"}]}],"rule_limits":[the same of rules, with "of" and
+ * "policy"; 100 at most]}; also `tollgate quota` and GET /v1/quota. */
 void core_quota_json(struct core *c, struct key *k, struct buf *out);
 /* What the key was refused since the start, the newest first, eight at most. */
 void core_denials_json(const struct key *k, struct buf *out);

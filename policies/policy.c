@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "base/crypto.h"
 #include "policies/bundle.h"
 
 #define CEILING_MAX 256
@@ -111,7 +112,7 @@ conditions_read(struct loading *ld, const struct policy_file *f, const struct po
     struct rule *out, struct yaml *y)
 {
 	struct yaml *when = yaml_get(y, "when"), *unless = yaml_get(y, "unless");
-	const bool opens = !out->deny;
+	const bool opens = !out->deny && !out->bounds;
 
 	if (when != NULL && condition_read(ld, f, p, when, opens, &out->when))
 		out->has_when = true;
@@ -129,25 +130,93 @@ conditions_read(struct loading *ld, const struct policy_file *f, const struct po
 	    STR_ARG(out->unless.text));
 }
 
+/* What it limits, by what it says: not by where, and the second of two alike is the second. */
+static struct str
+limit_id(struct loading *ld, const struct policy *p, const struct rule *r, struct str pattern)
+{
+	struct arena *a = &ld->b->arena;
+	struct str id = arena_printf(a, "%s " STR_FMT " " STR_FMT " " STR_FMT,
+	    r->bounds ? "limit" : "allow", STR_ARG(p->id), STR_ARG(pattern), STR_ARG(r->text));
+	uintptr_t before = (uintptr_t)map_get(&ld->limit_ids, id);
+	struct sha256 h;
+	struct buf hex;
+
+	/* NOLINTNEXTLINE(performance-no-int-to-ptr): a map of numbers */
+	map_set(&ld->limit_ids, id, (void *)(before + 1));
+	sha256(&h, id);
+	buf_init(&hex, 0);
+	buf_hex(&hex, h.b, sizeof(h.b));
+	id = arena_printf(a, "rule " STR_FMT " %zu", STR_ARG(buf_str(&hex)), (size_t)before);
+	buf_fini(&hex);
+	return id;
+}
+
+static void
+rule_limits_read(struct loading *ld, const struct policy_file *f, const struct policy *p,
+    struct rule *out, struct yaml *y)
+{
+	const struct node *within = p->applies.within;
+	struct yaml *limit = yaml_get(y, "limit"), *to = yaml_get(y, "to");
+	struct yaml *pattern = out->bounds ? limit : yaml_get(y, "allow");
+	struct limit like = { .of = pattern == NULL ? STR("") : pattern->text,
+		.owner = p->owner,
+		.opaque = p->explain == EXPLAIN_OPAQUE };
+
+	if (to != NULL && !out->bounds)
+		problem_key(&ld->problems, to, "to: stands with limit: PATTERN");
+	if (limit != NULL && out->deny)
+		problem_key(&ld->problems, limit, "a deny has no limit: it lets nothing through");
+	if (out->bounds && to == NULL)
+		problem_key(
+		    &ld->problems, limit, "how much is missing (write: to: { calls: 200/day })");
+	if (limit == NULL || out->deny || (out->bounds && to == NULL))
+		return;
+	like.of = arena_str(&ld->b->arena, like.of);
+	like.per = within == NULL                     ? PER_KEY
+		   : within->level.kind == LEVEL_TEAM ? PER_TEAM
+						      : PER_CUSTOMER;
+	like.policy = arena_printf(&ld->b->arena, STR_FMT ":%d", STR_ARG(p->id), y->line);
+	like.id = limit_id(ld, p, out, like.of);
+	out->limits =
+	    limits_read(ld, f, out->bounds ? to : limit, &like, out->pattern.kind, &out->limits_n);
+	ld->b->limits_n += out->limits_n;
+}
+
+/* limit: alone takes a pattern. */
+static void
+bounds_read(struct loading *ld, struct yaml *limit, struct rule *out)
+{
+	out->bounds = true;
+	if (limit->kind == YAML_SCALAR)
+		(void)rule_pattern(ld, limit, out);
+	else
+		problem(&ld->problems, limit,
+		    "limit: alone takes a pattern, and to: how much (limit: \"any/*\", to: { "
+		    "calls: "
+		    "200/day })");
+}
+
 static void
 rule_read(struct loading *ld, const struct policy_file *f, const struct policy *p, struct rule *out,
     struct yaml *y)
 {
-	static const char *const known[] = { "allow", "deny", "reason", "when", "unless", NULL };
-	static const char *const later[] = { "approval", "approve", "approvers", "redact", "limit",
-		"where", "result", "args", "log", "mode", "explain", NULL };
+	static const char *const known[] = { "allow", "deny", "limit", "to", "reason", "when",
+		"unless", NULL };
+	static const char *const later[] = { "approval", "approve", "approvers", "redact", "where",
+		"result", "args", "log", "mode", "explain", NULL };
 	static const struct key_table keys = { "a rule", known, later };
-	struct yaml *allow, *deny, *reason;
+	struct yaml *allow, *deny, *limit, *reason;
 
 	if (!keys_check(&ld->problems, y, &keys))
 		return;
 	allow = yaml_get(y, "allow");
 	deny = yaml_get(y, "deny");
+	limit = yaml_get(y, "limit");
 	reason = yaml_get(y, "reason");
 	/* `approve:` and `redact:` have been reported already. */
-	if (allow == NULL && deny == NULL && yaml_get(y, "approve") == NULL &&
+	if (allow == NULL && deny == NULL && limit == NULL && yaml_get(y, "approve") == NULL &&
 	    yaml_get(y, "redact") == NULL)
-		problem(&ld->problems, y, "a rule has either allow: or deny:");
+		problem(&ld->problems, y, "a rule has either allow: or deny:, or limit:");
 	if (allow != NULL && deny != NULL)
 		problem(&ld->problems, y, "a rule has either allow: or deny:, not both");
 	if (deny != NULL && reason == NULL)
@@ -159,8 +228,11 @@ rule_read(struct loading *ld, const struct policy_file *f, const struct policy *
 		(void)rule_pattern(ld, allow, out);
 	if (deny != NULL)
 		(void)rule_pattern(ld, deny, out);
+	if (allow == NULL && deny == NULL && limit != NULL)
+		bounds_read(ld, limit, out);
 	out->deny = deny != NULL;
 	conditions_read(ld, f, p, out, y);
+	rule_limits_read(ld, f, p, out, y);
 	out->line = y->line;
 	out->where = arena_printf(&ld->b->arena, STR_FMT ":%d", STR_ARG(f->path), y->line);
 }
@@ -171,7 +243,7 @@ rules_read(struct loading *ld, const struct policy_file *f, struct policy *p, st
 	struct rule *rules;
 
 	if (y->kind != YAML_LIST || y->n == 0) {
-		problem(&ld->problems, y, "rules is a list of allow: and deny: rules");
+		problem(&ld->problems, y, "rules is a list of allow:, deny: and limit: rules");
 		return;
 	}
 	ld->b->rules_n += y->n;

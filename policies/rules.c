@@ -257,7 +257,7 @@ granted(const struct bundle *b, const uint8_t *bits, const struct question *q, s
 			const struct rule *r = &p->rules[k];
 			enum tri value;
 
-			if (r->deny || !pattern_match(&r->pattern, q->kind, name))
+			if (r->deny || r->bounds || !pattern_match(&r->pattern, q->kind, name))
 				continue;
 			value = rule_value(b, bits, r, unknown);
 			if (value <= best)
@@ -292,7 +292,7 @@ candidates(const struct bundle *b, const uint8_t *bits, const struct question *q
 		for (size_t k = 0; bit(bits, i) && k < p->rules_n; k++) {
 			const struct rule *r = &p->rules[k];
 
-			if (!pattern_match(&r->pattern, q->kind, q->name) ||
+			if (r->bounds || !pattern_match(&r->pattern, q->kind, q->name) ||
 			    rule_value(b, bits, r, unknown) == TRI_NO)
 				continue;
 			if (out != NULL)
@@ -388,6 +388,8 @@ decision(struct bundle *b, uint32_t set, const struct question *q)
 	judging_fini(&unknown);
 	if (v->open)
 		candidates_keep(b, b->set_bits[set], q, v);
+	if (b->limits_n > 0)
+		limits_keep(b, set, q->kind, (const struct str[]){ q->name, q->requested }, v);
 	map_set(&b->decisions, arena_str(&b->decided, key), v);
 	return v;
 }

@@ -48,6 +48,15 @@ void rules_decide(struct bundle *b, const struct subject *s, enum ask_kind kind,
  * judged is not allowed.  *must (the caller's) holds the text of out->must. */
 void rules_decide_call(struct bundle *b, const struct subject *s, enum ask_kind kind,
     struct str name, struct str requested, struct str args, struct verdict *out, struct buf *must);
+/*
+ * The limits of rules that this call must stay within, up to max; returns how many there are.  What
+ * cannot be judged by its arguments is within.  Each of rules_limits_each() for what a quota shows.
+ */
+size_t rules_limits(struct bundle *b, const struct subject *s, const struct ask *a,
+    const struct limit **out, size_t max);
+bool rules_limited(const struct bundle *b); /* is there any? */
+void rules_limits_each(const struct bundle *b, const struct subject *s,
+    void (*fn)(void *ctx, const struct limit *l), void *ctx);
 /* What the call would be answered if policies that observe were enforced; false: the same rules. */
 bool rules_would(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
     struct str requested, struct str args, struct verdict *out, struct buf *must);

@@ -177,7 +177,15 @@ limit_put(struct buf *out, const struct core *c, const struct limit *l, const st
 	struct limit_state s;
 
 	limits_look(&c->limits, l, w, loop_mono_ms(c->loop), &s);
-	buf_printf(out, "{\"limit\":\"%s\",\"amount\":%lld,", limit_what_word(l->what),
+	buf_putc(out, '{');
+	if (l->level == NULL) {
+		buf_puts(out, "\"of\":");
+		buf_json_str(out, l->of);
+		buf_puts(out, ",\"policy\":");
+		buf_json_str(out, l->policy);
+		buf_putc(out, ',');
+	}
+	buf_printf(out, "\"limit\":\"%s\",\"amount\":%lld,", limit_what_word(l->what),
 	    (long long)l->amount);
 	if (l->period_ms > 0)
 		buf_printf(out, "\"period\":\"%s\",", limit_period_word(l->period_ms));
@@ -206,6 +214,27 @@ limits_put(
 		first = false;
 	}
 	buf_putc(out, ']');
+}
+
+#define QUOTA_RULES_MAX 100
+
+struct of_rules {
+	struct buf *out;
+	const struct core *core;
+	const struct taker *taker;
+	size_t n;
+};
+
+static void
+of_rule_put(void *ctx, const struct limit *l)
+{
+	struct of_rules *r = ctx;
+
+	if (l->per == PER_RUN || l->opaque || r->n == QUOTA_RULES_MAX)
+		return;
+	if (r->n++ > 0)
+		buf_putc(r->out, ',');
+	limit_put(r->out, r->core, l, r->taker);
 }
 
 void
@@ -239,6 +268,9 @@ core_quota_json(struct core *c, struct key *k, struct buf *out)
 		limits_put(out, c, l->limits, l->limits_n, &w);
 		buf_putc(out, '}');
 	}
+	buf_puts(out, "],\"rule_limits\":[");
+	if (s != NULL)
+		rules_limits_each(c->bundle, s, of_rule_put, &(struct of_rules){ out, c, &w, 0 });
 	buf_puts(out, "]}");
 }
 

@@ -103,7 +103,7 @@ policy: bad
 applies_to: { teams: [paiments] }
 rules:
   - allow: any/x
-    limit: { calls: 200/day }
+    limit: { memory: 32MiB }
   - allow: any/z
     when: { path: { undr: /repo } }
   - deny: any/y
@@ -112,7 +112,7 @@ local r = gw:cli { "check" }
 expect(r.code):is(1)
 local all = r.out .. r.err
 expect(all):has('bad.yaml:3:23: team "paiments" is not in the policy files (did you mean "payments"?)')
-expect(all):has("bad.yaml:6:5: 'limit' is not supported yet (remove it)")
+expect(all):has("bad.yaml:6:14: 'memory' is not supported yet (remove it)")
 expect(all):has('bad.yaml:8:21: unknown operator "undr" (did you mean "under"?)')
 expect(all):has("bad.yaml:9:5: a deny needs a reason")
 expect(gw:cli({ "run" }).code):is(1)

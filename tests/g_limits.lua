@@ -19,7 +19,7 @@ organisation:
           users:
             ana: { %s }
             bob: {}
-]], team or "{}", user or ""),
+]], team or "contact: \"#gate\"", user or ""),
 		["root/tools.yaml"] = 'version: 1\npolicy: tools\nowner: "#tools"\napplies_to: { teams: [payments] }\nrules:\n' ..
 			(rules or '  - allow: "model:*"\n  - allow: "shop/*"\n  - allow: code:run\n'),
 	}
@@ -188,3 +188,93 @@ expect(user.limits[1]):has { limit = "calls", amount = 7, period = "day", left =
 local shown = gw:ok { "quota", "--key", "ana-laptop" }.out
 expect(shown):matches("acme/payments")
 expect(shown):matches("2 of 10 requests/minute")
+
+test "an allow with a limit: this many calls, whatever else grants them, for each key"
+local gw, ana, bob, up, shop = world(nil, nil, [[
+  - allow: shop/price
+    limit: { calls: 2/hour }
+  - allow: "shop/*"
+]])
+local c = gw:mcp(ana)
+for _ = 1, 2 do expect(not c:call("shop__price").isError):is(true) end
+local r = c:call("shop__price")
+expect(r.isError):is(true)
+expect(r.content[1].text):matches("key ana%-laptop has used its 2 calls/hour of shop/price")
+expect(r.content[1].text):matches("policy tools:6")
+expect(r.content[1].text):matches("ask #tools")
+expect(r.content[1].text):matches("try again in 1800 s")
+expect(last_row(gw, "rate_limited")):has { name = "shop/price", limit = "root/tools.yaml:7" }
+expect(not c:call("shop__order").isError):is(true)
+expect(not gw:mcp(bob):call("shop__price").isError):is(true)
+local q = gw:client(ana):get("/v1/quota").json
+expect(q.rule_limits[1]):has { of = "shop/price", policy = "tools:6", limit = "calls", per = "key", used = 2, left = 0 }
+expect(gw:ok { "quota", "--key", "ana-laptop" }.out):matches("shop/price +limit +2 of 2 calls/hour, per key")
+
+test "a limit rule bounds whoever grants, per user, and for the arguments it speaks of"
+local gw, ana, bob = world(nil, nil, [[
+  - allow: "shop/*"
+  - limit: "shop/*"
+    to: { calls: 1/minute, per: user }
+    when: { item: { equals: gold } }
+]])
+local c = gw:mcp(ana)
+expect(not c:call("shop__price", { item = "gold" }).isError):is(true)
+expect(c:call("shop__order", { item = "gold" }).isError):is(true)
+expect(not c:call("shop__order", { item = "tin" }).isError):is(true)
+expect(c:call("shop__order", { item = { "gold" } }).isError):is(true) -- what cannot be judged is counted
+expect(not gw:mcp(bob):call("shop__order", { item = "gold" }).isError):is(true)
+
+test "per: run counts within one script, and each script has its own"
+local gw, ana = world(nil, nil, [[
+  - allow: code:run
+  - allow: shop/price
+    limit: { calls: 2/day, per: run }
+]])
+local code = { code = [[
+local n = 0
+for _ = 1, 5 do if pcall(shop.price, {}) then n = n + 1 end end
+return n]] }
+for _ = 1, 3 do expect(gw:mcp(ana):call("lua", code).content[1].text):matches("2") end
+expect(not gw:mcp(ana):call("shop__price").isError):is(true)
+
+test "a limit of a model: both names count as one, and a reload keeps it where rules came before it"
+local gw, ana = world(nil, nil, [[
+  - allow: "model:*"
+  - limit: "model:claude-*"
+    to: { requests: 1/hour, per: team }
+]])
+expect(ask(gw, ana).status):is(200)
+expect(ask(gw, ana).headers["retry-after"]):is("3600")
+local file = gw.folder .. "/policies/root/tools.yaml"
+sys.write_file(file, (read_file(file):gsub("rules:\n", "rules:\n  - allow: code:run\n")))
+gw:ok { "reload" }
+expect(ask(gw, ana).status):is(429)
+expect(last_row(gw, "rate_limited").limit):is("root/tools.yaml:9")
+
+test "tokens are held at their most and settled to what was used"
+local gw, ana, bob, up = world("limit: { tokens: 1000/minute }", nil, nil,
+	{ usage = { input_tokens = 100, output_tokens = 50, cache_read_input_tokens = 250 } })
+for _ = 1, 2 do expect(ask(gw, ana).status):is(200) end
+local q = gw:client(ana):get("/v1/quota").json
+expect(q.levels[2].limits[1]):has { limit = "tokens", used = 800, held = 0, left = 200 }
+expect(ask(gw, bob).status):is(200) -- holds its body and 10 tokens, which fits
+local r = ask(gw, bob)
+expect(r.status):is(429)
+expect(r.json.error.message):matches("1000 tokens/minute")
+gw:advance(r.headers["retry-after"] .. "s")
+expect(ask(gw, ana).status):is(200)
+
+test "a request that may use more than the limit waits for all of it, and holds it alone"
+local gw, ana, bob, up = world("limit: { tokens: 50/minute }", nil, nil,
+	{ usage = { input_tokens = 20, output_tokens = 5 }, hold = true })
+local first
+spawn(function() first = ask(gw, ana).status end)
+up:wait(1)
+local r = ask(gw, bob)
+expect(r.status):is(429)
+expect(r.headers["retry-after"]):is(nil)
+up:release()
+wait_for("the first", function() return first == 200 end)
+expect(ask(gw, bob).headers["retry-after"]):is("30")
+gw:advance("30s")
+expect(ask(gw, bob).status):is(200)

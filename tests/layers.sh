@@ -60,7 +60,11 @@ callers() { # function, then the files that may name it
 		case " $* " in *" $f "*) ;; *) say "$f: calls $fn(), which is for $*" ;; esac
 	done
 }
-callers budget_reserve policies/budget.c policies/gate.c
+callers budget_reserve policies/budget.c policies/afford.c
+callers budget_take policies/budget.c policies/afford.c
+callers afford policies/afford.c policies/gate.c
+callers limits_take policies/limits.c policies/afford.c
+callers limits_release policies/limits.c policies/gate.c
 callers budget_settle policies/budget.c policies/gate.c
 callers gate_enter policies/gate.c gateway/proxy.c mcp/call.c
 callers gate_leave policies/gate.c gateway/proxy.c mcp/call.c

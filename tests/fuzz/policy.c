@@ -77,6 +77,18 @@ ask_all(struct bundle *b, bool may_allow)
 		    b, &s, asks[i].kind, str_of(asks[i].name), str_of(asks[i].asked), &one);
 		rules_decide(
 		    b, &s, asks[i].kind, str_of(asks[i].name), str_of(asks[i].asked), &two);
+		const struct limit *l[4];
+		const struct ask a = { .kind = asks[i].kind,
+			.name = str_of(asks[i].name),
+			.requested = str_of(asks[i].asked),
+			.args = STR("{\"a\":1}") };
+		size_t limits = rules_limits(b, &s, &a, l, COUNT(l));
+
+		for (size_t k = 0; k < limits && k < COUNT(l); k++)
+			if (l[k]->amount < 1 || l[k]->amount > LIMIT_AMOUNT_MAX)
+				abort();
+		if (limits != rules_limits(b, &s, &a, l, 0))
+			abort();
 		if (one.allowed != two.allowed || (one.allowed && !may_allow))
 			abort();
 	}

@@ -210,6 +210,31 @@ test_organisation(void)
 	expect("a zone is no path",
 	    FILES("root/o.yaml", "version: 1\norganisation:\n  zone: Europe/../UTC\n"),
 	    "unknown time zone");
+	ROOT("an allow with a limit, and a limit of its own",
+	    POLICY("\"*\"", "  - allow: github/x\n    limit: { calls: 200/day, concurrent: 4 }\n"
+			    "  - limit: model:*\n    to: [{ requests: 5/second, per: team }, { "
+			    "tokens: 9/day }]\n"
+			    "    unless: { subject: { teams: [acme/payments] } }\n"),
+	    NULL);
+	ROOT("a limit of its own has a pattern", POLICY("\"*\"", "  - limit: { calls: 200/day }\n"),
+	    "p.yaml:5:12: limit: alone takes a pattern, and to: how much");
+	ROOT("a limit of its own says how much", POLICY("\"*\"", "  - limit: github/x\n"),
+	    "p.yaml:5:5: how much is missing (write: to: { calls: 200/day })");
+	ROOT("to: belongs to limit:",
+	    POLICY("\"*\"", "  - allow: github/x\n    to: { calls: 1/day }\n"),
+	    "p.yaml:6:5: to: stands with limit: PATTERN");
+	ROOT("a deny has no limit",
+	    POLICY("\"*\"", "  - deny: github/x\n    reason: r\n    limit: { calls: 1/day }\n"),
+	    "p.yaml:7:5: a deny has no limit");
+	ROOT("models have no calls",
+	    POLICY("\"*\"", "  - allow: model:*\n    limit: { calls: 1/day }\n"),
+	    "p.yaml:6:14: 'calls' does not count models (write requests)");
+	ROOT("tools have no requests",
+	    POLICY("\"*\"", "  - allow: github/x\n    limit: { tokens: 1/day }\n"),
+	    "p.yaml:6:14: 'tokens' counts models only (write calls)");
+	ROOT("what scripts may not be limited to yet",
+	    POLICY("\"*\"", "  - allow: code:run\n    limit: { memory: 32MiB }\n"),
+	    "p.yaml:6:14: 'memory' is not supported yet");
 #define LIMIT(text) "version: 1\norganisation:\n  customers:\n    a:\n      limit: " text "\n"
 	expect("limits load",
 	    FILES("root/o.yaml",

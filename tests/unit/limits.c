@@ -306,6 +306,57 @@ test_edges(void)
 }
 
 static void
+test_run(void)
+{
+	static const struct chain none = { .n = 0 };
+	const struct limit l = { .what = LIMIT_CALLS,
+		.per = PER_RUN,
+		.amount = 2,
+		.period_ms = 86400000,
+		.id = STR("x") };
+	const struct limit at_once = {
+		.what = LIMIT_CONCURRENT, .per = PER_RUN, .amount = 2, .id = STR("y")
+	};
+	struct pass run = { .magic = PASS_MAGIC, .id = "p_run" }, inner = { 0 };
+	struct taker w = { &none, STR("k"), STR("k"), &run };
+	const struct limit *refused;
+	struct limits ls;
+	struct takes t;
+	struct err e;
+
+	TEST("a run's buckets go with it, also where a call of it is still to leave");
+	limits_init(&ls);
+	arena_init(&inner.arena, 65536);
+	link_init(&run.run_limits);
+	link_init(&inner.run_limits);
+	limits_begin(&ls, &t, 0);
+	limits_meet(&ls, &t, &l, &w, 1);
+	limits_meet(&ls, &t, &at_once, &w, 1);
+	CHECK(limits_room(&t, &w, 0, &refused, &e));
+	limits_take(&t, &inner);
+	CHECK_EQ_I(ls.by_key.n, 2);
+	limits_release(&ls, &run, 0, 0);
+	CHECK_EQ_I(ls.by_key.n, 1);
+	limits_release(&ls, &inner, 0, 0);
+	limits_begin(&ls, &t, 0);
+	CHECK_EQ_I(ls.by_key.n, 0);
+
+	TEST("outside of a script a limit per run does not hold");
+	w.run = NULL;
+	limits_meet(&ls, &t, &l, &w, 1);
+	CHECK(t.n == 0 && limits_room(&t, &w, 0, &refused, &e));
+
+	TEST("more limits than one pass may meet are refused, not left out");
+	w.run = &run;
+	for (int i = 0; i < LIMITS_MEET_MAX + 1; i++)
+		limits_meet(&ls, &t, &l, &w, 1);
+	CHECK(!limits_room(&t, &w, 0, &refused, &e) && refused == NULL);
+	limits_release(&ls, &run, 0, 0);
+	limits_fini(&ls);
+	arena_free(&inner.arena);
+}
+
+static void
 test_bound(void)
 {
 	struct limit l = {
@@ -346,6 +397,7 @@ main(void)
 	for (unsigned seed = 1; seed <= 20; seed++)
 		test_random(seed);
 	test_edges();
+	test_run();
 	test_bound();
 	return check_done();
 }

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * afford - budgets and limits of one pass: all are asked before any is taken from.
+ *
+ * Of a budget and a limit that both refuse, the one is told that takes longer: when its time has
+ * come, the other does not refuse any more.
+ */
+#include "policies/core.h"
+
+/* How much of a limit a pass takes; 0: it is not about such a thing. */
+static int64_t
+limit_need(const struct limit *l, const struct ask *a)
+{
+	const bool model = a->kind == ASK_MODEL;
+
+	switch (l->what) {
+	case LIMIT_REQUESTS:
+		return model;
+	case LIMIT_TOKENS: /* more than all there is would never fit */
+		return !model ? 0 : a->hold_tokens < l->amount ? a->hold_tokens : l->amount;
+	case LIMIT_CALLS:
+		return !model && a->kind != ASK_ADMIN;
+	case LIMIT_CONCURRENT: /* a script waits for its calls, which count */
+		return a->kind != ASK_ADMIN && (a->kind != ASK_RUN || l->level == NULL);
+	}
+	UNREACHABLE();
+}
+
+static void
+limits_of_rules(struct takes *t, struct core *c, const struct taker *w, const struct key *k,
+    const struct ask *a)
+{
+	const struct limit *l[LIMITS_MEET_MAX];
+	size_t n = rules_limits(c->bundle, &k->subject, a, l, COUNT(l));
+
+	for (size_t i = 0; i < n && i < COUNT(l); i++) {
+		int64_t need = limit_need(l[i], a);
+
+		if (need > 0)
+			limits_meet(&c->limits, t, l[i], w, need);
+	}
+	t->full |= n > COUNT(l);
+}
+
+static void
+limits_of_levels(struct takes *t, struct limits *ls, const struct taker *w, const struct ask *a)
+{
+	for (size_t i = 0; i < w->chain->n; i++) {
+		const struct level *l = w->chain->level[i];
+
+		for (size_t k = 0; k < l->limits_n; k++) {
+			int64_t n = limit_need(&l->limits[k], a);
+
+			if (n > 0)
+				limits_meet(ls, t, &l->limits[k], w, n);
+		}
+	}
+}
+
+static bool
+limited(const struct chain *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->n; i++)
+		any |= c->level[i]->limits_n > 0;
+	return any;
+}
+
+bool
+afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e)
+{
+	struct core *c = p->core;
+	const struct taker w = { &p->key->subject.chain, str_of(p->key->id), str_of(p->key->name),
+		a->parent };
+	const struct limit *refusing;
+	int64_t now_ms = loop_mono_ms(c->loop);
+	struct takes t;
+	struct err why;
+	bool room;
+
+	if (!limited(w.chain) && !rules_limited(c->bundle))
+		return budget_reserve(c, p, w.chain, a->hold_nusd, e);
+	limits_begin(&c->limits, &t, now_ms);
+	limits_of_levels(&t, &c->limits, &w, a);
+	if (rules_limited(c->bundle))
+		limits_of_rules(&t, c, &w, p->key, a);
+	room = budget_room(c, p, w.chain, a->hold_nusd, e);
+	if (!limits_room(&t, &w, now_ms, &refusing, &why) &&
+	    (room || why.retry_after_s > e->retry_after_s)) {
+		*limit_at = refusing == NULL ? STR("") : refusing->where;
+		*e = why;
+		return false;
+	}
+	if (!room)
+		return false;
+	budget_take(p, w.chain, a->hold_nusd);
+	limits_take(&t, p);
+	return true;
+}
