@@ -108,13 +108,19 @@ settle(void *ctx)
 
 /* Also without a timer: under a test clock that stands still, none fires. */
 static void
-sandbox_changed(void *ctx, enum sandbox_level level)
+look_again(void *ctx)
 {
 	struct running *r = ctx;
 
-	(void)level;
 	if (!r->ready && r->g.listeners != NULL)
 		loop_defer(r->g.loop, &r->look, settle, r);
+}
+
+static void
+sandbox_changed(void *ctx, enum sandbox_level level)
+{
+	(void)level;
+	look_again(ctx);
 }
 
 /* ---- stop ---- */
@@ -269,7 +275,9 @@ parts_build(struct running *r, struct err *e)
 		.views_n = s->views_n,
 		.prefix = s->prefix,
 		.seal_key = seal,
-		.session_idle_ms = s->session_idle_ms },
+		.session_idle_ms = s->session_idle_ms,
+		.listed = look_again,
+		.ctx = r },
 	    e);
 	crypto_wipe(seal, sizeof(seal));
 	if (r->g.hub == NULL)

@@ -36,6 +36,8 @@ hub_new(struct loop *l, struct core *c, struct http_pool *p, const struct hub_se
 	h->pool = p;
 	h->generation = 1;
 	h->session_idle_ms = s->session_idle_ms > 0 ? s->session_idle_ms : 1800000;
+	h->listed = s->listed;
+	h->listed_ctx = s->ctx;
 	h->result_bytes_max = s->result_bytes_max > 0 ? s->result_bytes_max : RESULT_BYTES;
 	(void)str_copy(
 	    h->version, sizeof(h->version), str_of(s->version != NULL ? s->version : "0"));

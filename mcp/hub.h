@@ -31,6 +31,8 @@ struct hub {
 	struct timer retire, notify, bury;
 	struct link buried; /* instances that have ended, until the next turn */
 	size_t result_bytes_max;
+	void (*listed)(void *ctx); /* see struct hub_settings */
+	void *listed_ctx;
 	char version[32];
 
 	/* towards clients: session.c, subscribe.c */

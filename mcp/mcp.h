@@ -55,10 +55,12 @@ struct hub_settings {
 	const struct view_settings *views; /* borrowed, like the servers */
 	size_t views_n;
 	enum mcp_prefix prefix;
-	int session_idle_ms;     /* legacy sessions; 0: 1,800,000 */
-	size_t result_bytes_max; /* one tool result; 0: 10 MiB */
-	const uint8_t *seal_key; /* AEAD_KEY_BYTES; NULL: drawn, ids end with the process */
-	const char *version;     /* of the gateway, for serverInfo and clientInfo */
+	int session_idle_ms;       /* legacy sessions; 0: 1,800,000 */
+	size_t result_bytes_max;   /* one tool result; 0: 10 MiB */
+	const uint8_t *seal_key;   /* AEAD_KEY_BYTES; NULL: drawn, ids end with the process */
+	const char *version;       /* of the gateway, for serverInfo and clientInfo */
+	void (*listed)(void *ctx); /* a server is ready: look at hub_settled() again; or NULL */
+	void *ctx;
 };
 struct hub *hub_new(struct loop *l, struct core *c, struct http_pool *p,
     const struct hub_settings *s, struct err *e) MUST_CHECK;

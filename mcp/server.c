@@ -295,6 +295,8 @@ server_listed(struct server *sv)
 	    F_TEXT("era", sv->era == ERA_MODERN ? "modern" : "legacy"));
 	sv->type->listen(sv);
 	updates_tell(sv);
+	if (sv->hub->listed != NULL)
+		sv->hub->listed(sv->hub->listed_ctx);
 }
 
 static void
