@@ -278,8 +278,8 @@ local e = stream:event().json
 expect(e.method):is("notifications/resources/updated")
 expect(e.params.uri):is(A)
 expect(c.post({ jsonrpc = "2.0", id = 4, method = "resources/unsubscribe", params = { uri = A } }).status):is(200)
-up:push("notifications/tools/list_changed")
 up.tools[1].description = "Another one."
+up:push("notifications/tools/list_changed")
 local n = 0
 repeat
 	e = stream:event().json
