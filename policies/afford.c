@@ -4,6 +4,11 @@
  *
  * Of a budget and a limit that both refuse, the one is told that takes longer: when its time has
  * come, the other does not refuse any more.
+ *
+ * Buckets are memory.  At a start the ledger tells what limits by the hour and by the day had
+ * given: its cells are quarters of an hour, each read as used at its end, so that a restart never
+ * gives more than no restart would.  Limits of rules with conditions begin full: the ledger has no
+ * arguments.
  */
 #include "policies/core.h"
 
@@ -97,4 +102,68 @@ afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e)
 	budget_take(p, w.chain, a->hold_nusd);
 	limits_take(&t, p);
 	return true;
+}
+
+/* ---- at a start ---- */
+
+#define QUARTER_S   900
+#define RECALL_S    86400
+#define RECALL_FROM 3600000 /* shorter limits are full again before a cell is */
+
+static int64_t
+ledger_has(const struct limit *l, const struct usage_row *r)
+{
+	const int64_t part[] = { r->input, r->output, r->cache_write, r->cache_read };
+	int64_t sum = 0;
+
+	switch (l->what) {
+	case LIMIT_REQUESTS:
+		return r->kind == ASK_MODEL ? r->requests : 0;
+	case LIMIT_CALLS:
+		return r->kind != ASK_MODEL && r->kind != ASK_ADMIN ? r->requests : 0;
+	case LIMIT_CONCURRENT:
+		return 0;
+	case LIMIT_TOKENS:
+		for (size_t i = 0; r->kind == ASK_MODEL && i < COUNT(part); i++)
+			if (__builtin_add_overflow(sum, part[i], &sum))
+				return INT64_MAX;
+		return sum;
+	}
+	UNREACHABLE();
+}
+
+struct recall {
+	struct core *core;
+	const struct usage_row *row;
+	struct taker taker;
+	int64_t at_ms;
+};
+
+static void
+recall(void *ctx, const struct limit *l)
+{
+	const struct recall *rc = ctx;
+	int64_t n = l->period_ms < RECALL_FROM ? 0 : ledger_has(l, rc->row);
+
+	if (n > 0)
+		limits_recall(&rc->core->limits, l, &rc->taker, n, rc->at_ms);
+}
+
+void
+afford_recall(struct core *c, const struct usage_row *r)
+{
+	int64_t age_ms = loop_wall_ns(c->loop) / 1000000 - (r->quarter_s + QUARTER_S) * 1000;
+	const struct key *k = map_get(&c->by_id, r->key);
+	struct recall rc = { .core = c, .row = r };
+
+	if (k == NULL || !k->resolved || age_ms > RECALL_S * (int64_t)1000)
+		return;
+	rc.taker = (struct taker){ &k->subject.chain, str_of(k->id), str_of(k->name), NULL };
+	rc.at_ms = loop_mono_ms(c->loop) - (age_ms > 0 ? age_ms : 0);
+	for (size_t i = 0; i < k->subject.chain.n; i++)
+		for (size_t n = 0; n < k->subject.chain.level[i]->limits_n; n++)
+			recall(&rc, &k->subject.chain.level[i]->limits[n]);
+	if (rules_limited(c->bundle))
+		rules_limits_named(
+		    c->bundle, &k->subject, (enum ask_kind)r->kind, r->name, recall, &rc);
 }

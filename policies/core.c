@@ -214,6 +214,7 @@ on_usage(void *ctx, const struct usage_row *r)
 	int64_t now_s = loop_wall_ns(c->loop) / 1000000000;
 	char id[512];
 
+	afford_recall(c, r);
 	if (r->cost_nusd == 0 || r->customer.n == 0)
 		return true;
 	(void)snprintf(id, sizeof(id), STR_FMT, STR_ARG(r->customer));

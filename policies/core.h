@@ -160,6 +160,9 @@ void usd_put(struct buf *out, int64_t nusd); /* "12.50", "0.000123" */
  * limit's place in *limit_at. */
 bool afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e) MUST_CHECK;
 
+/* What the ledger has of the last day is taken again, at a start. */
+void afford_recall(struct core *c, const struct usage_row *r);
+
 /* ---- core.c, gate.c ---- */
 
 /* Queues a record, written between the two with record_begin() and record_end(); the journal's

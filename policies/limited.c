@@ -83,6 +83,21 @@ rules_limits(struct bundle *b, const struct subject *s, const struct ask *a,
 }
 
 void
+/* NOLINTNEXTLINE(readability-function-size): a name has a kind, a callback a context */
+rules_limits_named(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
+    void (*fn)(void *ctx, const struct limit *l), void *ctx)
+{
+	const struct decided *d = rules_decided(b, s, kind, name, STR(""));
+
+	for (size_t i = 0; d != NULL && i < d->limits_n; i++) {
+		const struct rule *r = d->limits[i].rule;
+
+		for (size_t k = 0; !r->has_when && !r->has_unless && k < r->limits_n; k++)
+			fn(ctx, &r->limits[k]);
+	}
+}
+
+void
 rules_limits_each(const struct bundle *b, const struct subject *s,
     void (*fn)(void *ctx, const struct limit *l), void *ctx)
 {

@@ -368,6 +368,28 @@ limits_release(struct limits *ls, struct pass *p, int64_t now_ms, int64_t tokens
 	}
 }
 
+void
+limits_recall(
+    struct limits *ls, const struct limit *l, const struct taker *w, int64_t n, int64_t at_ms)
+{
+	int64_t most = l->amount * l->period_ms;
+	char room[KEY_BYTES];
+	struct str key = bucket_key(room, l, w);
+	struct bucket *b = map_get(&ls->by_key, key);
+
+	ASSERT(n > 0);
+	if (l->per == PER_RUN || (b == NULL && ls->by_key.n >= LIMIT_BUCKETS_MAX))
+		return;
+	if (b == NULL) {
+		b = bucket_make(ls, key, l, w);
+		b->at_ms = at_ms;
+	}
+	roll(b, at_ms);
+	b->spent += (n < l->amount ? n : l->amount) * l->period_ms;
+	if (b->spent > most)
+		b->spent = most;
+}
+
 /* ---- what people see ---- */
 
 void

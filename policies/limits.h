@@ -5,8 +5,8 @@
  *   limits_begin() --limits_meet() for each limit--> limits_room() --> limits_take()
  *   every ending of the pass: limits_release()
  *
- * Memory only: a restart finds every bucket full.  Time is an argument, in milliseconds of a clock
- * that does not go back.
+ * Memory only: a restart finds every bucket full, but for limits_recall().  Time is an argument, in
+ * milliseconds of a clock that does not go back.
  */
 #pragma once
 
@@ -59,6 +59,10 @@ bool limits_room(const struct takes *t, const struct taker *w, int64_t now_ms,
 void limits_take(const struct takes *t, struct pass *p);
 /* `tokens`: what was really used; -1: what was held. */
 void limits_release(struct limits *ls, struct pass *p, int64_t now_ms, int64_t tokens);
+
+/* At a start: n had been taken at that time, which may lie before the clock's zero; in order. */
+void limits_recall(
+    struct limits *ls, const struct limit *l, const struct taker *w, int64_t n, int64_t at_ms);
 
 /* What a quota shows; a bucket that is not there is full. */
 struct limit_state {

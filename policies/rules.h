@@ -55,6 +55,9 @@ void rules_decide_call(struct bundle *b, const struct subject *s, enum ask_kind 
 size_t rules_limits(struct bundle *b, const struct subject *s, const struct ask *a,
     const struct limit **out, size_t max);
 bool rules_limited(const struct bundle *b); /* is there any? */
+/* Those of rules without conditions that match this name. */
+void rules_limits_named(struct bundle *b, const struct subject *s, enum ask_kind kind,
+    struct str name, void (*fn)(void *ctx, const struct limit *l), void *ctx);
 void rules_limits_each(const struct bundle *b, const struct subject *s,
     void (*fn)(void *ctx, const struct limit *l), void *ctx);
 /* What the call would be answered if policies that observe were enforced; false: the same rules. */

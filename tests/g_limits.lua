@@ -278,3 +278,28 @@ wait_for("the first", function() return first == 200 end)
 expect(ask(gw, bob).headers["retry-after"]):is("30")
 gw:advance("30s")
 expect(ask(gw, bob).status):is(200)
+
+test "a restart gives nothing that an hour or a day has not"
+local gw, ana, bob = world("limit: { requests: 2/day, calls: 100/minute }", nil, [[
+  - allow: "model:*"
+  - allow: shop/price
+    limit: { calls: 1/hour }
+]])
+for _ = 1, 2 do expect(ask(gw, ana).status):is(200) end
+expect(not gw:mcp(ana):call("shop__price").isError):is(true)
+gw:advance("6h")
+gw:restart()
+local r = ask(gw, bob)
+expect(r.status):is(429)
+expect(tonumber(r.headers["retry-after"])):above(21600) -- a quarter's use counts at its end
+expect(tonumber(r.headers["retry-after"])):below(22501)
+wait_for("the server", function() return gw:client():get("/metrics").body:find('server_tools{server="shop"} 2', 1, true) end)
+expect(not gw:mcp(ana):call("shop__price").isError):is(true)
+gw:restart()
+wait_for("the server", function() return gw:client():get("/metrics").body:find('server_tools{server="shop"} 2', 1, true) end)
+expect(gw:mcp(ana):call("shop__price").isError):is(true)
+
+test "a budget without room takes nothing from a limit, and the longer wait is told"
+local gw, ana = world("limit: { requests: 1/day }", "budget: 0.000001 USD/month")
+for _ = 1, 3 do expect(ask(gw, ana).json.error.type):is("billing_error") end
+expect(gw:client(ana):get("/v1/quota").json.levels[2].limits[1].used):is(0)

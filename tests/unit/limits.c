@@ -306,6 +306,30 @@ test_edges(void)
 }
 
 static void
+test_recall(void)
+{
+	static const struct chain none = { .n = 0 };
+	const struct taker w = { &none, STR("k"), STR("k"), NULL };
+	const struct limit l = {
+		.what = LIMIT_CALLS, .per = PER_KEY, .amount = 10, .period_ms = 1000, .id = STR("x")
+	};
+	struct limit_state s;
+	struct limits ls;
+
+	TEST("what is recalled has been given back since, also from before the clock began");
+	limits_init(&ls);
+	limits_recall(&ls, &l, &w, 8, -5000);
+	limits_recall(&ls, &l, &w, 8, -600);
+	limits_look(&ls, &l, &w, 0, &s);
+	CHECK_EQ_I(s.used, 2);
+	limits_recall(&ls, &l, &w, INT64_MAX, 0);
+	limits_look(&ls, &l, &w, 0, &s);
+	CHECK(s.used == 10 && s.left == 0);
+	CHECK_EQ_I(s.full_in_ms, 1000);
+	limits_fini(&ls);
+}
+
+static void
 test_run(void)
 {
 	static const struct chain none = { .n = 0 };
@@ -397,6 +421,7 @@ main(void)
 	for (unsigned seed = 1; seed <= 20; seed++)
 		test_random(seed);
 	test_edges();
+	test_recall();
 	test_run();
 	test_bound();
 	return check_done();
