@@ -76,8 +76,7 @@ bool
 afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e)
 {
 	struct core *c = p->core;
-	const struct taker w = { &p->key->subject.chain, str_of(p->key->id), str_of(p->key->name),
-		a->parent };
+	const struct taker w = { &p->key->subject.chain, str_of(p->key->name), a->parent };
 	const struct limit *refusing;
 	int64_t now_ms = loop_mono_ms(c->loop);
 	struct takes t;
@@ -158,7 +157,7 @@ afford_recall(struct core *c, const struct usage_row *r)
 
 	if (k == NULL || !k->resolved || age_ms > RECALL_S * (int64_t)1000)
 		return;
-	rc.taker = (struct taker){ &k->subject.chain, str_of(k->id), str_of(k->name), NULL };
+	rc.taker = (struct taker){ &k->subject.chain, str_of(k->name), NULL };
 	rc.at_ms = loop_mono_ms(c->loop) - (age_ms > 0 ? age_ms : 0);
 	for (size_t i = 0; i < k->subject.chain.n; i++)
 		for (size_t n = 0; n < k->subject.chain.level[i]->limits_n; n++)

@@ -243,7 +243,7 @@ whose_put(struct buf *out, const struct limit *l, const struct taker *w)
 	else if (level_of(w->chain, l->per) != NULL)
 		buf_put(out, subject(l, w));
 	else
-		buf_printf(out, "key " STR_FMT, STR_ARG(w->key_name));
+		buf_printf(out, "key " STR_FMT, STR_ARG(w->key));
 }
 
 /* The nearest to ask: of the policy, of the limit's level, of who was refused. */

@@ -29,8 +29,8 @@ void limits_fini(struct limits *ls);
 /* Who takes: a bucket belongs to a limit and one of these. */
 struct taker {
 	const struct chain *chain; /* leaf first */
-	struct str key, key_name;
-	struct pass *run; /* NULL outside of scripts: PER_RUN does not hold then */
+	struct str key;            /* its name, which outlives its rotation */
+	struct pass *run;          /* NULL outside of scripts: PER_RUN does not hold then */
 };
 struct takes {
 	struct {

@@ -243,8 +243,7 @@ core_quota_json(struct core *c, struct key *k, struct buf *out)
 	static const char *const words[] = { "", "customer", "team", "user" };
 	int64_t now_s = loop_wall_ns(c->loop) / 1000000000;
 	const struct subject *s = key_subject(k);
-	const struct taker w = { s == NULL ? NULL : &s->chain, str_of(k->id), str_of(k->name),
-		NULL };
+	const struct taker w = { s == NULL ? NULL : &s->chain, str_of(k->name), NULL };
 
 	buf_puts(out, "{\"key\":");
 	buf_json_str(out, str_of(k->id));

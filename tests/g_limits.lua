@@ -303,3 +303,28 @@ test "a budget without room takes nothing from a limit, and the longer wait is t
 local gw, ana = world("limit: { requests: 1/day }", "budget: 0.000001 USD/month")
 for _ = 1, 3 do expect(ask(gw, ana).json.error.type):is("billing_error") end
 expect(gw:client(ana):get("/v1/quota").json.levels[2].limits[1].used):is(0)
+
+test "of 100 concurrent requests on three keys of a team with room for 20, exactly 20 are admitted"
+local gw, ana, bob, up = world("limit: { requests: 20/minute }", nil, nil, { hold = true })
+local more = gw:key { name = "more", customer = "acme", team = "payments" }
+local admitted, refused = 0, 0
+for i = 1, 100 do
+	spawn(function()
+		local status = ask(gw, ({ ana, bob, more })[i % 3 + 1]).status
+		if status == 200 then admitted = admitted + 1 elseif status == 429 then refused = refused + 1 end
+	end)
+end
+wait_for("80 refusals", function() return refused >= 80 end)
+up:release()
+wait_for("20 replies", function() return admitted >= 20 end)
+expect(admitted):is(20)
+expect(refused):is(80)
+expect(#up.requests):is(20)
+
+test "a rotated key goes on with what its limit has left"
+local gw, ana = world("limit: { requests: 2/hour, per: key }")
+expect(ask(gw, ana).status):is(200)
+local new = gw:ok { "key", "rotate", "ana-laptop", "--overlap", "1h", "--json" }.json
+expect(ask(gw, new.key).status):is(200)
+expect(ask(gw, new.key).status):is(429)
+expect(ask(gw, ana).status):is(429)

@@ -71,7 +71,7 @@ world_make(struct world *w)
 static struct taker
 taker(const struct world *w, size_t key)
 {
-	return (struct taker){ &w->chain, str_of(w->key[key]), str_of(w->key[key]), NULL };
+	return (struct taker){ &w->chain, str_of(w->key[key]), NULL };
 }
 
 static int64_t
@@ -119,17 +119,34 @@ wait_is_true(struct world *w, size_t p, int64_t *now_ms, int wait_s)
 	*now_ms = then_ms;
 }
 
+/* What all of a key's buckets say, added up. */
+static int64_t
+taken(const struct world *w, size_t key, int64_t now_ms)
+{
+	const struct taker who = taker(w, key);
+	struct limit_state s;
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < LIMITS; i++) {
+		limits_look(&w->ls, &w->limit[i], &who, now_ms, &s);
+		sum += s.full_in_ms + s.held;
+	}
+	return sum;
+}
+
 static bool
 enter(struct world *w, size_t p, int64_t *clock_ms)
 {
-	int64_t now_ms = *clock_ms;
+	int64_t now_ms = *clock_ms, before;
 	struct takes t;
 	struct err e;
 
 	w->key_of[p] = (size_t)pick(KEYS);
 	w->tokens[p] = 1 + pick(3000);
+	before = taken(w, w->key_of[p], now_ms);
 	if (!room(w, &t, w->key_of[p], w->tokens[p], now_ms, &e)) {
 		CHECK_EQ_I(e.code, ERR_RATE);
+		CHECK_EQ_I(taken(w, w->key_of[p], now_ms), before);
 		if (e.retry_after_s > 0 && rand() % 4 == 0)
 			wait_is_true(w, p, clock_ms, e.retry_after_s);
 		return false;
@@ -233,7 +250,7 @@ one(struct limits *ls, const struct limit *l, const char *key, int64_t n, int64_
     struct pass *p, struct err *e)
 {
 	static const struct chain none = { .n = 0 };
-	const struct taker w = { &none, str_of(key), str_of(key), NULL };
+	const struct taker w = { &none, str_of(key), NULL };
 	const struct limit *refused;
 	struct takes t;
 
@@ -309,7 +326,7 @@ static void
 test_recall(void)
 {
 	static const struct chain none = { .n = 0 };
-	const struct taker w = { &none, STR("k"), STR("k"), NULL };
+	const struct taker w = { &none, STR("k"), NULL };
 	const struct limit l = {
 		.what = LIMIT_CALLS, .per = PER_KEY, .amount = 10, .period_ms = 1000, .id = STR("x")
 	};
@@ -342,7 +359,7 @@ test_run(void)
 		.what = LIMIT_CONCURRENT, .per = PER_RUN, .amount = 2, .id = STR("y")
 	};
 	struct pass run = { .magic = PASS_MAGIC, .id = "p_run" }, inner = { 0 };
-	struct taker w = { &none, STR("k"), STR("k"), &run };
+	struct taker w = { &none, STR("k"), &run };
 	const struct limit *refused;
 	struct limits ls;
 	struct takes t;
