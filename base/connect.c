@@ -251,6 +251,60 @@ start(void *ctx)
 }
 
 static bool
+is_public4(uint32_t a)
+{
+	static const struct {
+		uint32_t net;
+		int bits;
+	} house[] = { { 0x00000000, 8 }, { 0x0a000000, 8 }, { 0x64400000, 10 }, { 0x7f000000, 8 },
+		{ 0xa9fe0000, 16 }, { 0xac100000, 12 }, { 0xc0000000, 24 }, { 0xc0a80000, 16 },
+		{ 0xc6120000, 15 }, { 0xe0000000, 3 } };
+
+	for (size_t i = 0; i < COUNT(house); i++)
+		if ((a ^ house[i].net) >> (32 - house[i].bits) == 0)
+			return false;
+	return true;
+}
+
+/* Of IPv6 only what is handed out (2000::/3), and there not what carries an IPv4 address along. */
+static bool
+is_public6(const uint8_t b[16])
+{
+	bool embeds = (b[0] == 0x20 && b[1] == 0x02) ||
+		      (b[0] == 0x20 && b[1] == 0x01 && b[2] == 0 && b[3] == 0);
+
+	return (b[0] & 0xe0) == 0x20 && !embeds;
+}
+
+static bool
+is_public(const struct sockaddr *sa)
+{
+	const struct sockaddr_in *four = (const void *)sa;
+	const struct sockaddr_in6 *six = (const void *)sa;
+
+	if (sa->sa_family == AF_INET)
+		return is_public4(ntohl(four->sin_addr.s_addr));
+	return sa->sa_family == AF_INET6 && is_public6(six->sin6_addr.s6_addr);
+}
+
+static curl_socket_t
+socket_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	(void)ctx;
+	(void)purpose;
+	if (!is_public(&a->addr))
+		return CURL_SOCKET_BAD;
+	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+static bool
+public_only(CURL *easy, const struct connect_settings *s)
+{
+	return !s->public_only || s->proxy != NULL ||
+	       curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, socket_open) == CURLE_OK;
+}
+
+static bool
 options_set(struct connecting *k, const struct connect_settings *s)
 {
 	CURL *easy = k->c->easy;
@@ -273,6 +327,7 @@ options_set(struct connecting *k, const struct connect_settings *s)
 		   (curl_easy_setopt(easy, CURLOPT_CAINFO, s->ca_file) == CURLE_OK &&
 		       curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, s->ca_file) == CURLE_OK)) &&
 	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)s->timeout_ms) == CURLE_OK &&
+	       public_only(easy, s) &&
 	       curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, k->why) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 16384L) == CURLE_OK &&
 	       curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, socket_cb) == CURLM_OK &&

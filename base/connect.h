@@ -15,6 +15,10 @@ struct connect_settings {    /* borrowed during connect_start() only */
 	const char *ca_file; /* NULL: the system's */
 	const char *proxy;   /* NULL: none */
 	int timeout_ms;
+	/* Only to addresses that the whole internet has (a proxy's own address is excepted): what a
+	 * stranger has named must not lead into the house.  Looked at after the name is resolved.
+	 */
+	bool public_only;
 };
 struct connection;
 /* Once: connected (takes over `c`, to be freed with connection_free), or NULL and e. */

@@ -432,7 +432,8 @@ call_go(void *ctx)
 		return;
 	}
 	c->connecting = connect_start(o->pool->loop,
-	    &(struct connect_settings){ o->url, o->ca_file, o->proxy, o->s.connect_ms },
+	    &(struct connect_settings){
+		o->url, o->ca_file, o->proxy, o->s.connect_ms, o->s.public_only },
 	    call_connected, c, &e);
 	if (c->connecting == NULL) {
 		job_finish(&c->job, &e);

@@ -23,6 +23,7 @@ struct origin_settings {
 	int connect_ms;      /* 0: 10,000 */
 	int idle_max;        /* idle connections kept; 0: 64 */
 	int open_max;        /* connections at once; more wait in line; 0: 2,048 */
+	bool public_only;    /* never to loopback, private or link-local addresses */
 };
 struct http_pool;
 struct origin;

@@ -46,7 +46,7 @@ door 'curl/' base/connect.c
 door 'cjson/|cJSON' nowhere
 door 'yaml' base/yaml.c
 door 'sqlite3' policies/store_sqlite.c
-door 'openssl/' base/crypto.c base/tls.c
+door 'openssl/' base/crypto.c base/sign.c base/tls.c
 for f in $(grep -lE '#[ 	]*include <(lua|lauxlib|lualib)' $all 2>/dev/null); do
 	case $f in sandbox/worker/*) ;; *) say "$f: Lua has its door in sandbox/worker" ;; esac
 done
@@ -68,7 +68,8 @@ callers limits_release policies/limits.c policies/gate.c
 callers budget_settle policies/budget.c policies/gate.c
 callers gate_enter policies/gate.c gateway/proxy.c mcp/call.c
 callers gate_leave policies/gate.c gateway/proxy.c mcp/call.c
-callers http_start base/http.c gateway/proxy.c mcp/server_http.c gateway/cli_url.c
+callers http_start base/http.c base/fetch.c gateway/proxy.c mcp/server_http.c gateway/cli_url.c
+callers fetch_start base/fetch.c mcp/oauth.c
 callers upcall_start mcp/upcall.c mcp/call_up.c mcp/server.c mcp/server_http.c mcp/server_stdio.c
 callers server_ask_own mcp/server.c mcp/listing.c mcp/instance.c mcp/updates.c
 callers hub_call mcp/call.c mcp/answer.c codemode/run.c gateway/control.c
