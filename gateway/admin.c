@@ -284,6 +284,13 @@ reload(struct work *w)
 	    "no gateway runs for this config, nothing to reload (tollgate check reads the files)");
 }
 
+/* Likewise. */
+static bool
+sign_in(struct work *w)
+{
+	return err_set(w->e, ERR_STORE, "no gateway runs for this config (tollgate run)");
+}
+
 static const struct route {
 	const char *method, *path;
 	bool (*answer)(struct work *w);
@@ -296,6 +303,7 @@ static const struct route {
 	{ "GET", "/admin/api/quota", quota },
 	{ "GET", "/admin/api/tools", tools },
 	{ "GET", "/admin/api/servers", servers },
+	{ "POST", "/admin/api/servers/sign-in", sign_in },
 	{ "POST", "/admin/api/reload", reload },
 };
 

@@ -210,6 +210,29 @@ cmd_reload(const struct cli *cli)
 	return code;
 }
 
+/* Prints where to go on; the running gateway knows when somebody has. */
+static int
+servers_sign_in(const struct cli *cli, const char *name)
+{
+	struct buf target, out;
+	struct arena a;
+	int code;
+
+	buf_init(&target, 4096);
+	buf_puts(&target, "/admin/api/servers/sign-in");
+	cli_query(&target, "server", name);
+	if (cli_asked(cli, "POST", buf_str(&target), STR(""), &out, &code)) {
+		arena_init(&a, ARENA_BYTES);
+		(void)printf("Open this in a browser within ten minutes, and look at `tollgate "
+			     "servers` afterwards:\n\n  " STR_FMT "\n\n",
+		    STR_ARG(cli_text(buf_str(&out), "address", &a)));
+		arena_free(&a);
+	}
+	buf_fini(&out);
+	buf_fini(&target);
+	return code;
+}
+
 int
 cmd_servers(const struct cli *cli)
 {
@@ -219,6 +242,10 @@ cmd_servers(const struct cli *cli)
 	struct buf out;
 	int code;
 
+	if (cli->words_n == 2 && strcmp(cli->words[0], "sign-in") == 0)
+		return servers_sign_in(cli, cli->words[1]);
+	if (cli->words_n > 0)
+		return cli_usage("servers, or servers sign-in NAME");
 	if (cli_asked(cli, "GET", STR("/admin/api/servers"), STR(""), &out, &code) &&
 	    json_open(buf_str(&out), &it)) {
 		(void)printf("%-20s %-10s %-12s %6s %8s %8s %8s  %s\n", "", "state", "era", "tools",

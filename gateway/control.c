@@ -210,5 +210,9 @@ control_request(struct exchange *x)
 		script_run(x);
 		return;
 	}
+	if (str_eq(x->path, STR("/admin/api/servers/sign-in"))) {
+		sign_in_command(x, r.actor);
+		return;
+	}
 	answer(x, &r);
 }

@@ -92,6 +92,8 @@ bool file_replace(const char *path, struct str text);
 /* Makes a key and an admin token where there never was one. */
 /* seal.c: DATA/seal.key, made when it is not there. */
 bool seal_load(const char *path, uint8_t key[AEAD_KEY_BYTES], struct err *e) MUST_CHECK;
+/* keep.c: small records in this folder, which lives as long as they are used. */
+struct hub_keep keep_in(char *folder);
 bool first_make(struct gateway *g, const char *data_dir, struct err *e) MUST_CHECK;
 void first_tell(struct gateway *g, int port);            /* once, when ready */
 void first_used(struct gateway *g, const struct key *k); /* every use of a secret comes here */
@@ -164,5 +166,8 @@ void status_ready(struct exchange *x);
 void status_metrics(struct exchange *x);
 void me_quota(struct exchange *x); /* me.c */
 void me_all(struct exchange *x);
-void mcp_endpoint(struct exchange *x);    /* route.c */
+void mcp_endpoint(struct exchange *x); /* route.c */
+void sign_in_page(struct exchange *x); /* sign_in.c */
+void sign_in_return(struct exchange *x);
+void sign_in_command(struct exchange *x, struct str actor); /* from control.c */
 void control_request(struct exchange *x); /* control.c: /admin/api on the control socket */

@@ -28,6 +28,8 @@ static const struct row rows[] = {
 	{ "/v1/models",                          "GET",    SERVES_MODEL,   DIALECT_ANTHROPIC, models_list },
 	{ "/mcp",                                "*",      SERVES_MCP,     DIALECT_RPC,       mcp_endpoint },
 	{ "/mcp/v/",                             "*",      SERVES_MCP,     DIALECT_RPC,       mcp_endpoint },
+	{ "/oauth/sign-in/",                     "*",      SERVES_MCP,     DIALECT_PLAIN,     sign_in_page },
+	{ SIGN_IN_RETURN,                        "GET",    SERVES_MCP,     DIALECT_PLAIN,     sign_in_return },
 	{ "/v1/quota",                           "GET",    SERVES_MODEL | SERVES_MCP, DIALECT_PLAIN, me_quota },
 	{ "/me",                                 "GET",    SERVES_MODEL | SERVES_MCP, DIALECT_PLAIN, me_all },
 	{ "/healthz",                            "GET",    -1,             DIALECT_PLAIN,     status_health },
@@ -53,7 +55,8 @@ path_is(const struct row *r, struct str path)
 static bool
 guarded(const struct row *r)
 {
-	return r->dialect == DIALECT_RPC || str_starts(str_of(r->path), STR("/admin"));
+	return r->dialect == DIALECT_RPC || str_starts(str_of(r->path), STR("/admin")) ||
+	       str_starts(str_of(r->path), STR("/oauth/"));
 }
 
 enum dialect

@@ -34,6 +34,7 @@ struct running {
 	struct deferred look;
 	int64_t started_ms;
 	int port, ports[SETTINGS_LISTEN_MAX]; /* port: of the first address */
+	char kept[4096];
 	bool ready;
 };
 
@@ -256,7 +257,7 @@ parts_build(struct running *r, struct err *e)
 	struct settings *s = r->settings;
 	uint8_t seal[AEAD_KEY_BYTES];
 	struct core_settings core;
-	char path[4096];
+	char path[4096], base[LISTEN_BASE];
 
 	settings_core(s, &core);
 	r->g.core = core_open(r->g.loop, &core, e);
@@ -275,6 +276,7 @@ parts_build(struct running *r, struct err *e)
 		.views_n = s->views_n,
 		.prefix = s->prefix,
 		.seal_key = seal,
+		.keep = keep_in(mem_unconst(data_path(r, "kept", r->kept))),
 		.session_idle_ms = s->session_idle_ms,
 		.listed = look_again,
 		.ctx = r },
@@ -285,6 +287,8 @@ parts_build(struct running *r, struct err *e)
 	sandbox_build(r);
 	if (!listeners_build(r, e))
 		return false;
+	listen_base(&s->listen[0], r->port, base);
+	hub_set_base_url(r->g.hub, base);
 	core_on_policies(r->g.core, policies_changed, r->g.hub);
 	hub_start(r->g.hub);
 	return true;

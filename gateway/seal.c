@@ -2,8 +2,9 @@
 /*
  * seal - DATA/seal.key: with what session ids, cursors and states that clients carry are sealed.
  *
- * It outlives the process, so that a restart ends nobody's session.  It opens nothing else: without
- * it (a restored backup, a lost file) clients initialize and list again.
+ * It outlives the process, so that a restart ends nobody's session, and seals the tokens of
+ * upstream servers (keep.c).  Without it (a restored backup, a lost file) clients initialize and
+ * list again, and people sign in again.
  */
 #include <errno.h>
 #include <fcntl.h>

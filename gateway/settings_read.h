@@ -40,6 +40,11 @@ void url_read(struct reading *r, struct yaml *y, void *into);  /* const char * *
 void ms_read(struct reading *r, struct yaml *y, void *into);   /* int */
 void bool_read(struct reading *r, struct yaml *y, void *into); /* bool */
 
+/* The value of a text that may name a secret; warns about one that stands here in the open.
+ * *missing: the variable or file that is not there. */
+struct str
+value_read(struct reading *r, const struct yaml *y, bool is_secret, const char **missing);
+
 /* All return false. */
 bool bad(struct reading *r, const struct yaml *y, const char *fmt, ...) PRINTF(3, 4);
 bool bad_key(struct reading *r, const struct yaml *y, const char *fmt, ...) PRINTF(3, 4);
@@ -62,6 +67,9 @@ void jail_limits_read(struct reading *r, struct yaml *y, void *into);
 void jail_network_read(struct reading *r, struct yaml *y, void *into);
 void jail_read_only_read(struct reading *r, struct yaml *y, void *into);
 void jail_writable_read(struct reading *r, struct yaml *y, void *into);
+
+/* settings_oauth.c: into a struct server_settings */
+void server_oauth_read(struct reading *r, struct yaml *y, void *into);
 
 /* settings_servers.c */
 void providers_read(struct reading *r, struct yaml *y, void *settings);

@@ -27,8 +27,7 @@ section(struct reading *r, struct yaml *y, size_t most)
 	return y->n <= most || bad(r, y, "at most %zu entries are allowed here", most);
 }
 
-/* The value of a text that may name a secret; warns about one that stands here in the open. */
-static struct str
+struct str
 value_read(struct reading *r, const struct yaml *y, bool is_secret, const char **missing)
 {
 	struct secret secret;
@@ -426,10 +425,9 @@ static const struct setting server_rows[] = {
 	{ "network",         0,              jail_network_read },
 	{ "read_only",       0,              jail_read_only_read },
 	{ "writable",        0,              jail_writable_read },
+	{ "oauth",           0,              server_oauth_read },
 	{ "pin",             0,              NULL },
-	{ "isolation",       0,              NULL },
 	{ "prefix",          0,              NULL },
-	{ "oauth",           0,              NULL },
 	{ NULL, 0, NULL },
 };
 // clang-format on
@@ -457,6 +455,13 @@ server_read(struct reading *r, struct yaml *y, struct server_settings *s)
 		    "user, rlimits, network, read_only and writable are for a server with command");
 	if (s->jail != NULL && s->jail->writable != NULL && s->jail->read_only == NULL)
 		(void)bad(r, y, "writable names exceptions from read_only, which is missing");
+	if (command && s->oauth != NULL)
+		(void)bad(r, y, "oauth is for a server with url");
+	if (s->oauth != NULL && s->headers != NULL)
+		for (size_t i = 0; i < s->headers_n; i++)
+			if (str_eq(s->headers[i].name, STR("authorization")))
+				(void)bad(
+				    r, y, "a server has either oauth or an Authorization header");
 	if (command && (s->proxy != NULL || s->ca_file != NULL))
 		(void)bad(r, y, "proxy and ca_file are for a server with url");
 	if (s->disabled != NULL)

@@ -37,6 +37,7 @@ call_stop(struct job *j)
 
 	deferred_drop(&c->later);
 	deferred_drop(&c->durable);
+	deferred_drop(&c->person);
 	c->up = NULL;
 	bridge_fini(&c->bridge);
 	if (!pass_open(&c->pass))

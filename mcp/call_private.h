@@ -28,7 +28,7 @@ struct call {
 	struct builtin_call bc;
 	struct outcome outcome;
 	bool starting, ended;
-	struct deferred later, durable;
+	struct deferred later, durable, person;
 	struct str result, error; /* while done() runs */
 	struct buf held;          /* the result, when it must wait */
 	struct buf args, meta;

@@ -4,6 +4,7 @@
  *
  *   call_up() --instance_for()--> upcall --on_notice()--> the client's peer, or the bridge
  *                                   \--on_reply()--> call_end(), or another round
+ *        \--its user has no token there--> person_ask() --signed in--> as above
  *
  * What goes up is the client's bytes in our own frame; what comes back is judged here, once: a
  * result has the shape that its method demands, or the call fails and says so.
@@ -11,12 +12,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/crypto.h"
 #include "mcp/call_private.h"
 #include "mcp/instance.h"
+#include "mcp/oauth.h"
 #include "mcp/peer.h"
 
 #define CALL_MS           60000
 #define UPSTREAM_TEXT_MAX 2000
+#define SIGN_IN_STATE     "\"tollgate-sign-in\"" /* of a question that is ours, no server's */
 
 /* ---- an upstream's answer ---- */
 
@@ -123,7 +127,7 @@ input_take(struct call *c, struct str result)
 		return;
 	}
 	(void)err_set(&e, ERR_UPSTREAM, "it asks for input, and nobody can be asked");
-	ok = c->peer != NULL && c->via->era == ERA_MODERN &&
+	ok = c->peer != NULL && (c->via == NULL || c->via->era == ERA_MODERN) &&
 	     bridge_round(c, &c->bridge, c->peer, result, &e);
 	if (!ok && !c->ended)
 		call_failed(c, e.text);
@@ -298,37 +302,105 @@ round_send(struct call *c, const struct tool *t, struct str args, struct str par
 	return c->up != NULL;
 }
 
-bool
-call_up(struct call *c, const struct tool *t, const struct call_ask *a, struct err *e)
+/* Everything but the server is ready: bridge.params ends with the arguments, or with answers that
+ * stand behind them. */
+static bool
+first_round(struct call *c, const struct tool *t, struct str args, struct err *e)
 {
 	struct buf *params = &c->bridge.params, *meta = &c->bridge.meta;
 	bool ok;
 
-	if (!server_usable(c, e))
-		return false;
-	c->via = instance_for(c->server, a->key, c->peer, e);
+	c->via = instance_for(c->server, c->pass.key, c->peer, e);
 	if (c->via == NULL)
 		return false;
-	c->args_n = a->args.n == 0 ? 2 : a->args.n;
-	params_put(params, c, a);
-	if (a->input_responses.n > 0) {
-		buf_puts(params, ",\"inputResponses\":");
-		buf_put(params, a->input_responses);
-	}
-	if (a->request_state.n > 0) {
-		buf_puts(params, ",\"requestState\":");
-		buf_put(params, a->request_state);
-	}
-	meta_members(meta, a->meta);
-	if (!buf_ok(params) || !buf_ok(meta))
-		return err_set(e, ERR_TOO_LARGE, "the arguments or _meta are too large");
-	ok = round_send(c, t, a->args, buf_str(params), e);
+	ok = round_send(c, t, args, buf_str(params), e);
 	if (c->peer == NULL || c->peer->modern || c->via->era != ERA_MODERN) {
 		buf_fini(params); /* no further round will need them */
 		buf_fini(meta);
 	}
 	c->server->calls += ok;
 	return ok;
+}
+
+/* ---- a user who has to sign in at the server first ---- */
+
+static bool
+person_first(const struct call *c, struct err *e)
+{
+	struct buf owner;
+	bool needs;
+
+	if (c->server->oauth == NULL || !c->server->s->oauth->per_user)
+		return false;
+	buf_init(&owner, 4096);
+	oauth_owner_put(c->pass.key, &owner);
+	needs = oauth_needs_person(c->server->oauth, buf_str(&owner), e);
+	buf_fini(&owner);
+	return needs;
+}
+
+/* As a modern server would ask it, so that both eras of clients get it as they get any question. */
+static void
+person_ask(void *ctx)
+{
+	struct call *c = ctx;
+	const char *name = c->server->s->name;
+	char id[23] = "";
+	struct buf b;
+
+	base62_random(id, sizeof(id) - 1);
+	buf_init(&b, 65536);
+	buf_printf(&b,
+	    "{\"resultType\":\"input_required\",\"requestState\":" SIGN_IN_STATE
+	    ",\"inputRequests\":{\"sign-in\":{\"method\":\"elicitation/create\",\"params\":{"
+	    "\"mode\":\"url\",\"elicitationId\":\"%s\",\"url\":\"%s/oauth/sign-in/%s\",\"message\":"
+	    "\"%s has to know who you are: sign in there, then go on\"}}}}",
+	    id, c->hub->base_url, name, name);
+	input_take(c, buf_str(&b));
+	buf_fini(&b);
+}
+
+/* The client says that it is done: is it? */
+static void
+person_back(struct call *c)
+{
+	const struct tool *t = c->kind == CALL_TOOL ? hub_find_tool(c->hub, c->pass.name) : NULL;
+	const struct buf *first = &c->bridge.params;
+	struct str args = { first->p + first->n - c->args_n, c->args_n };
+	struct err e;
+
+	if (person_first(c, &e) || !first_round(c, t, args, &e))
+		call_end(c, STR_NONE, &e);
+}
+
+bool
+call_up(struct call *c, const struct tool *t, const struct call_ask *a, struct err *e)
+{
+	struct buf *params = &c->bridge.params, *meta = &c->bridge.meta;
+	bool ours = str_eq(a->request_state, STR(SIGN_IN_STATE)), person;
+
+	if (!server_usable(c, e))
+		return false;
+	person = person_first(c, e);
+	if (person && (ours || c->peer == NULL || (c->peer->caps & PEER_ELICIT_URL) == 0))
+		return false;
+	c->args_n = a->args.n == 0 ? 2 : a->args.n;
+	params_put(params, c, a);
+	if (!ours && a->input_responses.n > 0) {
+		buf_puts(params, ",\"inputResponses\":");
+		buf_put(params, a->input_responses);
+	}
+	if (!ours && a->request_state.n > 0) {
+		buf_puts(params, ",\"requestState\":");
+		buf_put(params, a->request_state);
+	}
+	meta_members(meta, a->meta);
+	if (!buf_ok(params) || !buf_ok(meta))
+		return err_set(e, ERR_TOO_LARGE, "the arguments or _meta are too large");
+	if (!person)
+		return first_round(c, t, a->args, e);
+	loop_defer(c->hub->loop, &c->person, person_ask, c);
+	return true;
 }
 
 struct call_bridge *
@@ -356,6 +428,10 @@ call_again(struct call *c)
 	if (c->ended || !job_running(&c->job))
 		return;
 	timer_stop(&c->bridge.wait);
+	if (c->via == NULL) {
+		person_back(c);
+		return;
+	}
 	buf_init(&params, ARGS_BYTES_MAX + META_BYTES_MAX);
 	buf_put(&params, buf_str(first));
 	bridge_put_answers(&c->bridge, &params);

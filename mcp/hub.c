@@ -9,6 +9,7 @@
  * (`tollgate servers`, /metrics) is told here, because it is about all servers at once.
  */
 #include "mcp/instance.h"
+#include "mcp/oauth.h"
 #include "mcp/updates.h"
 #include "mcp/view.h"
 
@@ -47,6 +48,7 @@ hub_new(struct loop *l, struct core *c, struct http_pool *p, const struct hub_se
 		crypto_random(h->seal_key, sizeof(h->seal_key));
 	base62_random(h->boot, sizeof(h->boot) - 1);
 	h->prefix = s->prefix;
+	h->keep = s->keep;
 	h->declared = s->views;
 	h->declared_n = s->views_n;
 	map_init(&h->by_name);
@@ -68,10 +70,19 @@ hub_new(struct loop *l, struct core *c, struct http_pool *p, const struct hub_se
 			    SERVER_NAME_MAX);
 		ok = ok && server_init(&h->servers[i], h, &s->servers[i], e);
 		h->servers_n += ok;
+		if (ok && s->servers[i].oauth != NULL)
+			h->servers[i].oauth = oauth_new(&h->servers[i]);
 	}
 	if (!ok)
 		hub_free(&h);
 	return h;
+}
+
+void
+hub_set_base_url(struct hub *h, const char *url)
+{
+	IS(h, HUB_MAGIC);
+	(void)str_copy(h->base_url, sizeof(h->base_url), str_of(url));
 }
 
 void

@@ -33,6 +33,8 @@ struct hub {
 	size_t result_bytes_max;
 	void (*listed)(void *ctx); /* see struct hub_settings */
 	void *listed_ctx;
+	struct hub_keep keep;
+	char base_url[256];
 	char version[32];
 
 	/* towards clients: session.c, subscribe.c */

@@ -7,6 +7,8 @@
  *   per-key          a child per key     a session per key                   no session
  *   per-session      a child per session a session per session (x)           no session
  *
+ * Where each user has his own token (oauth: per user), shared means per-key.
+ *
  * The server itself stays the one that lists and is watched; an instance is a struct server of its
  * own that lists nothing and carries calls.  It is made by the first call, which waits in it, and
  * goes when it has been idle for IDLE_MS, when its session or its key ends, or when it fails.  A
@@ -19,6 +21,7 @@
 #include <stdlib.h>
 
 #include "mcp/hub.h"
+#include "mcp/oauth.h"
 
 #define IDLE_MS             300000
 #define LEVEL_MS            10000
@@ -56,8 +59,12 @@ instance_ready(struct server *in)
 static enum mcp_isolation
 isolation_of(const struct server *sv)
 {
-	if (sv->type == &server_http && sv->era == ERA_MODERN)
-		return ISOLATION_SHARED; /* it has no sessions */
+	bool personal = sv->oauth != NULL && sv->s->oauth->per_user;
+
+	if (sv->type == &server_http && sv->era == ERA_MODERN) /* it has no sessions */
+		return personal ? ISOLATION_PER_KEY : ISOLATION_SHARED;
+	if (personal && sv->s->isolation == ISOLATION_SHARED)
+		return ISOLATION_PER_KEY;
 	if (sv->s->isolation != ISOLATION_USUAL)
 		return sv->s->isolation;
 	return sv->type == &server_http ? ISOLATION_PER_SESSION : ISOLATION_SHARED;
@@ -158,6 +165,22 @@ room_make(struct server *sv, const struct key *k, struct err *e)
 	return true;
 }
 
+/* Whose token its requests carry; NULL: the gateway's own. */
+static char *
+owner_of(const struct server *sv, const struct key *k)
+{
+	struct buf b;
+	char *owner;
+
+	if (sv->oauth == NULL || !sv->s->oauth->per_user)
+		return NULL;
+	buf_init(&b, 4096);
+	oauth_owner_put(k, &b);
+	owner = str_dup(buf_str(&b));
+	buf_fini(&b);
+	return owner;
+}
+
 static struct server *
 instance_make(struct server *sv, struct key *k, struct str name, unsigned caps, struct err *e)
 {
@@ -173,6 +196,7 @@ instance_make(struct server *sv, struct key *k, struct str name, unsigned caps, 
 	in->of = sv;
 	in->key = k;
 	in->caps = caps;
+	in->owner = owner_of(sv, k);
 	in->log_level = -1;
 	(void)str_copy(in->instance, sizeof(in->instance), name);
 	in->watch = (struct key_watch){ .fn = on_key, .ctx = in };

@@ -24,6 +24,17 @@ struct hub;
 enum mcp_protocol { MCP_AUTO, MCP_MODERN, MCP_LEGACY };
 /* May keys and sessions share one connection to a server?  See instance.c. */
 enum mcp_isolation { ISOLATION_USUAL, ISOLATION_SHARED, ISOLATION_PER_KEY, ISOLATION_PER_SESSION };
+/* How the gateway gets access tokens for a server; "" where nothing is said.  See oauth.h. */
+enum oauth_grant { OAUTH_CODE, OAUTH_CLIENT_CREDENTIALS };
+struct oauth_settings {
+	enum oauth_grant grant;
+	bool per_user;                       /* calls go with the user's own token */
+	struct str client_id, client_secret; /* registered there by hand */
+	struct str client_metadata;          /* URL of our metadata document, as client_id */
+	struct str private_key;              /* PEM: the client proves itself by a JWT */
+	struct str scopes;                   /* separated by spaces */
+	struct str issuer;                   /* believed wherever it stands; "" = public only */
+};
 struct server_settings {         /* everything is borrowed for the life of the hub */
 	const char *name;        /* [a-z][a-z0-9-]*, not any, lua, tools, call */
 	const char *const *argv; /* stdio: command and arguments, NULL-terminated; or */
@@ -34,6 +45,7 @@ struct server_settings {         /* everything is borrowed for the life of the h
 	const struct header *headers; /* HTTP: own headers, secrets filled in */
 	size_t headers_n;
 	const char *ca_file, *proxy;
+	const struct oauth_settings *oauth; /* HTTP; NULL: no tokens */
 	enum mcp_protocol protocol;
 	enum mcp_isolation isolation;
 	int connect_ms, list_ms, call_ms; /* deadlines; 0: 5,000, 10,000, 60,000 */
@@ -49,6 +61,13 @@ struct view_settings {
 	size_t patterns_n[3];
 };
 enum mcp_prefix { PREFIX_ALWAYS, PREFIX_NEVER, PREFIX_ON_COLLISION }; /* see view.c */
+/* Where small secrets are kept, already sealed; name: [a-z0-9-]+.  Failures are the keeper's to
+ * log: what is not kept is asked for again after a restart. */
+struct hub_keep {
+	void (*put)(void *ctx, const char *name, struct str bytes);
+	bool (*get)(void *ctx, const char *name, struct buf *out);
+	void *ctx;
+};
 struct hub_settings {
 	const struct server_settings *servers;
 	size_t servers_n;
@@ -59,11 +78,14 @@ struct hub_settings {
 	size_t result_bytes_max;   /* one tool result; 0: 10 MiB */
 	const uint8_t *seal_key;   /* AEAD_KEY_BYTES; NULL: drawn, ids end with the process */
 	const char *version;       /* of the gateway, for serverInfo and clientInfo */
-	void (*listed)(void *ctx); /* a server is ready: look at hub_settled() again; or NULL */
+	struct hub_keep keep;      /* zero: nothing is kept */
+	void (*listed)(void *ctx); /* a server is ready, or down: hub_settled() may say otherwise */
 	void *ctx;
 };
 struct hub *hub_new(struct loop *l, struct core *c, struct http_pool *p,
     const struct hub_settings *s, struct err *e) MUST_CHECK;
+/* How browsers reach the gateway, without a slash at the end; before hub_start(). */
+void hub_set_base_url(struct hub *h, const char *url);
 void hub_start(struct hub *h); /* connects to every server, each by itself */
 /* Has every server that can be used listed its tools, or failed once? */
 bool hub_settled(const struct hub *h);
@@ -73,6 +95,28 @@ void hub_servers_json(struct hub *h, struct buf *out);
 void hub_metrics(struct hub *h, struct buf *out);
 /* Something changed in what keys may see: re-evaluates views, sends list_changed. */
 void hub_views_changed(struct hub *h);
+
+/* ---- sign_in.c: people give the gateway access to a server (OAuth) ---- */
+
+#define SIGN_IN_RETURN "/oauth/callback" /* below the base URL: where browsers come back */
+struct sign_in_answer {                  /* the query of that request, decoded; "" = absent */
+	struct str state, code, iss, error;
+	struct str browser; /* see sign_in_ask */
+};
+struct sign_in_ask {
+	struct str server;
+	struct key *key;    /* NULL: for the gateway itself; else for its user (per: user) */
+	struct str browser; /* what only the person's browser knows; "" = nobody compares */
+};
+/* text: the address where the person goes on, or (returned) the server's name.  Once, never before
+ * the start has returned, never after a cancel of `parent`. */
+typedef void sign_in_f(void *ctx, struct str text, const struct err *e);
+/* ERR_NOT_FOUND, ERR_INVALID: no such server, or none that wants this. */
+bool hub_sign_in(struct hub *h, struct job *parent, const struct sign_in_ask *a, sign_in_f *done,
+    void *ctx, struct err *e) MUST_CHECK;
+/* ERR_NOT_FOUND: the state is unknown, used or older than ten minutes. */
+bool hub_signed_in(struct hub *h, struct job *parent, const struct sign_in_answer *a,
+    sign_in_f *done, void *ctx, struct err *e) MUST_CHECK;
 
 /* ---- catalog.c: what can be called ---- */
 

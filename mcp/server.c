@@ -19,6 +19,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "mcp/instance.h"
+#include "mcp/oauth.h"
 #include "mcp/updates.h"
 #include "mcp/view.h"
 
@@ -69,6 +70,8 @@ server_fini(struct server *sv)
 	for (size_t i = 0; i < OFFER_KINDS; i++)
 		offerset_free(&sv->offers[i]);
 	free(sv->instructions);
+	free(sv->owner);
+	oauth_free(&sv->oauth);
 }
 
 const char *
@@ -219,6 +222,13 @@ upcalls_fail(struct server *sv, const struct err *e)
 	}
 }
 
+static void
+settled(const struct server *sv)
+{
+	if (sv->hub->listed != NULL)
+		sv->hub->listed(sv->hub->listed_ctx);
+}
+
 void
 server_fail(struct server *sv, const struct err *e)
 {
@@ -244,6 +254,7 @@ server_fail(struct server *sv, const struct err *e)
 			instance_over(sv);
 		return;
 	}
+	settled(sv);
 	log_warn(NULL, "server down", F_STR("server", sv->name), F_TEXT("why", why.text),
 	    F_INT("failures", sv->failures));
 	(void)err_set(&why, why.code == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_UPSTREAM,
@@ -295,8 +306,7 @@ server_listed(struct server *sv)
 	    F_TEXT("era", sv->era == ERA_MODERN ? "modern" : "legacy"));
 	sv->type->listen(sv);
 	updates_tell(sv);
-	if (sv->hub->listed != NULL)
-		sv->hub->listed(sv->hub->listed_ctx);
+	settled(sv);
 }
 
 static void

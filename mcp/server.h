@@ -101,6 +101,8 @@ struct server {
 	/* instance.c: of = NULL for a server of the settings, else whose instance this is */
 	struct server *of;
 	struct map instances; /* name -> struct server */
+	struct oauth *oauth;  /* of = NULL only; NULL: no tokens */
+	char *owner;          /* whose token its requests carry; NULL: the gateway's own */
 	char instance[80];
 	struct key *key;      /* whose it is alone */
 	unsigned caps;        /* what it was told that the client can be asked */

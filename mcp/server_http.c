@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/sse.h"
 #include "mcp/hub.h"
+#include "mcp/oauth.h"
 #include "mcp/updates.h"
 
 #define SESSION_BYTES_MAX 512
@@ -30,6 +31,8 @@
 #define RESUME_MS         1000 /* when the server does not say */
 #define RESUME_MIN_MS     100
 #define RESUME_MAX_MS     30000
+#define CHALLENGE_BYTES   4096
+#define TOKENS_MAX        4 /* of one request: refused, renewed, more wanted */
 
 struct wire {
 	struct origin *origin;
@@ -53,6 +56,11 @@ struct attempt {
 	int64_t retry_ms;
 	int resumes;
 	struct timer resume;
+	/* Where the server wants tokens. */
+	struct oauth_wait token;
+	struct buf bearer;
+	char *challenge; /* of a reply that refused it */
+	int tokens;
 };
 
 /* ---- what comes back ---- */
@@ -145,8 +153,12 @@ on_head(void *ctx, const struct http1_head *h)
 	struct wire *w = sv->wire;
 	const struct header *type = http1_find(h, STR("content-type"));
 	const struct header *session = http1_find(h, STR("mcp-session-id"));
+	const struct header *asks = http1_find(h, STR("www-authenticate"));
 
 	at->status = h->status;
+	MEM_FREE(&at->challenge);
+	if (asks != NULL && asks->value.n <= CHALLENGE_BYTES)
+		at->challenge = str_dup(asks->value);
 	at->events = h->status == 200 && type != NULL && type->value.n >= 17 &&
 		     str_ieq((struct str){ type->value.p, 17 }, STR("text/event-stream"));
 	if (session != NULL && h->status < 300 && strcmp(at->u->method, "initialize") == 0 &&
@@ -215,6 +227,74 @@ resumable(struct attempt *at)
 	return true;
 }
 
+static struct oauth *
+oauth_of(const struct attempt *at)
+{
+	return server_main(at->u->sv)->oauth;
+}
+
+static struct str
+token_owner(const struct attempt *at)
+{
+	return at->u->sv->owner == NULL ? STR("") : str_of(at->u->sv->owner);
+}
+
+/* Goes with this token, or not at all. */
+static bool
+token_use(struct attempt *at, struct str token, struct err *e)
+{
+	buf_reset(&at->bearer);
+	if (token.n > 0) {
+		buf_puts(&at->bearer, "Bearer ");
+		buf_put(&at->bearer, token);
+	}
+	if (!buf_ok(&at->bearer))
+		return err_set(
+		    e, ERR_UPSTREAM, "server %s: its token is too long", at->u->sv->s->name);
+	return attempt_start(at, e);
+}
+
+static void
+on_token(void *ctx, struct str token, const struct err *e)
+{
+	struct attempt *at = ctx;
+	struct err why;
+
+	if (e != NULL)
+		why = *e;
+	else if (token_use(at, token, &why))
+		return;
+	upcall_answer(at->u, NULL, &why);
+}
+
+/* The server wants another token: the same request once more, with one. */
+static bool
+token_renewed(struct attempt *at)
+{
+	struct oauth_refusal r = { .status = at->status, .challenge = str_of(at->challenge) };
+	struct str token = buf_str(&at->bearer);
+	struct err e;
+
+	if (oauth_of(at) == NULL || (at->status != 401 && at->status != 403) ||
+	    ++at->tokens >= TOKENS_MAX)
+		return false;
+	if (token.n > 7)
+		r.token = (struct str){ token.p + 7, token.n - 7 };
+	buf_reset(&at->in);
+	switch (oauth_refused(oauth_of(at), token_owner(at), &r, &at->token, &token, &e)) {
+	case OAUTH_NOW:
+		if (token_use(at, token, &e))
+			return true;
+		break;
+	case OAUTH_LATER:
+		return true;
+	case OAUTH_NEVER:
+		break;
+	}
+	upcall_answer(at->u, NULL, &e);
+	return true;
+}
+
 static void
 on_done(void *ctx, const struct err *e)
 {
@@ -237,7 +317,7 @@ on_done(void *ctx, const struct err *e)
 		server_again(u->sv, u);
 		return;
 	}
-	if (resumable(at))
+	if (resumable(at) || token_renewed(at))
 		return;
 	if (!at->events && at->in.n > 0 && !u->notification && message_take(at, buf_str(&at->in)))
 		return;
@@ -285,6 +365,7 @@ headers_put(struct attempt *at, struct header h[HEADERS_MAX])
 	} else if (strcmp(at->u->method, "initialize") != 0) {
 		header_add(h, &n, STR("mcp-session-id"), str_of(at->session));
 	}
+	header_add(h, &n, STR("authorization"), buf_str(&at->bearer));
 	for (size_t i = 0; i < s->headers_n; i++)
 		header_add(h, &n, s->headers[i].name, s->headers[i].value);
 	return n;
@@ -298,6 +379,10 @@ http_reap(struct upcall *u)
 	if (at == NULL)
 		return;
 	timer_stop(&at->resume);
+	oauth_wait_drop(&at->token);
+	crypto_wipe(at->bearer.p, at->bearer.n);
+	buf_fini(&at->bearer);
+	free(at->challenge);
 	buf_fini(&at->name);
 	buf_fini(&at->in);
 	sse_fini(&at->sse);
@@ -334,6 +419,22 @@ attempt_start(struct attempt *at, struct err *e)
 }
 
 static bool
+token_first(struct attempt *at, struct err *e)
+{
+	struct str token = STR("");
+
+	switch (oauth_get(oauth_of(at), token_owner(at), &at->token, &token, e)) {
+	case OAUTH_NOW:
+		return token_use(at, token, e);
+	case OAUTH_LATER:
+		return true;
+	case OAUTH_NEVER:
+		return false;
+	}
+	UNREACHABLE();
+}
+
+static bool
 http_send(struct upcall *u, struct err *e)
 {
 	struct server *sv = u->sv;
@@ -347,6 +448,10 @@ http_send(struct upcall *u, struct err *e)
 	at->u = u;
 	at->retry_ms = RESUME_MS;
 	u->wire = at;
+	at->token.fn = on_token;
+	at->token.ctx = at;
+	link_init(&at->token.link);
+	buf_init(&at->bearer, 65536);
 	buf_init(&at->name, 65536);
 	buf_init(&at->in, u->reply_bytes_max + ENVELOPE_BYTES);
 	sse_init(&at->sse, u->reply_bytes_max + ENVELOPE_BYTES);
@@ -354,7 +459,7 @@ http_send(struct upcall *u, struct err *e)
 		era_put_header_value(&at->name, buf_str(&u->name));
 	(void)str_copy(at->session, sizeof(at->session), str_of(w->session));
 	(void)str_copy(at->version, sizeof(at->version), str_of(sv->version));
-	return attempt_start(at, e);
+	return oauth_of(at) == NULL ? attempt_start(at, e) : token_first(at, e);
 }
 
 /* The http call is a kid of the upcall: its end closes the stream, which is the modern
@@ -371,8 +476,10 @@ http_forget(struct upcall *u)
 	struct buf b;
 	struct err e;
 
-	if (at != NULL)
+	if (at != NULL) {
 		timer_stop(&at->resume);
+		oauth_wait_drop(&at->token);
+	}
 	server_unlistens(sv, u);
 	if (!u->sent || u->reply != NULL || u->notification || u->get || sv->era != ERA_LEGACY ||
 	    sv->state != SERVER_READY || u->notice == NULL)

@@ -171,8 +171,6 @@ struct buf *core_record_begin(struct core *c);
 void core_record_end(struct core *c, enum record_type t);
 /* Writes the OPEN record of every open pass again: what a new journal file starts with. */
 void gate_carry(struct core *c);
-/* Something that concerns no key: one audit row, a refused one with *e. */
-void gate_note(struct core *c, struct str actor, const char *name, const struct err *e);
 /* An admin write: one audit row with verdict ok. */
 void gate_admin(struct core *c, struct str actor, const char *name, const struct key *k);
 const char *kind_word(enum ask_kind k);

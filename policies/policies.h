@@ -262,6 +262,9 @@ bool gate_enter(
 /* The only way out; exactly once per entered pass, also from a job's stop().  Settles, meters,
  * writes the audit row. */
 void gate_leave(struct pass *p, const struct outcome *o);
+/* What is no pass and changes no key (a reload, a sign-in): one audit row, a refused one with *e.
+ * `actor` as in key_create(); name: "policies.reload", "sign-in.begin". */
+void gate_note(struct core *c, struct str actor, const char *name, const struct err *e);
 static inline bool
 pass_open(const struct pass *p)
 {

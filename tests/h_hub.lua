@@ -50,19 +50,6 @@ local function question_of(era)
 	expect(up.states):same(era == "modern" and { "state of docs" } or {})
 end
 
--- A legacy client: its session, and how it posts.
-local function legacy(gw, key, capabilities)
-	local c = gw:client(key)
-	local headers = { accept = "application/json, text/event-stream", ["mcp-protocol-version"] = "2025-11-25" }
-	local r = c:post("/mcp", json.encode { jsonrpc = "2.0", id = 1, method = "initialize", params = {
-		protocolVersion = "2025-11-25", capabilities = capabilities or { x = true },
-		clientInfo = { name = "t", version = "1" } } }, headers)
-	headers["mcp-session-id"] = r.headers["mcp-session-id"]
-	return { post = function(m) return gw:client(key):post("/mcp", json.encode(m), headers) end,
-		stream = function(m) return gw:client(key):stream("/mcp", json.encode(m), headers) end,
-		get = function() return gw:client(key):begin { path = "/mcp", headers = headers } end }
-end
-
 test "prompts and resources are seen and used by grant only, and every use is a row"
 local up = mcp_server "docs" { tools = { "find" }, prompts = { "review", "hidden" },
 	resources = { ["file:///open/a"] = "alpha", ["file:///shut/b"] = "beta" } }
@@ -219,7 +206,7 @@ local up = mcp_server "docs" { tools = { ASKS } }
 local gw = gateway { servers = { docs = up }, policies = GRANT }
 local key = gw:dev()
 gw:wait_tools(key, 1)
-local c = legacy(gw, key, { elicitation = { form = { x = true } } })
+local c = legacy_client(gw, key, { elicitation = { form = { x = true } } })
 local call = c.stream { jsonrpc = "2.0", id = 7, method = "tools/call", params = { name = "docs__confirm" } }
 local asked = call:event().json
 expect(asked.method):is("elicitation/create")
@@ -235,7 +222,7 @@ local up = mcp_server "docs" { tools = { ASKS } }
 local gw = gateway { servers = { docs = up }, policies = GRANT, clock = true }
 local key = gw:dev()
 gw:wait_tools(key, 1)
-local c = legacy(gw, key, { elicitation = { form = { x = true } } })
+local c = legacy_client(gw, key, { elicitation = { form = { x = true } } })
 local call = c.stream { jsonrpc = "2.0", id = 7, method = "tools/call", params = { name = "docs__confirm" } }
 expect(call:event().json.method):is("elicitation/create")
 gw:advance("11m")
@@ -260,7 +247,7 @@ local up = mcp_server "docs" { tools = { "find" }, resources = { ["file:///open/
 local gw = gateway { servers = { docs = up }, policies = GRANT }
 local key = gw:dev()
 gw:wait_tools(key, 1)
-local c = legacy(gw, key)
+local c = legacy_client(gw, key)
 local stream = c.get()
 expect(stream.status):is(200)
 local A = "tg+docs+file:///open/a"

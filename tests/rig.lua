@@ -5,6 +5,7 @@
 --   test "a sentence"           begins a test; it ends at the next one.  What stands before the
 --                               first test is common to all of them.
 --   provider, mcp_server        fake upstreams                (rig_http.lua, rig_mcp.lua)
+--   issuer                      a fake authorization server   (rig_oauth.lua)
 --   certificate, tls = {...}    TLS on both sides             (rig_tls.lua)
 --   gateway, client, gw:mcp     the real gateway, its clients (rig_gateway.lua)
 --   expect(x):same(y)           and is, has, error, matches, below, above
@@ -287,7 +288,7 @@ local function run_test(common, t)
 	return #failures == 0
 end
 
-for _, part in ipairs { "rig_json", "rig_http", "rig_tls", "rig_mcp", "rig_gateway" } do
+for _, part in ipairs { "rig_json", "rig_http", "rig_tls", "rig_mcp", "rig_oauth", "rig_gateway" } do
 	assert(loadfile(folder .. "/" .. part .. ".lua"))()
 end
 

@@ -157,7 +157,7 @@ local function compose(o)
 	if o.servers then
 		local rows = {}
 		for name, s in pairs(o.servers) do
-			rows[#rows + 1] = string.format('\n  %s: { url: "%s" }', name, s.url)
+			rows[#rows + 1] = string.format('\n  %s: { url: "%s"%s }', name, s.url, s.yaml and ", " .. s.yaml or "")
 		end
 		table.sort(rows)
 		section(out, yaml, "servers", table.concat(rows))

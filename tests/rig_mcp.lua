@@ -13,6 +13,8 @@
 --       progress = n                                   tells of it n times before it answers
 --       ask = { method, params }                       asks the client first; args.answer is what it said
 --     prompts = { "review" }, resources = { ["file:///a"] = "text" }, templates = { "file:///{x}" }
+--     tokens = as, resource, scopes, needs = function(request) -> scope   (rig_oauth.lua)
+--     yaml = "oauth: {}"                             more members of its entry in tollgate.yaml
 --     definition of the whole list: tools_raw = "[...]"
 --   up:push(method, params)         a notification to whoever listens (modern)
 --   up.calls[i]                     { name, args, raw (the request's body), headers }
@@ -146,10 +148,10 @@ function Server:call(w, r)
 end
 
 function Server:listen_stream(w, r, id_raw)
+	local sent = #self.pushed -- what is pushed from here on, also while the stream begins
 	w:begin_stream { ["cache-control"] = "no-cache" }
 	w:piece('data: {"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{' ..
 		'"notifications":{"toolsListChanged":true},"_meta":{"' .. META .. 'subscriptionId":' .. id_raw .. '}}}\n\n')
-	local sent = #self.pushed
 	while w:hold(function() return #self.pushed > sent end) do
 		sent = sent + 1
 		w:piece("data: " .. json.encode(self.pushed[sent]) .. "\n\n")
@@ -215,8 +217,11 @@ function Server:serve(w)
 		local r = w:request()
 		if not r then return end
 		self.requests[#self.requests + 1] = r
-		local ok
-		if r.method ~= "POST" then
+		local ok, status, body, headers
+		if self.options.tokens then status, body, headers = rig.token_check(self, r) end
+		if status then
+			ok = w:reply(status, body, headers)
+		elseif r.method ~= "POST" then
 			ok = w:reply(r.method == "DELETE" and self.era == "legacy" and 200 or 405, "")
 		elseif not r.json then
 			ok = w:reply(400, splice("null", "error", rpc_error(-32700, "Parse error")))
@@ -246,7 +251,7 @@ end
 function mcp_server(name)
 	if type(name) == "table" then return mcp_server "fake" (name) end
 	return function(options)
-		local s = setmetatable({ name = name, options = options, era = options.era or "modern", tools = {},
+		local s = setmetatable({ name = name, options = options, yaml = options.yaml, era = options.era or "modern", tools = {},
 			by_name = {}, calls = {}, methods = {}, requests = {}, sessions = 0, aborted = 0, answers = {}, states = {}, pushed = {} }, Server)
 		for i, t in ipairs(options.tools or {}) do
 			s.tools[i] = type(t) == "string" and { name = t } or t
@@ -325,4 +330,17 @@ function Mcp:close() self.c:close() end
 function mcp_client(o)
 	return setmetatable({ c = client { port = o.port, headers = o.headers }, id = 0, notes = {},
 		mcp_path = o.path }, Mcp)
+end
+
+-- A legacy client: its session, and how it posts.
+function legacy_client(gw, key, capabilities)
+	local c = gw:client(key)
+	local headers = { accept = "application/json, text/event-stream", ["mcp-protocol-version"] = "2025-11-25" }
+	local r = c:post("/mcp", json.encode { jsonrpc = "2.0", id = 1, method = "initialize", params = {
+		protocolVersion = "2025-11-25", capabilities = capabilities or { x = true },
+		clientInfo = { name = "t", version = "1" } } }, headers)
+	headers["mcp-session-id"] = r.headers["mcp-session-id"]
+	return { post = function(m) return gw:client(key):post("/mcp", json.encode(m), headers) end,
+		stream = function(m) return gw:client(key):stream("/mcp", json.encode(m), headers) end,
+		get = function() return gw:client(key):begin { path = "/mcp", headers = headers } end }
 end

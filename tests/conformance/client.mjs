@@ -7,18 +7,61 @@
 //
 // The agent speaks 2026-07-28; where a scenario is about arguments mirrored into headers it speaks
 // 2025-11-25, so that every header the suite sees was made by the gateway.
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { gateway } from "./gateway.mjs";
 
 const scenario = process.env.MCP_CONFORMANCE_SCENARIO ?? "";
 const context = JSON.parse(process.env.MCP_CONFORMANCE_CONTEXT ?? "{}");
 const old = ["http-custom-headers", "http-invalid-tool-headers"].includes(scenario);
-const gate = await gateway(`{ url: ${JSON.stringify(process.argv.at(-1))} }`);
+const auth = scenario.startsWith("auth/");
+const gate = await gateway(`{ url: ${JSON.stringify(process.argv.at(-1))}${oauth()} }`, !auth);
 const meta = {
 	"io.modelcontextprotocol/protocolVersion": "2026-07-28",
 	"io.modelcontextprotocol/clientInfo": { name: "agent", version: "1.0.0" },
 	"io.modelcontextprotocol/clientCapabilities": { elicitation: { form: {} } },
 };
 let id = 0, session;
+
+// What the scenario gives a client to be known by.
+function oauth() {
+	if (!auth) return "";
+	const words = ["client_metadata: \"https://conformance-test.local/client-metadata.json\""];
+	if (scenario.startsWith("auth/client-credentials")) words.push("grant: client_credentials");
+	if (context.client_id) words.push(`client_id: ${JSON.stringify(context.client_id)}`);
+	if (context.client_secret) words.push(`client_secret: ${JSON.stringify(context.client_secret)}`);
+	if (context.private_key_pem) {
+		const file = join(mkdtempSync(join(tmpdir(), "tollgate-key-")), "client.pem");
+		writeFileSync(file, context.private_key_pem, { mode: 0o600 });
+		words.push(`private_key: ${file}`);
+	}
+	return `, oauth: { ${words.join(", ")} }`;
+}
+
+// The person: goes where the gateway says, says yes, and is sent back.
+async function signIn() {
+	const r = gate.cli(["servers", "sign-in", "fixture", "--json"]);
+	if (r.status !== 0) return false;
+	const there = await fetch(JSON.parse(r.stdout).address, { redirect: "manual" });
+	const back = there.headers.get("location");
+	return back !== null && (await fetch(back)).ok;
+}
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// Signs in when that is what keeps the server, or the call, from answering.
+async function authorized() {
+	for (let i = 0; i < 4 && !(await gate.ready()); i++) {
+		if (!scenario.startsWith("auth/client-credentials") && !(await signIn()) && i > 0) return;
+		for (let k = 0; k < 20 && !(await gate.ready()); k++) await pause(50);
+	}
+	for (let i = 0; i < 4; i++) {
+		const r = await call("test-tool");
+		if (r.result && !r.result.isError) return;
+		if (!(await signIn())) return;
+	}
+}
 
 function answer(text, type) {
 	if (!type?.startsWith("text/event-stream")) return JSON.parse(text);
@@ -93,6 +136,7 @@ try {
 			clientInfo: { name: "agent", version: "1.0.0" } });
 		await rpc("notifications/initialized");
 	}
+	if (auth) await authorized();
 	const tools = (await rpc("tools/list")).result?.tools ?? [];
 	await does[scenario]?.(tools);
 } finally {

@@ -5,6 +5,8 @@
 //   const g = await gateway('{ url: "http://127.0.0.1:1234/mcp" }')   an entry of `servers:`
 //   g.port, g.key, g.front      its port, a key, the port of a forwarder that adds the key
 //   g.up                        whether the server answered in time
+//   g.ready()                   whether it does now
+//   g.cli(words)                a command of its own: { status, stdout }
 //   g.close()
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -60,7 +62,7 @@ function forwarder(port, key) {
 	return new Promise((done) => server.listen(0, "127.0.0.1", () => done(server)));
 }
 
-export async function gateway(entry) {
+export async function gateway(entry, wait = true) {
 	const dir = mkdtempSync(join(tmpdir(), "tollgate-conformance-"));
 	mkdirSync(join(dir, "policies/root"), { recursive: true });
 	writeFileSync(join(dir, "policies/root/all.yaml"), "version: 1\npolicy: all\nowner: \"#conformance\"\n" +
@@ -73,15 +75,16 @@ export async function gateway(entry) {
 	const child = start([tollgate, "run", "-c", config], { cwd: dir, stdio: ["ignore", "ignore", "inherit"] });
 	const run = await until("the gateway", () => existsSync(join(dir, "data/run.json")) &&
 		JSON.parse(readFileSync(join(dir, "data/run.json"))));
-	const made = spawnSync(tollgate, ["key", "create", "--name", "suite", "--json", "-c", config]);
-	const { key } = JSON.parse(made.stdout);
+	const cli = (words) => spawnSync(tollgate, [...words, "-c", config], { encoding: "utf8" });
+	const { key } = JSON.parse(cli(["key", "create", "--name", "suite", "--json"]).stdout);
 	const port = Number(/:(\d+)$/.exec(run.listen[0] ?? run.listen)[1]);
-	const up = await until("the server", async () => {
+	const ready = async () => {
 		const r = await fetch(`http://127.0.0.1:${port}/metrics`);
 		return /tollgate_mcp_server_up\{server="fixture"\} 1/.test(await r.text());
-	}).catch(() => false);
+	};
+	const up = wait && await until("the server", ready).catch(() => false);
 	const front = await forwarder(port, key);
-	return { port, key, up, front: front.address().port, close() {
+	return { port, key, up, ready, cli, front: front.address().port, close() {
 		front.closeAllConnections();
 		front.close();
 		child.kill("SIGTERM");

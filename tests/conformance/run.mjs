@@ -11,7 +11,7 @@
 // Last line: "N passed, N failed", counted in checks.
 import { spawn } from "node:child_process";
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { children, firstLine, gateway, start, top } from "./gateway.mjs";
 
@@ -25,13 +25,24 @@ const versions = { legacy: ["--requirements", "2025-11-25"], modern: ["--require
 const cells = [["legacy", "legacy"], ["modern", "modern"], ["old", "legacy"], ["legacy", "modern"],
 	["modern", "legacy"], ["legacy", "stdio"], ["modern", "stdio"], ["legacy", "stdio-legacy"],
 	["modern", "stdio-legacy"]];
-// the other way round; auth/ is not there, the gateway is no OAuth client
+// the other way round
+const metadata = ["default", "var1", "var2", "var3"].map((m) => "auth/metadata-" + m);
+const auth = [...metadata, "auth/basic-cimd", "auth/scope-from-www-authenticate", "auth/scope-from-scopes-supported",
+	"auth/scope-omitted-when-undefined", "auth/scope-step-up", "auth/scope-retry-limit",
+	"auth/token-endpoint-auth-basic", "auth/token-endpoint-auth-post", "auth/token-endpoint-auth-none",
+	"auth/pre-registration"];
+const auth_modern = ["resource-mismatch", "offline-access-scope", "offline-access-not-supported",
+	"authorization-server-migration", "iss-supported", "iss-not-advertised", "iss-supported-missing",
+	"iss-wrong-issuer", "iss-unexpected", "iss-normalized", "metadata-issuer-mismatch",
+	"client-credentials-basic", "client-credentials-jwt"].map((m) => "auth/" + m);
 const clients = {
 	"client-legacy": { version: "2025-11-25", scenarios: ["initialize", "tools_call", "sse-retry",
 		"elicitation-sep1034-client-defaults", "json-schema-2020-12-preservation"] },
 	"client-modern": { version: "2026-07-28", scenarios: ["tools_call", "request-metadata", "http-standard-headers",
 		"http-custom-headers", "http-invalid-tool-headers", "sep-2322-client-request-state", "json-schema-ref-no-deref",
 		"json-schema-2020-12-preservation"] },
+	"client-auth-legacy": { version: "2025-11-25", scenarios: auth },
+	"client-auth-modern": { version: "2026-07-28", scenarios: [...auth, ...auth_modern] },
 };
 async function serve(server) {
 	if (!server.startsWith("stdio"))
@@ -53,8 +64,8 @@ function suiteRun(words, out) {
 		child.on("exit", () => {
 			writeFileSync(join(out, "log"), log);
 			const checks = new Map();
-			for (const f of globSync(join(out, "*/checks.json"))) {
-				const scenario = basename(dirname(f)).replace(/^(server|client)-/, "").replace(/-\d{4}-\d\d-\d\dT.*$/, "");
+			for (const f of globSync(join(out, "{*,auth/*}/checks.json"))) {
+				const scenario = dirname(f).slice(out.length + 1).replace(/^(server|client)-/, "").replace(/-\d{4}-\d\d-\d\dT.*$/, "");
 				for (const c of JSON.parse(readFileSync(f))) {
 					const name = `${scenario} ${c.id}`;
 					if (c.status === "FAILURE" || !checks.has(name))
@@ -142,7 +153,7 @@ async function clientCell(cell, { version, scenarios }) {
 	for (const scenario of scenarios) {
 		const out = join(top, "build/conformance", cell, scenario);
 		const { checks } = await suiteRun(["client", "--command", `${process.execPath} ${join(here, "client.mjs")}`,
-			"--scenario", scenario, "--spec-version", version], out);
+			"--scenario", scenario, "--spec-version", version, "--force"], out);
 		if (checks.size === 0) checks.set(`${scenario} ran`, { status: "FAILURE", why: "no check ran" });
 		for (const [name, c] of checks) all.checks.set(name, c);
 	}
