@@ -106,3 +106,25 @@ buf_url(struct buf *b, struct str s)
 		}
 	}
 }
+
+bool
+buf_issuer_metadata(struct buf *b, struct str issuer, int place)
+{
+	static const char *const words[] = { "/.well-known/oauth-authorization-server",
+		"/.well-known/openid-configuration", "/.well-known/openid-configuration" };
+	struct str path;
+	struct url u;
+
+	if (place < 0 || place >= (int)COUNT(words) || !url_parse(issuer, &u))
+		return false;
+	path = u.path;
+	while (path.n > 0 && path.p[path.n - 1] == '/')
+		path.n--;
+	if (place == 2 && path.n == 0)
+		return false;
+	buf_put(b, u.origin);
+	buf_put(b, place == 2 ? path : STR(""));
+	buf_puts(b, words[place]);
+	buf_put(b, place == 2 ? STR("") : path);
+	return buf_ok(b);
+}

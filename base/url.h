@@ -16,5 +16,8 @@ struct url {
 bool url_parse(struct str s, struct url *out);
 /* localhost, 127.0.0.0/8 or [::1], as it is written. */
 bool url_is_loopback(const struct url *u);
+/* Where an issuer tells about itself (RFC 8414 §3.1, OpenID Connect Discovery §4), the first,
+ * second or third (0, 1, 2) place to look; false: there is none, or the issuer is no URL. */
+bool buf_issuer_metadata(struct buf *b, struct str issuer, int place);
 /* Percent-encodes everything but unreserved characters. */
 void buf_url(struct buf *b, struct str s);

@@ -17,6 +17,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "gateway/address.h"
+#include "gateway/identity.h"
 
 #define EXCHANGE_MAGIC 0x65786368u
 #define ARENA_BYTES    ((size_t)8 << 20)
@@ -185,10 +186,10 @@ refusal_body(enum dialect d, const struct err *e, struct buf *out)
 	}
 }
 
-/* content-type, retry-after, x-should-retry; returns how many. */
-
+/* content-type, retry-after, x-should-retry, www-authenticate; returns how many.  challenge: more
+ * than that a credential is needed; or "". */
 static size_t
-refusal_headers(const struct err *e, struct header h[4],
+refusal_headers(const struct err *e, struct str challenge, struct header h[4],
     char seconds[16]) // NOLINT(readability-non-const-parameter)
 {
 	struct buf b = { .p = seconds, .cap = 16, .limit = 16 };
@@ -201,7 +202,9 @@ refusal_headers(const struct err *e, struct header h[4],
 	}
 	if (!err_retry(e->code))
 		h[n++] = (struct header){ STR("x-should-retry"), STR("false") };
-	if (e->code == ERR_AUTH)
+	if (challenge.n > 0)
+		h[n++] = (struct header){ STR("www-authenticate"), challenge };
+	else if (e->code == ERR_AUTH)
 		h[n++] = (struct header){ STR("www-authenticate"), STR("Bearer") };
 	return n;
 }
@@ -212,7 +215,7 @@ exchange_refuse(struct exchange *x, const struct err *e)
 	struct header h[4];
 	char seconds[16];
 	struct buf b;
-	size_t n = refusal_headers(e, h, seconds);
+	size_t n = refusal_headers(e, x->challenge, h, seconds);
 
 	buf_init(&b, 0);
 	refusal_body(x->dialect, e, &b);
@@ -285,9 +288,40 @@ identify(struct exchange *x, struct key *(*find)(struct core *, struct str, stru
 	return x->key != NULL;
 }
 
+/* /mcp where there is an identity provider: its token, or a virtual key; who has neither is told
+ * where to get the first. */
+static bool
+identify_person(struct exchange *x)
+{
+	struct str secret = credential(x);
+	struct buf challenge;
+	struct err e;
+
+	if (identity_is_token(secret))
+		x->key = identity_key(x->g->identity, secret, &e);
+	else if (secret.n > 0)
+		x->key = key_find(x->g->core, secret, &e);
+	else
+		(void)err_set(
+		    &e, ERR_AUTH, "a token of the identity provider, or a virtual key, is needed");
+	if (x->key != NULL) {
+		first_used(x->g, x->key);
+		return true;
+	}
+	buf_init(&challenge, 8192);
+	if (!str_starts(secret, STR("tg-")) && err_http(e.code) / 100 == 4)
+		identity_challenge(x->g->identity, x->path, &e, &challenge);
+	x->challenge = arena_str(&x->arena, buf_str(&challenge));
+	buf_fini(&challenge);
+	exchange_refuse(x, &e);
+	return false;
+}
+
 bool
 exchange_identify(struct exchange *x)
 {
+	if (x->g->identity != NULL && x->dialect == DIALECT_RPC)
+		return identify_person(x);
 	return identify(
 	    x, key_find, "a virtual key is needed: Authorization: Bearer tg-... (or x-api-key)");
 }
@@ -363,7 +397,7 @@ bad(void *ctx, struct conn *c, const struct err *e, struct str target)
 	struct header h[5];
 	char seconds[16], id[20] = "";
 	struct buf b;
-	size_t n = refusal_headers(e, h, seconds);
+	size_t n = refusal_headers(e, STR(""), h, seconds);
 
 	id_new(id);
 	h[n++] = (struct header){ STR("x-tollgate-request-id"), str_of(id) };

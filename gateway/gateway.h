@@ -68,6 +68,7 @@ struct gateway {
 	struct core *core;
 	struct http_pool *pool;
 	struct hub *hub;
+	struct identity *identity; /* NULL: virtual keys only */
 	struct sandbox *sandbox;
 	struct codemode *codemode;
 	struct listeners *listeners;
@@ -116,7 +117,8 @@ struct exchange {
 	struct str page;   /* the Origin, if it is a listed one: it may read the reply */
 	struct sink sink;  /* counts, and adds x-tollgate-request-id to the head */
 	struct key *key;
-	char id[20]; /* "r_" + 16 */
+	struct str challenge; /* WWW-Authenticate of a refusal, when it says more than Bearer */
+	char id[20];          /* "r_" + 16 */
 	int status;
 	int64_t bytes, started_ms;
 	bool ended, broken;

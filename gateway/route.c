@@ -4,11 +4,11 @@
  *
  * HEAD on anything is answered 200 without a key: clients warm their connections with it.  Paths
  * under /.well-known are 404 like every other unknown one, so that no client starts an OAuth flow
- * here.
+ * here, unless there is an identity provider (identity.c).
  */
 #include <string.h>
 
-#include "gateway/gateway.h"
+#include "gateway/identity.h"
 
 struct row {
 	const char *path; /* a trailing slash stands for everything below */
@@ -28,6 +28,8 @@ static const struct row rows[] = {
 	{ "/v1/models",                          "GET",    SERVES_MODEL,   DIALECT_ANTHROPIC, models_list },
 	{ "/mcp",                                "*",      SERVES_MCP,     DIALECT_RPC,       mcp_endpoint },
 	{ "/mcp/v/",                             "*",      SERVES_MCP,     DIALECT_RPC,       mcp_endpoint },
+	{ "/.well-known/oauth-protected-resource",  "GET", SERVES_MCP,     DIALECT_PLAIN,     identity_metadata },
+	{ "/.well-known/oauth-protected-resource/", "GET", SERVES_MCP,     DIALECT_PLAIN,     identity_metadata },
 	{ "/oauth/sign-in/",                     "*",      SERVES_MCP,     DIALECT_PLAIN,     sign_in_page },
 	{ SIGN_IN_RETURN,                        "GET",    SERVES_MCP,     DIALECT_PLAIN,     sign_in_return },
 	{ "/v1/quota",                           "GET",    SERVES_MODEL | SERVES_MCP, DIALECT_PLAIN, me_quota },

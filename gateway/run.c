@@ -20,7 +20,7 @@
 
 #include "base/log.h"
 #include "gateway/cli.h"
-#include "gateway/gateway.h"
+#include "gateway/identity.h"
 #include "gateway/settings.h"
 
 #define DRAIN_MS      10000
@@ -289,6 +289,8 @@ parts_build(struct running *r, struct err *e)
 		return false;
 	listen_base(&s->listen[0], r->port, base);
 	hub_set_base_url(r->g.hub, base);
+	if (s->identity.issuer.n > 0)
+		r->g.identity = identity_new(&r->g, &s->identity, base);
 	core_on_policies(r->g.core, policies_changed, r->g.hub);
 	hub_start(r->g.hub);
 	return true;
@@ -307,6 +309,7 @@ parts_free(struct running *r)
 	deferred_drop(&r->look);
 	jobs_reap();
 	listen_free(&g->listeners);
+	identity_free(&g->identity);
 	if (g->hub != NULL)
 		hub_free(&g->hub);
 	jobs_reap();

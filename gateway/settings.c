@@ -365,6 +365,7 @@ static const struct setting top[] = {
 	{ "log",       0,                log_read },
 	{ "limits",    0,                limits_read },
 	{ "mcp",       0,                mcp_read },
+	{ "identity",  0,                identity_read },
 	{ "views",     0,                views_read },
 	{ "trusted_proxies", 0,          trusted_proxies_read },
 	{ NULL, 0, NULL },

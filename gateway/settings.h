@@ -36,6 +36,16 @@ struct model_entry {
 struct alias_entry {
 	struct str name, model;
 };
+/* Who issues the tokens that people may come with, see identity.h; "" = not said. */
+struct identity_settings {   /* "" = not said */
+	struct str issuer;   /* "" = there is none, virtual keys only */
+	struct str resource; /* the URL of /mcp as clients have it; "" = the first listen entry's */
+	struct str audience; /* what aud must say; "" = the resource, or a view's URL below it */
+	struct str user;     /* the claim that names the user; "" = sub */
+	struct str domain;   /* the claim ends with @domain, which is cut off */
+	struct str scopes;   /* a token needs all of these; separated by spaces */
+	const char *ca_file, *proxy;
+};
 struct settings {
 	struct arena arena;
 	const char *file, *dir; /* of tollgate.yaml, absolute */
@@ -60,7 +70,8 @@ struct settings {
 	struct view_settings *views;
 	size_t views_n;
 	enum mcp_prefix prefix;
-	int session_idle_ms; /* 0: the hub's own */
+	struct identity_settings identity; /* issuer "" = none */
+	int session_idle_ms;               /* 0: the hub's own */
 };
 /*
  * Reads and checks the whole file.  NULL with *e, the first problem ("file:line:col: what (fix)");

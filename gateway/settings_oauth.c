@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * settings_oauth - how the gateway gets tokens for a server (`oauth:` of a server with url).
+ * settings_oauth - tokens: those that the gateway gets for a server (`oauth:` of a server with
+ * url), and those that people bring (`identity:`).
  *
- * An empty mapping is enough for a server that tells where to sign in and lets clients register.
+ * For a server that tells where to sign in and lets clients register, an empty mapping is enough.
  */
 #include <fcntl.h>
 #include <unistd.h>
@@ -74,6 +75,12 @@ web_url(struct reading *r, struct yaml *y)
 }
 
 static void
+web_url_read(struct reading *r, struct yaml *y, void *into)
+{
+	*(struct str *)into = web_url(r, y);
+}
+
+static void
 client_metadata_read(struct reading *r, struct yaml *y, void *into)
 {
 	oauth_of(r, into)->client_metadata = web_url(r, y);
@@ -114,11 +121,10 @@ private_key_read(struct reading *r, struct yaml *y, void *into)
 static void
 scopes_read(struct reading *r, struct yaml *y, void *into)
 {
-	struct oauth_settings *o = oauth_of(r, into);
 	struct buf b;
 
 	if (y->kind != YAML_LIST) {
-		(void)text_read(r, y, &o->scopes);
+		(void)text_read(r, y, into);
 		return;
 	}
 	if (y->n > SCOPES_MAX) {
@@ -136,8 +142,14 @@ scopes_read(struct reading *r, struct yaml *y, void *into)
 	}
 	if (!buf_ok(&b))
 		(void)bad(r, y, "the scopes are longer than %d bytes", SCOPE_BYTES);
-	o->scopes = arena_str(&r->s->arena, buf_str(&b));
+	*(struct str *)into = arena_str(&r->s->arena, buf_str(&b));
 	buf_fini(&b);
+}
+
+static void
+server_scopes_read(struct reading *r, struct yaml *y, void *into)
+{
+	scopes_read(r, y, &oauth_of(r, into)->scopes);
 }
 
 void
@@ -146,7 +158,7 @@ server_oauth_read(struct reading *r, struct yaml *y, void *into)
 	static const struct setting rows[] = { { "grant", 0, grant_read }, { "per", 0, per_read },
 		{ "client_id", 0, client_id_read }, { "client_secret", 0, client_secret_read },
 		{ "client_metadata", 0, client_metadata_read },
-		{ "private_key", 0, private_key_read }, { "scopes", 0, scopes_read },
+		{ "private_key", 0, private_key_read }, { "scopes", 0, server_scopes_read },
 		{ "issuer", 0, issuer_read }, { NULL, 0, NULL } };
 	struct server_settings *s = into;
 	struct oauth_settings *o = oauth_of(r, s);
@@ -160,4 +172,40 @@ server_oauth_read(struct reading *r, struct yaml *y, void *into)
 		    r, y, "client_credentials needs client_id and client_secret or private_key");
 	if (o->per_user)
 		(void)bad(r, y, "client_credentials are the gateway's own: per: user needs people");
+}
+
+/* ---- what people bring ---- */
+
+static void
+word_text_read(struct reading *r, struct yaml *y, void *into)
+{
+	(void)text_read(r, y, into);
+}
+
+static void
+identity_proxy_read(struct reading *r, struct yaml *y, void *into)
+{
+	const char *missing = NULL;
+
+	*(const char **)into = proxy_value(r, y, &missing);
+	if (missing != NULL)
+		(void)bad(r, y, "%s", missing);
+}
+
+void
+identity_read(struct reading *r, struct yaml *y, void *into)
+{
+#define AT(member) offsetof(struct identity_settings, member)
+	static const struct setting rows[] = { { "issuer", AT(issuer), web_url_read },
+		{ "resource", AT(resource), web_url_read },
+		{ "audience", AT(audience), word_text_read }, { "user", AT(user), word_text_read },
+		{ "domain", AT(domain), word_text_read }, { "scopes", AT(scopes), scopes_read },
+		{ "ca_file", AT(ca_file), ca_read }, { "proxy", AT(proxy), identity_proxy_read },
+		{ NULL, 0, NULL } };
+#undef AT
+	struct settings *s = into;
+
+	if (rows_read(r, y, "identity", rows, &s->identity) && s->identity.issuer.n == 0 &&
+	    yaml_get(y, "issuer") == NULL)
+		(void)bad(r, y, "identity needs an issuer");
 }

@@ -45,6 +45,11 @@ void bool_read(struct reading *r, struct yaml *y, void *into); /* bool */
 struct str
 value_read(struct reading *r, const struct yaml *y, bool is_secret, const char **missing);
 
+/* settings_servers.c */
+void ca_read(struct reading *r, struct yaml *y, void *into); /* const char * */
+/* scheme://[user:password@]host:port; the whole may be, or hold, a secret. */
+const char *proxy_value(struct reading *r, const struct yaml *y, const char **missing);
+
 /* All return false. */
 bool bad(struct reading *r, const struct yaml *y, const char *fmt, ...) PRINTF(3, 4);
 bool bad_key(struct reading *r, const struct yaml *y, const char *fmt, ...) PRINTF(3, 4);
@@ -68,7 +73,8 @@ void jail_network_read(struct reading *r, struct yaml *y, void *into);
 void jail_read_only_read(struct reading *r, struct yaml *y, void *into);
 void jail_writable_read(struct reading *r, struct yaml *y, void *into);
 
-/* settings_oauth.c: into a struct server_settings */
+/* settings_oauth.c: the first into a struct settings, the other into a struct server_settings */
+void identity_read(struct reading *r, struct yaml *y, void *into);
 void server_oauth_read(struct reading *r, struct yaml *y, void *into);
 
 /* settings_servers.c */

@@ -50,8 +50,7 @@ value_read(struct reading *r, const struct yaml *y, bool is_secret, const char *
 	return secret.value;
 }
 
-/* scheme://[user:password@]host:port; the whole may be, or hold, a secret. */
-static const char *
+const char *
 proxy_value(struct reading *r, const struct yaml *y, const char **missing)
 {
 	static const char *const schemes[] = { "http://", "https://", "socks5h://", "socks5://" };
@@ -78,7 +77,7 @@ proxy_value(struct reading *r, const struct yaml *y, const char **missing)
 	return NULL;
 }
 
-static void
+void
 ca_read(struct reading *r, struct yaml *y, void *into)
 {
 	const char *path = NULL;

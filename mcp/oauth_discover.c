@@ -306,29 +306,6 @@ issuer_take(void *ctx, int status, struct str body, const struct err *e)
 		oauth_known(o);
 }
 
-/* RFC 8414 §3.1 and OpenID Connect Discovery §4, in MCP's order. */
-static bool
-issuer_url(struct oauth *o, struct buf *out)
-{
-	static const char *const words[] = { "/.well-known/oauth-authorization-server",
-		"/.well-known/openid-configuration", "/.well-known/openid-configuration" };
-	struct str path;
-	struct url u;
-
-	if (o->step > 2 || !url_parse(str_of(o->issuer), &u))
-		return false;
-	path = u.path;
-	while (path.n > 0 && path.p[path.n - 1] == '/')
-		path.n--;
-	if (o->step == 2 && path.n == 0)
-		return false;
-	buf_put(out, u.origin);
-	buf_put(out, o->step == 2 ? path : STR(""));
-	buf_puts(out, words[o->step]);
-	buf_put(out, o->step == 2 ? STR("") : path);
-	return buf_ok(out);
-}
-
 static void
 issuer_ask(struct oauth *o)
 {
@@ -336,7 +313,7 @@ issuer_ask(struct oauth *o)
 	struct err e;
 
 	buf_init(&url, OAUTH_URL_MAX);
-	if (!issuer_url(o, &url))
+	if (!buf_issuer_metadata(&url, str_of(o->issuer), o->step))
 		fail(o, "its issuer tells nothing about itself");
 	else if (!oauth_fetch(o, &(struct fetch_ask){ .url = buf_str(&url) }, issuer_take, o, &e))
 		fail(o, e.text);

@@ -14,6 +14,9 @@
  * An admin token is a key whose name starts with @, which no virtual key's can.  It has no owner
  * and is never resolved, so that it passes no gate: it opens the admin API and nothing else.
  *
+ * A key whose name starts with + is of a user who comes with the identity provider's token: nobody
+ * knows its secret.
+ *
  * Rotation makes a second key of the same name and lets the first one expire; a name stands for the
  * newest.
  */
@@ -378,6 +381,33 @@ key_create(struct core *c, const struct key_spec *s, struct str actor,
 }
 
 struct key *
+key_of_user(struct core *c, struct str user, struct err *e)
+{
+	char secret[KEY_SECRET_BYTES + 1], name[NAME_BYTES + 1] = "+";
+	struct key_spec s = { .user = user };
+	struct chain chain;
+	struct key *k;
+
+	if (!name_check(user, e) || user.n >= NAME_BYTES) {
+		(void)err_set(e, ERR_NO_OWNER, "the token's user has a name that no user can have");
+		return NULL;
+	}
+	memcpy(name + 1, user.p, user.n);
+	s.name = (struct str){ name, user.n + 1 };
+	k = map_get(&c->by_name, s.name);
+	if (k == NULL) {
+		if (!core_ready(c, e) ||
+		    !bundle_find_chain(c->bundle, STR(""), STR(""), user, &chain, e)) {
+			e->code = e->code == ERR_STORE ? ERR_STORE : ERR_NO_OWNER;
+			return NULL;
+		}
+		k = make(c, &s, STR("identity"), secret);
+		crypto_wipe(secret, sizeof(secret));
+	}
+	return usable(k, loop_wall_ns(c->loop), e) ? k : NULL;
+}
+
+struct key *
 key_rotate(struct core *c, struct key *k, int64_t overlap_ns, struct str actor,
     char secret[KEY_SECRET_BYTES + 1], struct err *e)
 {
@@ -389,6 +419,12 @@ key_rotate(struct core *c, struct key *k, int64_t overlap_ns, struct str actor,
 	ASSERT(overlap_ns >= 0);
 	if (!core_ready(c, e) || !alive(k, now_ns, e))
 		return NULL;
+	if (str_starts(s.name, STR("+"))) {
+		(void)err_set(e, ERR_INVALID,
+		    "key %s has no secret: its user comes with the identity provider's token",
+		    k->id);
+		return NULL;
+	}
 	if (map_get(&c->by_name, s.name) != k) {
 		(void)err_set(e, ERR_INVALID,
 		    "key %s has been rotated already (its successor is %s)", k->id,

@@ -104,6 +104,10 @@ struct key *key_find(struct core *c, struct str secret, struct err *e) MUST_CHEC
 /* The same for an admin token; a virtual key is ERR_DENIED. */
 struct key *admin_find(struct core *c, struct str secret, struct err *e) MUST_CHECK;
 bool key_looks_like(struct str secret); /* tg- and length and checksum: which header to believe */
+/* The key of a user of the files who comes with a token of the identity provider and no secret of
+ * ours: "+NAME", made (and audited) when it is first needed.  It can be disabled and revoked like
+ * any other, which ends that way in.  ERR_NO_OWNER, ERR_REVOKED, ERR_STORE. */
+struct key *key_of_user(struct core *c, struct str user, struct err *e) MUST_CHECK;
 struct key *key_named(struct core *c, struct str name_or_id); /* NULL when there is none */
 void key_info(const struct key *k, struct key_info *out);
 struct key *key_next(struct core *c, struct key *after); /* in order of creation; NULL first/last */

@@ -90,6 +90,7 @@ main(int argc, char **argv)
 	lua_newtable(L);
 	rig_add_net(L);
 	rig_add_tls(L);
+	rig_add_sign(L);
 	rig_add_proc(L);
 	lua_setglobal(L, "sys");
 	int rc = run(L, path, argv[1]);

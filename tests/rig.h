@@ -15,4 +15,5 @@ int rig_fail(lua_State *L, int err);
 /* Each adds its functions to the table on top of the stack. */
 void rig_add_net(lua_State *L);  /* sockets and poll */
 void rig_add_tls(lua_State *L);  /* TLS over sockets */
+void rig_add_sign(lua_State *L); /* keys and signed tokens */
 void rig_add_proc(lua_State *L); /* child processes, files, the test clock */

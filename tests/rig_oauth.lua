@@ -14,6 +14,8 @@
 --   as.asked[i]               { path, query or form, headers }
 --   as.tokens[access]         true while it is good
 --   as:revoke()               no token is good any more; as:forget(): nor any refresh token
+--   as:bring(claims, header)  a signed token of its own: { sub = "ana", aud = ... }, good for an hour
+--   as:rotate()               another signing key takes the place of the old one
 --   as:consent(address)       the person says yes: -> the address that the browser is sent back to
 
 local Issuer = {}
@@ -33,7 +35,7 @@ function Issuer:metadata()
 	local m = { issuer = self.url, authorization_endpoint = self.url .. "/authorize", token_endpoint = self.url .. "/token",
 		code_challenge_methods_supported = json.array { "S256" },
 		token_endpoint_auth_methods_supported = json.array(self.o.methods or { "client_secret_basic" }),
-		authorization_response_iss_parameter_supported = self.o.iss ~= false }
+		authorization_response_iss_parameter_supported = self.o.iss ~= false, jwks_uri = self.url .. "/keys" }
 	if self.o.register ~= false then m.registration_endpoint = self.url .. "/register" end
 	for k, v in pairs(self.o.metadata or {}) do m[k] = v end
 	return m
@@ -77,11 +79,26 @@ function Issuer:serve(w)
 		elseif path == "/register" then
 			status, body = 201, { client_id = "client-1", client_secret = "s3cret of client", redirect_uris = r.json.redirect_uris,
 				token_endpoint_auth_method = r.json.token_endpoint_auth_method }
+		elseif path == "/keys" then
+			if not w:reply(self.o.broken and 500 or 200, '{"keys":[' .. self.key:jwk(self.kid) .. "]}") then return end
+			goto next
 		elseif path == "/token" then
 			status, body = self:token(form(r.body), r.headers)
 		end
 		if not w:reply(status, json.encode(body)) then return end
+		::next::
 	end
+end
+
+function Issuer:rotate()
+	self.turns = self.turns + 1
+	self.key, self.kid = sys.key(), "key-" .. self.turns
+end
+
+function Issuer:bring(claims, header)
+	local all = { iss = self.url, exp = os.time() + 3600 }
+	for k, v in pairs(claims) do all[k] = v ~= false and v or nil end
+	return self.key:jwt(header or '{"alg":"ES256","typ":"at+jwt","kid":"' .. self.kid .. '"}', json.encode(all))
 end
 
 function Issuer:paths()
@@ -113,7 +130,8 @@ function Issuer:consent(address)
 end
 
 function issuer(o)
-	local s = setmetatable({ o = o or {}, asked = {}, tokens = {}, scopes = {}, refreshes = {}, codes = {}, visits = {}, n = 0 }, Issuer)
+	local s = setmetatable({ o = o or {}, asked = {}, tokens = {}, scopes = {}, refreshes = {}, codes = {}, visits = {}, n = 0, turns = 0 }, Issuer)
+	s:rotate()
 	s.url = "http://127.0.0.1:" .. rig.server(function(w) s:serve(w) end)
 	return s
 end

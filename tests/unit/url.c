@@ -72,9 +72,40 @@ test_encode(void)
 	buf_fini(&b);
 }
 
+static bool
+metadata(const char *issuer, int place, const char *want)
+{
+	struct buf b;
+	bool ok;
+
+	buf_init(&b, 0);
+	ok = buf_issuer_metadata(&b, str_of(issuer), place) && str_eq(buf_str(&b), str_of(want));
+	buf_fini(&b);
+	return ok;
+}
+
+static void
+test_metadata(void)
+{
+	struct buf b;
+
+	TEST("where an issuer tells about itself");
+	buf_init(&b, 0);
+	CHECK(metadata("https://a", 0, "https://a/.well-known/oauth-authorization-server"));
+	CHECK(metadata("https://a/", 1, "https://a/.well-known/openid-configuration"));
+	CHECK(!buf_issuer_metadata(&b, STR("https://a"), 2));
+	CHECK(metadata("https://a/x/", 0, "https://a/.well-known/oauth-authorization-server/x"));
+	CHECK(metadata("https://a/x", 1, "https://a/.well-known/openid-configuration/x"));
+	CHECK(metadata("https://a/x", 2, "https://a/x/.well-known/openid-configuration"));
+	CHECK(!buf_issuer_metadata(&b, STR("https://a/x"), 3));
+	CHECK(!buf_issuer_metadata(&b, STR("a"), 0));
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
+	test_metadata();
 	test_parts();
 	test_refused();
 	test_loopback();
