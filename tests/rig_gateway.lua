@@ -17,6 +17,8 @@
 -- `gateway { start = false }` writes the files only; gw:cli works on them.
 --   rules('allow: "github/*"', ...)              policies for ana of acme/payments: these rules only
 --   gw:dev()                                     her key
+--   descendants(pid)                             pids of its children, their children, and so on
+--   wait_gone(pids)                              until none of them runs
 --   read_file(path)                              its bytes, or nil
 
 local BUILD = os.getenv("B") or "build"
@@ -80,6 +82,31 @@ function Process:wait(limit_ms)
 		return coroutine.status(self.readers[1]) == "dead" and coroutine.status(self.readers[2]) == "dead"
 	end)
 	return self.code
+end
+
+function descendants(pid)
+	local out, dir = {}, "/proc/" .. pid .. "/task/"
+	for _, task in ipairs(sys.list(dir) or {}) do
+		for child in (read_file(dir .. task .. "/children") or ""):gmatch("%d+") do
+			out[#out + 1] = math.tointeger(child)
+			table.move(descendants(child), 1, 1000, #out + 1, out)
+		end
+	end
+	return out
+end
+
+function wait_gone(pids, limit_ms)
+	local until_ms, left = now() + (limit_ms or 10000), {}
+	for _, pid in ipairs(pids) do
+		local fd = sys.pidfd(pid)
+		if fd and not rig.wait_fd(rig.own(fd), "r", until_ms) then left[#left + 1] = pid end
+		if fd then rig.close(fd) end
+	end
+	for i, pid in ipairs(left) do
+		left[i] = (read_file("/proc/" .. pid .. "/cmdline") or "?"):gsub("%z", " ")
+		sys.kill(pid, SIGKILL)
+	end
+	if #left > 0 then rig.fail("still running: " .. table.concat(left, "; ")) end
 end
 
 -- ---- the gateway ----

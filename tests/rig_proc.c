@@ -154,6 +154,17 @@ sys_kill(lua_State *L)
 	return 0;
 }
 
+/* sys.pidfd(pid) -> fd that reads once that process, anybody's, has ended | nil */
+static int
+sys_pidfd(lua_State *L)
+{
+	int fd = (int)syscall(SYS_pidfd_open, (pid_t)luaL_checkinteger(L, 1), 0);
+	if (fd < 0)
+		return rig_fail(L, errno);
+	lua_pushinteger(L, fd);
+	return 1;
+}
+
 /* sys.reap(): collects every child and grandchild that has ended. */
 static int
 sys_reap(lua_State *L)
@@ -181,6 +192,26 @@ sys_mkdir(lua_State *L)
 	if (mkdir(luaL_checkstring(L, 1), 0700) != 0 && errno != EEXIST)
 		return rig_fail(L, errno);
 	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* sys.list(folder) -> names | nil */
+static int
+sys_list(lua_State *L)
+{
+	const struct dirent *e;
+	lua_Integer n = 0;
+	DIR *d = opendir(luaL_checkstring(L, 1));
+	if (!d)
+		return rig_fail(L, errno);
+	lua_newtable(L);
+	while ((e = readdir(d)) != NULL) {
+		if (e->d_name[0] == '.')
+			continue;
+		lua_pushstring(L, e->d_name);
+		lua_rawseti(L, -2, ++n);
+	}
+	(void)closedir(d);
 	return 1;
 }
 
@@ -324,9 +355,11 @@ static const luaL_Reg PROC[] = {
 	{ "spawn", sys_spawn },
 	{ "wait", sys_wait },
 	{ "kill", sys_kill },
+	{ "pidfd", sys_pidfd },
 	{ "reap", sys_reap },
 	{ "folder", sys_folder },
 	{ "mkdir", sys_mkdir },
+	{ "list", sys_list },
 	{ "remove", sys_remove },
 	{ "write_file", sys_write_file },
 	{ "watch", sys_watch },
