@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/guard.h"
 #include "base/job.h"
 #include "base/log.h"
 
@@ -68,6 +69,7 @@ struct loop {
 
 	struct clock_page *page;
 	bool clock_asked;
+	struct guard *guard;
 };
 
 /* ---- time ---- */
@@ -531,6 +533,7 @@ loop_free(struct loop **lp)
 	IS(l, LOOP_MAGIC);
 	*lp = NULL;
 	jobs_reap();
+	guard_free(&l->guard);
 	watch_free(&l->signal_watch);
 	watch_free(&l->clock_watch);
 	freed_reap(l);
@@ -541,6 +544,15 @@ loop_free(struct loop **lp)
 	ev_loop_destroy(l->ev);
 	l->magic = 0;
 	free(l);
+}
+
+struct guard *
+loop_guard(struct loop *l, struct err *e)
+{
+	IS(l, LOOP_MAGIC);
+	if (l->guard == NULL)
+		l->guard = guard_new(e);
+	return l->guard;
 }
 
 void *

@@ -16,6 +16,9 @@
 struct loop;
 struct loop *loop_new(struct err *e) MUST_CHECK;
 void loop_free(struct loop **l);
+/* Of the children that are started on this loop; made by the first of them, ends with the loop. */
+struct guard;
+struct guard *loop_guard(struct loop *l, struct err *e) MUST_CHECK;
 void *loop_foreign(struct loop *l); /* the libev loop, for the libraries that want one */
 
 /* Runs until loop_stop(); a turn is loop_turn(). */

@@ -9,6 +9,7 @@
  * fork() and exec with nothing inherited: descriptors above 2 are closed by close_range, the
  * environment is what was given, the signal mask is clear, and PR_SET_PDEATHSIG ends the child
  * when we die.  (It follows the thread that forked; the loop thread lives as long as the process.)
+ * What the child has started is ended by the guard then.
  *
  * stdout is read in pieces of READ_BYTES per turn, so that a chatty child starves nobody.
  */
@@ -24,6 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/guard.h"
 #include "base/log.h"
 
 #define PROC_MAGIC   0x70726f63u
@@ -42,6 +44,7 @@ struct proc {
 	struct proc_events ev;
 	void *ctx;
 	pid_t pid;
+	struct guard *guard; /* the loop's */
 	int pidfd, in_fd, out_fd, err_fd, wait_status;
 	struct watch *exit_watch, *in_watch, *out_watch, *err_watch;
 	struct timer grace, drain;
@@ -80,6 +83,15 @@ child_reap(struct proc *p)
 }
 
 static void
+group_end(struct proc *p)
+{
+	group_kill(p, SIGKILL);
+	child_reap(p);
+	if (p->pid > 0)
+		guard_drop(p->guard, p->pid);
+}
+
+static void
 in_close(struct proc *p)
 {
 	watch_free(&p->in_watch);
@@ -94,8 +106,7 @@ proc_stopped(struct job *j)
 	ASSERT(p->magic == PROC_MAGIC);
 	timer_stop(&p->grace);
 	timer_stop(&p->drain);
-	group_kill(p, SIGKILL);
-	child_reap(p);
+	group_end(p);
 	in_close(p);
 	watch_free(&p->exit_watch);
 	watch_free(&p->out_watch);
@@ -339,21 +350,27 @@ struct failure { /* what the child says when it comes to nothing */
 	int why;
 };
 
+struct pipes {
+	int in[2], out[2], err[2], tell[2];
+};
+
 /* In the child, between fork and exec: only async-signal-safe calls. */
 _Noreturn static void
-child_run(const struct proc_settings *s, int in, int out, int err, int tell, pid_t parent)
+child_run(const struct proc_settings *s, const struct pipes *to, int guard, pid_t parent)
 {
 	static const char *const no_env[] = { NULL };
 	struct failure f = { JAIL_OK, 0 };
 	sigset_t none;
 
+	(void)setpgid(0, 0);
+	guard_add_self(guard);
 	(void)sigemptyset(&none);
 	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
-	(void)setpgid(0, 0);
 	/* The error pipe goes to 3, so that everything above it can be closed at once. */
-	if (dup2(in, 0) == 0 && dup2(out, 1) == 1 && dup2(err, 2) == 2 && dup2(tell, 3) == 3 &&
-	    fcntl(3, F_SETFD, FD_CLOEXEC) == 0 && syscall(SYS_close_range, 4u, ~0u, 0u) == 0 &&
+	if (dup2(to->in[0], 0) == 0 && dup2(to->out[1], 1) == 1 && dup2(to->err[1], 2) == 2 &&
+	    dup2(to->tell[1], 3) == 3 && fcntl(3, F_SETFD, FD_CLOEXEC) == 0 &&
+	    syscall(SYS_close_range, 4u, ~0u, 0u) == 0 &&
 	    (s->jail == NULL || (f.step = jail_enter(s->jail)) == JAIL_OK) &&
 	    /* After the jail: a change of user takes it back. */
 	    prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
@@ -367,10 +384,6 @@ child_run(const struct proc_settings *s, int in, int out, int err, int tell, pid
 		_exit(126);
 	_exit(127);
 }
-
-struct pipes {
-	int in[2], out[2], err[2], tell[2];
-};
 
 static bool
 pipes_open(struct pipes *p)
@@ -402,7 +415,7 @@ child_start(struct proc *p, const struct proc_settings *s, struct pipes *pipes, 
 
 	p->pid = fork();
 	if (p->pid == 0)
-		child_run(s, pipes->in[0], pipes->out[1], pipes->err[1], pipes->tell[1], parent);
+		child_run(s, pipes, guard_fd(p->guard), parent);
 	if (p->pid < 0)
 		return err_set(e, ERR_UPSTREAM, "%s: cannot fork (errno %d)", p->name, errno);
 	(void)setpgid(p->pid, p->pid);
@@ -411,7 +424,7 @@ child_start(struct proc *p, const struct proc_settings *s, struct pipes *pipes, 
 		;
 	if (n == 0)
 		return true;
-	child_reap(p);
+	group_end(p);
 	if (f.step != JAIL_OK)
 		return err_set(e, ERR_UPSTREAM, "%s: %s (%s)", p->name, jail_step_text(f.step),
 		    strerrorname_np(f.why));
@@ -444,6 +457,15 @@ watches_start(struct proc *p, struct pipes *pipes)
 	watch_set(p->exit_watch, WATCH_READ);
 }
 
+static struct proc *
+start_failed(struct proc *p)
+{
+	buf_fini(&p->in);
+	buf_fini(&p->line);
+	free(p);
+	return NULL;
+}
+
 struct proc *
 proc_start(struct loop *l, struct job *parent, const struct proc_settings *s,
     const struct proc_events *ev, void *ctx, struct err *e)
@@ -463,26 +485,24 @@ proc_start(struct loop *l, struct job *parent, const struct proc_settings *s,
 	(void)str_copy(p->name, sizeof(p->name), str_of(s->name));
 	buf_init(&p->in, s->write_bytes_max > 0 ? s->write_bytes_max : WRITE_BYTES);
 	buf_init(&p->line, s->line_bytes_max > 0 ? s->line_bytes_max : LINE_BYTES);
+	p->guard = loop_guard(l, e);
+	if (p->guard == NULL)
+		return start_failed(p);
 	ok = pipes_open(&pipes) ||
 	     err_set(e, ERR_UPSTREAM, "%s: no descriptors left (errno %d)", p->name, errno);
 	ok = ok && child_start(p, s, &pipes, e);
 	if (ok) {
 		p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0u);
 		if (p->pidfd < 0) {
-			group_kill(p, SIGKILL);
-			child_reap(p);
+			group_end(p);
 			ok = err_set(e, ERR_UPSTREAM, "%s: no pidfd (errno %d)", p->name, errno);
 		}
 	}
 	if (ok)
 		watches_start(p, &pipes);
 	pipes_close(&pipes);
-	if (!ok) {
-		buf_fini(&p->in);
-		buf_fini(&p->line);
-		free(p);
-		return NULL;
-	}
+	if (!ok)
+		return start_failed(p);
 	job_init(&p->job, &proc_type, parent, proc_done, NULL);
 	return p;
 }

@@ -3,8 +3,8 @@
  * proc - child processes: no shell, nothing inherited, a process group of their own.
  *
  * stdin and stdout are pipes on the loop, stderr goes to the log (rate-limited) under the child's
- * name.  Descriptors other than 0-2 are closed, the environment is exactly what is given, the child
- * dies with us (PR_SET_PDEATHSIG), and stopping signals the whole group.
+ * name.  Descriptors other than 0-2 are closed, the environment is exactly what is given, the whole
+ * group dies with us (PR_SET_PDEATHSIG, guard.h), and stopping signals the whole group.
  */
 #pragma once
 

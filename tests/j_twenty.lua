@@ -136,7 +136,7 @@ expect(#pids):above(8)
 gw:kill9()
 wait_gone(pids)
 
-test "what a server itself has started ends with it"
+test "what a server itself has started ends with it: with the server, and with the gateway"
 local gw = gateway { yaml = "servers:\n  forks:\n    command: [/bin/sh, -c, 'sleep 1000 & echo up >&2; exec " .. DEMO ..
 	" --die-call']\n    env: { PATH: \"/usr/bin:/bin\" }\n", policies = rules('allow: "any/*"') }
 local key = gw:dev()
@@ -145,3 +145,8 @@ local before = family(gw, "--die-call")
 expect(#before):is(2)
 gw:mcp(key):call("forks__search_notes", { query = "a" })
 wait_gone(before)
+wait_for("its next start", function() return logged(gw, "server ready server=forks") == 2 end)
+local pids = descendants(gw.pid)
+expect(#family(gw, "--die-call")):is(2)
+gw:kill9()
+wait_gone(pids)
