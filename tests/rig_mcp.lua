@@ -342,5 +342,6 @@ function legacy_client(gw, key, capabilities)
 	headers["mcp-session-id"] = r.headers["mcp-session-id"]
 	return { post = function(m) return gw:client(key):post("/mcp", json.encode(m), headers) end,
 		stream = function(m) return gw:client(key):stream("/mcp", json.encode(m), headers) end,
-		get = function() return gw:client(key):begin { path = "/mcp", headers = headers } end }
+		get = function() return gw:client(key):begin { path = "/mcp", headers = headers } end,
+		delete = function() return gw:client(key):request { method = "DELETE", path = "/mcp", headers = headers } end }
 end
