@@ -8,7 +8,7 @@
 #   make threads         the scribe beside the loop, under the thread sanitizer
 #   make fuzz T=json SEC=60              one fuzz target (tests/fuzz/T.c)
 #   make bench           Tollgate beside nginx, at most five minutes
-#   make e2e             install Claude Code into build/e2e, run it through the gateway
+#   make e2e             install the real agents into build/e2e, run them through the gateway
 #   make conformance     the MCP conformance suite, straight at a fixture and through the gateway
 #   make install PREFIX=/usr/local
 #

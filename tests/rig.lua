@@ -6,6 +6,7 @@
 --                               first test is common to all of them.
 --   provider, mcp_server        fake upstreams                (rig_http.lua, rig_mcp.lua)
 --   issuer                      a fake authorization server   (rig_oauth.lua)
+--   responses_model, gemini_model   fake models of other dialects (rig_models.lua)
 --   certificate, tls = {...}    TLS on both sides             (rig_tls.lua)
 --   gateway, client, gw:mcp     the real gateway, its clients (rig_gateway.lua)
 --   expect(x):same(y)           and is, has, error, matches, below, above
@@ -288,7 +289,7 @@ local function run_test(common, t)
 	return #failures == 0
 end
 
-for _, part in ipairs { "rig_json", "rig_http", "rig_tls", "rig_mcp", "rig_oauth", "rig_gateway" } do
+for _, part in ipairs { "rig_json", "rig_http", "rig_tls", "rig_mcp", "rig_oauth", "rig_models", "rig_gateway" } do
 	assert(loadfile(folder .. "/" .. part .. ".lua"))()
 end
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Runs every unit program and every scenario, at most two at a time, each with a time limit.
 # One line per program, a failure's output under its line; the last line is "N passed, N failed",
-# counted in test programs.  A scenario whose needs are absent fails: nothing is skipped.  The
-# one with the real Claude Code is listed where that binary is there, and else named in one line.
+# counted in test programs.  A scenario whose needs are absent fails: nothing is skipped.  Those
+# with real agents are listed where those are there, and else named in a line each.
 #
 #   sh tests/run.sh               everything
 #   sh tests/run.sh b_ unit/json  only programs whose name holds one of these
@@ -16,8 +16,18 @@ out=$(mktemp -d /tmp/tollgate-tests-XXXXXX) || exit 2
 trap 'rm -rf "$out"' EXIT
 trap 'exit 130' INT TERM
 
-absent=
-found=$(sh tests/e2e/find.sh) || absent=$found
+# The agents that each of tests/e2e/ needs.
+needs() {
+	case $1 in
+	tests/e2e/claude.lua) echo claude ;;
+	*) echo codex gemini ;;
+	esac
+}
+absent() { # why this one cannot run; nothing when it can
+	for agent in $(needs "$1"); do
+		why=$(sh tests/e2e/find.sh "$agent") || { echo "$why"; return; }
+	done
+}
 list() {
 	for f in tests/unit/*.c; do
 		[ -e "$f" ] && echo "unit/$(basename "$f" .c)"
@@ -25,7 +35,9 @@ list() {
 	for f in tests/[a-s]_*.lua; do
 		[ -e "$f" ] && echo "$f"
 	done
-	[ -n "$absent" ] || echo tests/e2e/claude.lua
+	for f in tests/e2e/*.lua; do
+		[ -n "$(absent "$f")" ] || echo "$f"
+	done
 }
 wanted() { # name, then the words
 	name=$1
@@ -36,8 +48,10 @@ wanted() { # name, then the words
 	done
 	return 1
 }
-[ -z "$absent" ] || ! wanted tests/e2e/claude.lua "$@" ||
-	echo "not counted: tests/e2e/claude.lua ($absent)"
+for f in tests/e2e/*.lua; do
+	why=$(absent "$f")
+	[ -z "$why" ] || ! wanted "$f" "$@" || echo "not counted: $f ($why)"
+done
 list | while read -r name; do
 	wanted "$name" "$@" && echo "$name"
 done >"$out/list"
@@ -53,7 +67,8 @@ unit/*) limit=300 cmd=$B/$name ;;
 tests/s_*) limit=600 cmd="$B/rig $name" ;;
 tests/e2e/*)
 	limit=300 cmd="$B/rig $name"
-	CLAUDE=$(sh tests/e2e/find.sh) && export CLAUDE
+	CLAUDE=$(sh tests/e2e/find.sh claude) CODEX=$(sh tests/e2e/find.sh codex) GEMINI=$(sh tests/e2e/find.sh gemini)
+	export CLAUDE CODEX GEMINI
 	;;
 *) limit=120 cmd="$B/rig $name" ;;
 esac

@@ -291,3 +291,18 @@ local add = start({ "/bin/sh", "-c", 'claude() { "$CLAUDE" "$@"; }\n' .. command
 expect(add:wait(60000), "claude mcp add"):is(0)
 expect(ended_well(prompt(env)).result):is("FINAL: connected.")
 expect(results_of(up.requests[2]).toolu_1):has("Pasta night")
+
+test "a call that the agent gives up is cancelled at its server, and the session goes on"
+-- limit: 90 s
+local slow = mcp_server "slow" { tools = { { name = "wait", hang = true }, "quick" } }
+local up = scripted { { use("toolu_1", "slow__wait", {}) }, { use("toolu_2", "slow__quick", {}) }, { text("FINAL: one of two.") } }
+local gw = gateway { providers = { anthropic = up }, servers = { slow = slow }, policies = rules("allow: slow/*", 'allow: "model:*"') }
+local key = gw:key { name = "dev", customer = "acme", team = "payments", user = "ana" }
+gw:wait_tools(key, 2)
+local p = claude(gw, key, { ENABLE_TOOL_SEARCH = "false", MCP_TOOL_TIMEOUT = "2000" })
+slow:wait_aborted(1)
+expect(ended_well(p).result):is("FINAL: one of two.")
+expect(results_of(up.requests[3]).toolu_2):has("quick done")
+local ends = {}
+for _, row in ipairs(gw:audit()) do ends[row.name] = row["end"] end
+expect(ends["slow/wait"]):is("cancelled")

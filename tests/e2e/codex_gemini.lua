@@ -1,0 +1,180 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- The real Codex CLI and Gemini CLI with the gateway as their tool hub: they see their key's tools,
+-- call them, and go on after the tool server, and after the gateway, was killed between two calls.
+--
+--   make e2e                               installs both into build/e2e and runs this
+--   CODEX=/path/to/codex GEMINI="node /path/to/gemini.js"   what to run
+--
+-- Everything runs in a network namespace that has 127.0.0.1 and nothing else.  The models are the rig's
+-- (rig_models.lua), reached directly; the tool server is build/demo-server.
+
+local CODEX = os.getenv("CODEX") or error("CODEX names no binary: make e2e")
+local GEMINI = os.getenv("GEMINI") or error("GEMINI names no command: make e2e")
+local B = os.getenv("B") or "build"
+local DEMO = (B:sub(1, 1) == "/" and "" or os.getenv("PWD") .. "/") .. B .. "/demo-server"
+if not rig.alone then rig.alone = assert(sys.loopback_only()) end
+
+local POLICY = rules("allow: notes/*", "deny: notes/create_note\n    reason: by hand", "deny: notes/delete_note\n    reason: kept")
+local SEEN = { "get_note", "get_order", "list_orders", "search_notes" }
+
+local function hub()
+	local gw = gateway { policies = POLICY, yaml = string.format("servers:\n  notes: { command: [%q] }\n", DEMO) }
+	local key = gw:dev()
+	gw:wait_tools(key, #SEEN)
+	return gw, key.key or key
+end
+
+-- Starts a command in the test's folder, which is its home too.
+local function start(argv, env)
+	local e = { TMPDIR = rig.scratch(), TERM = "dumb", LANG = "C.UTF-8", SHELL = "/bin/sh", USER = "rig", DO_NOT_TRACK = "1" }
+	for k, v in pairs(env) do e[k] = v end
+	local p = process(argv, e, rig.scratch())
+	rig.evidence[#rig.evidence + 1] = function() return "the agent said: " .. p.err:sub(-2000) .. p.out:sub(-3000) end
+	return p
+end
+
+local function codex(gw, key, model)
+	local home = rig.scratch() .. "/.codex"
+	sys.mkdir(home)
+	sys.write_file(home .. "/config.toml", string.format([[
+model = "gpt-5.5"
+model_provider = "rig"
+check_for_update_on_startup = false
+[analytics]
+enabled = false
+[model_providers.rig]
+name = "rig"
+base_url = "%s/v1"
+env_key = "TOLLGATE_KEY"
+wire_api = "responses"
+[mcp_servers.gate]
+url = "http://127.0.0.1:%d/mcp"
+bearer_token_env_var = "TOLLGATE_KEY"
+tool_timeout_sec = %d
+]], model.url, gw.port, model.options.patience or 60))
+	return start({ CODEX, "exec", "--skip-git-repo-check", "--json", "--dangerously-bypass-approvals-and-sandbox",
+		"Read my notes." }, { CODEX_HOME = home, TOLLGATE_KEY = key })
+end
+
+local function gemini(gw, key, model)
+	local home = rig.scratch() .. "/.gemini"
+	sys.mkdir(home)
+	sys.write_file(home .. "/settings.json", json.encode {
+		security = { auth = { selectedType = "gemini-api-key" }, folderTrust = { enabled = false } },
+		privacy = { usageStatisticsEnabled = false }, telemetry = { enabled = false },
+		general = { enableAutoUpdate = false, disableAutoUpdate = true, disableUpdateNag = true },
+		mcpServers = { gate = { httpUrl = "http://127.0.0.1:" .. gw.port .. "/mcp", trust = true,
+			timeout = (model.options.patience or 60) * 1000,
+			headers = { Authorization = "Bearer " .. key } } } })
+	local argv = {}
+	for word in GEMINI:gmatch("%S+") do argv[#argv + 1] = word end
+	for _, word in ipairs { "-p", "Read my notes.", "-y", "--output-format", "stream-json" } do argv[#argv + 1] = word end
+	return start(argv, { GEMINI_API_KEY = key, GOOGLE_GEMINI_BASE_URL = model.url, PATH = os.getenv("PATH") })
+end
+
+local function proc_file(path)
+	local f <close> = io.open("/proc/" .. path)
+	return f and f:read("a") or ""
+end
+
+local function demo_of(gw)
+	for pid in proc_file(gw.pid .. "/task/" .. gw.pid .. "/children"):gmatch("%d+") do
+		if proc_file(pid .. "/comm") == "demo-server\n" then return math.tointeger(tonumber(pid)) end
+	end
+end
+
+-- Two calls and a last word; what happens between the two is the test's.
+local function session(agent, make_model, prefix, between)
+	local gw, key = hub()
+	local model = make_model({
+		{ tool = prefix .. "notes__get_note", input = { id = "n-1" } },
+		{ tool = prefix .. "notes__get_note", input = { id = "n-2" } },
+		{ text = "FINAL: both notes." },
+	}, { before = function(n) if n == 1 and between then between(gw) end end })
+	local p = agent(gw, key, model)
+	expect(p:wait(60000), "exit code"):is(0)
+	expect(p.out):has("FINAL: both notes.")
+	expect(#model.results):is(2)
+	expect(model.results[1]):has("Pasta night")
+	expect(model.results[2]):has("Sourdough")
+	for _, r in ipairs(model.requests) do expect(r.body):lacks("delete_note") end
+	local calls = 0
+	for _, row in ipairs(gw:audit()) do
+		if row.name == "notes/get_note" then
+			calls = calls + 1
+			expect(row.verdict):is("ok")
+		end
+	end
+	expect(calls):is(2)
+	return gw, model
+end
+
+-- A call that the agent gives up: the server is told, and the session goes on.
+local function given_up(agent, make_model, prefix)
+	local up = mcp_server "slow" { tools = { { name = "wait", hang = true }, "quick" } }
+	local gw = gateway { servers = { slow = up }, policies = rules("allow: slow/*") }
+	local key = gw:dev()
+	gw:wait_tools(key, 2)
+	local model = make_model({
+		{ tool = prefix .. "slow__wait", input = { x = 1 } },
+		{ tool = prefix .. "slow__quick", input = { x = 1 } },
+		{ text = "FINAL: one of two." },
+	}, { patience = 2 })
+	local p = agent(gw, key.key or key, model)
+	up:wait_aborted(1)
+	expect(p:wait(60000), "exit code"):is(0)
+	expect(p.out):has("FINAL: one of two.")
+	expect(model.results[2]):has("quick done")
+	local ends = {}
+	for _, row in ipairs(gw:audit()) do ends[row.name] = row["end"] end
+	expect(ends["slow/wait"]):is("cancelled")
+	expect(ends["slow/quick"]):is("ok")
+end
+
+local function server_killed(gw)
+	local old = demo_of(gw)
+	sys.kill(old, 9)
+	wait_for("another demo server", function() local new = demo_of(gw) return new and new ~= old end)
+end
+
+-- Killed, and started again at the same port.
+local function gateway_killed(gw)
+	gw:kill9()
+	local f <close> = assert(io.open(gw.config))
+	local yaml = f:read("a"):gsub("127%.0%.0%.1:0", "127.0.0.1:" .. gw.port)
+	sys.write_file(gw.config, yaml)
+	gw:start()
+end
+
+test "Codex lists, calls, and sees its key's tools only"
+-- limit: 90 s
+session(codex, responses_model, "")
+
+test "Codex goes on after its tool server died"
+-- limit: 90 s
+session(codex, responses_model, "", server_killed)
+
+test "Codex goes on after the gateway was killed"
+-- limit: 90 s
+session(codex, responses_model, "", gateway_killed)
+
+test "Codex gives up a call, and nothing else ends"
+-- limit: 90 s
+given_up(codex, responses_model, "")
+
+test "Gemini lists, calls, and sees its key's tools only"
+-- limit: 90 s
+session(gemini, gemini_model, "mcp_gate_")
+
+test "Gemini goes on after its tool server died"
+-- limit: 90 s
+session(gemini, gemini_model, "mcp_gate_", server_killed)
+
+test "Gemini goes on after the gateway was killed"
+-- limit: 90 s
+session(gemini, gemini_model, "mcp_gate_", gateway_killed)
+
+test "Gemini gives up a call, and nothing else ends"
+-- limit: 90 s
+given_up(gemini, gemini_model, "mcp_gate_")
