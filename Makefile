@@ -8,6 +8,7 @@
 #   make threads         the scribe beside the loop, under the thread sanitizer
 #   make fuzz T=json SEC=60              one fuzz target (tests/fuzz/T.c)
 #   make bench           Tollgate beside nginx, at most five minutes
+#   make bench-hub       twenty tool servers, ten thousand sessions and streams, at most a minute
 #   make e2e             install the real agents into build/e2e, run them through the gateway
 #   make conformance     the MCP conformance suite, straight at a fixture and through the gateway
 #   make install PREFIX=/usr/local
@@ -145,6 +146,9 @@ bench: deps
 	@sh tests/deps.sh $(BENCH_DEPS)
 	@$(MAKE) --no-print-directory all $(bench_bin)
 	@sh bench/run.sh
+bench-hub: deps
+	@$(MAKE) --no-print-directory all build/bench/mcp
+	@sh bench/hub.sh
 conformance: deps
 	@sh tests/conformance/install.sh
 	@$(MAKE) --no-print-directory all
@@ -156,4 +160,4 @@ install: all
 	strip $(DESTDIR)$(PREFIX)/bin/tollgate
 clean:
 	rm -rf build
-.PHONY: all unit fuzz clean deps run test lint bench e2e conformance threads install
+.PHONY: all unit fuzz clean deps run test lint bench bench-hub e2e conformance threads install
