@@ -46,7 +46,7 @@ start() {
 	mkdir -p "$D/data" "$D/policies/root"
 	{
 		printf 'version: 1\ndata: ./data\npolicies: policies/\nlisten:\n'
-		printf '  - { address: "127.0.0.1:0", serves: [mcp] }\nservers:\n'
+		printf '  - { address: "127.0.0.1:0", serves: [mcp, metrics] }\nservers:\n'
 		cat "$S"
 	} >"$D/tollgate.yaml"
 	cat >"$D/policies/root/bench.yaml" <<-'YAML'
@@ -73,6 +73,10 @@ start() {
 }
 mcp() { taskset -c 1 build/bench/mcp "$@"; }
 rss() { awk '/VmRSS/ { print $2 }' "/proc/$pid/status"; }
+holds() { # what, how many: as the gateway itself counts them
+	n=$(mcp count "$port" "tollgate_mcp_$1")
+	[ "$n" -eq "$2" ] || die "the gateway holds $n $1, not $2"
+}
 met() { awk -v a="$1" -v b="$2" 'BEGIN { print (a <= b) ? "met" : "missed" }'; }
 
 # ---- twenty servers ----
@@ -102,6 +106,7 @@ mcp sessions "$port" 100 >/dev/null # what the first ones bring with them
 before=$(rss)
 mcp sessions "$port" "$IDLE" >/dev/null || die "sessions failed: $(tail -3 "$D/out")"
 after=$(rss)
+holds sessions $((IDLE + 100))
 session=$(awk -v a="$before" -v b="$after" -v n="$IDLE" 'BEGIN { printf "%.2f", (b - a) / n }')
 stop
 start 25
@@ -112,6 +117,7 @@ holder=$!
 exec 9>"$D/hold"
 await "$IDLE streams" 60 grep -q streams "$D/streams"
 after=$(rss)
+holds streams "$IDLE"
 exec 9>&-
 wait "$holder"
 stream=$(awk -v a="$before" -v b="$after" -v n="$IDLE" 'BEGIN { printf "%.2f", (b - a) / n }')

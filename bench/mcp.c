@@ -7,6 +7,7 @@
  *   mcp sessions PORT N    N legacy sessions (initialize), prints "sessions N"
  *   mcp streams PORT N     N subscriptions/listen streams, prints "streams N", holds them until its
  *                          input ends
+ *   mcp count PORT NAME    the number of that name in /metrics
  *   mcp serve N            an MCP server over stdio with N tools
  *
  * KEYS in the environment: virtual keys, separated by spaces, used in turn.  Any reply but a 200
@@ -237,6 +238,23 @@ streams(struct client *c, size_t n)
 	return 0;
 }
 
+static int
+count(struct client *c, const char *name)
+{
+	static const char ASK[] = "GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n";
+	char line[128];
+	int fd = dial(c->port);
+	if (send(fd, ASK, sizeof(ASK) - 1, MSG_NOSIGNAL) < 0)
+		die("send", ASK);
+	reply_read(c, fd);
+	(void)snprintf(line, sizeof(line), "\n%s ", name);
+	const char *at = strstr(c->reply, line);
+	if (!at)
+		die("no such metric", name);
+	printf("%ld\n", strtol(at + strlen(line), NULL, 10));
+	return 0;
+}
+
 /* One line in, one line out. */
 static int
 serve(size_t tools)
@@ -275,7 +293,8 @@ main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "serve") == 0)
 		return serve(strtoul(argv[2], NULL, 10));
 	if (argc != 4) {
-		fputs("usage: mcp list|sessions|streams PORT N, or mcp serve N\n", stderr);
+		fputs("usage: mcp list|sessions|streams PORT N, mcp count PORT NAME, mcp serve N\n",
+		    stderr);
 		return 2;
 	}
 	size_t n = strtoul(argv[3], NULL, 10);
@@ -283,6 +302,8 @@ main(int argc, char **argv)
 	c.reply = malloc(REPLY_BYTES_MAX);
 	if (!c.reply)
 		return 1;
+	if (strcmp(argv[1], "count") == 0)
+		return count(&c, argv[3]);
 	keys_read(&c.keys);
 	if (strcmp(argv[1], "list") == 0)
 		return list(&c, n);
