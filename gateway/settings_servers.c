@@ -13,6 +13,7 @@
 #define WORDS_MAX       256
 #define HEADERS_MAX     64
 #define SERVER_NAME_MAX 64
+#define LEGACY_AT       100 /* the version that is written */
 
 /* ---- shared ---- */
 
@@ -373,15 +374,33 @@ headers_read(struct reading *r, struct yaml *y, void *into)
 	s->headers = h;
 }
 
+/* An era, or one version of one. */
 static void
 protocol_read(struct reading *r, struct yaml *y, void *into)
 {
 	static const struct word words[] = { { "auto", MCP_AUTO }, { "modern", MCP_MODERN },
-		{ "legacy", MCP_LEGACY }, { NULL, 0 } };
+		{ "legacy", MCP_LEGACY }, { "2026-07-28", MCP_MODERN }, { "2025-11-25", LEGACY_AT },
+		{ "2025-06-18", LEGACY_AT }, { "2025-03-26", LEGACY_AT },
+		{ "2024-11-05", LEGACY_AT }, { NULL, 0 } };
+	struct server_settings *s = into;
 	int v = MCP_AUTO;
 
+	if (!word_read(r, y, words, &v))
+		return;
+	if (v == LEGACY_AT)
+		s->version = arena_cstr(&r->s->arena, y->text);
+	s->protocol = v == LEGACY_AT ? MCP_LEGACY : (enum mcp_protocol)v;
+}
+
+static void
+transport_read(struct reading *r, struct yaml *y, void *into)
+{
+	static const struct word words[] = { { "auto", TRANSPORT_AUTO },
+		{ "streamable-http", TRANSPORT_HTTP }, { "sse", TRANSPORT_SSE }, { NULL, 0 } };
+	int v = TRANSPORT_AUTO;
+
 	if (word_read(r, y, words, &v))
-		*(enum mcp_protocol *)into = (enum mcp_protocol)v;
+		*(enum mcp_transport *)into = (enum mcp_transport)v;
 }
 
 static void
@@ -412,7 +431,8 @@ static const struct setting server_rows[] = {
 	{ "env",             0,              env_read },
 	{ "cwd",             AT(cwd),        path_read },
 	{ "headers",         0,              headers_read },
-	{ "protocol",        AT(protocol),   protocol_read },
+	{ "protocol",        0,              protocol_read },
+	{ "transport",       AT(transport),  transport_read },
 	{ "isolation",       AT(isolation),  isolation_read },
 	{ "ca_file",         AT(ca_file),    ca_read },
 	{ "proxy",           0,              server_proxy_read },
@@ -454,6 +474,11 @@ server_read(struct reading *r, struct yaml *y, struct server_settings *s)
 		    "user, rlimits, network, read_only and writable are for a server with command");
 	if (s->jail != NULL && s->jail->writable != NULL && s->jail->read_only == NULL)
 		(void)bad(r, y, "writable names exceptions from read_only, which is missing");
+	if (command && s->transport != TRANSPORT_AUTO)
+		(void)bad(r, y, "transport is for a server with url");
+	if (s->transport == TRANSPORT_SSE && (s->oauth != NULL || s->protocol == MCP_MODERN))
+		(void)bad(r, y,
+		    "transport: sse is of 2024-11-05, which knows no oauth and no later protocol");
 	if (command && s->oauth != NULL)
 		(void)bad(r, y, "oauth is for a server with url");
 	if (s->oauth != NULL && s->headers != NULL)

@@ -7,6 +7,7 @@
 
 #define ERA_MODERN_VERSION "2026-07-28"
 #define ERA_LEGACY_LATEST  "2025-11-25"
+#define ERA_SSE_VERSION    "2024-11-05" /* of the HTTP+SSE transport */
 #define META_VERSION       "io.modelcontextprotocol/protocolVersion"
 #define META_CAPABILITIES  "io.modelcontextprotocol/clientCapabilities"
 #define META_CLIENT        "io.modelcontextprotocol/clientInfo"

@@ -2,7 +2,7 @@
 /*
  * instance - servers whose connection has a memory are not shared between keys.
  *
- *   isolation        stdio (default)     Streamable HTTP, legacy (default)   modern HTTP
+ *   isolation        stdio (default)     legacy HTTP, both kinds (default)   modern HTTP
  *   shared           one child (x)       one session                        no session
  *   per-key          a child per key     a session per key                   no session
  *   per-session      a child per session a session per session (x)           no session
@@ -67,7 +67,7 @@ isolation_of(const struct server *sv)
 		return ISOLATION_PER_KEY;
 	if (sv->s->isolation != ISOLATION_USUAL)
 		return sv->s->isolation;
-	return sv->type == &server_http ? ISOLATION_PER_SESSION : ISOLATION_SHARED;
+	return sv->type == &server_stdio ? ISOLATION_SHARED : ISOLATION_PER_SESSION;
 }
 
 static void
@@ -194,6 +194,7 @@ instance_make(struct server *sv, struct key *k, struct str name, unsigned caps, 
 		return NULL;
 	}
 	in->of = sv;
+	in->type = sv->type;
 	in->key = k;
 	in->caps = caps;
 	in->owner = owner_of(sv, k);
@@ -242,7 +243,7 @@ instance_for(struct server *sv, struct key *k, const struct call_peer *peer, str
 void
 instance_leave_to_one(struct server *in)
 {
-	if (in->of == NULL || in->over || in->type != &server_stdio ||
+	if (in->of == NULL || in->over || in->type == &server_http ||
 	    str_has(str_of(in->instance), '!'))
 		return;
 	(void)map_del(&in->of->instances, str_of(in->instance));

@@ -22,6 +22,8 @@ struct hub;
 /* ---- server.c: upstream servers ---- */
 
 enum mcp_protocol { MCP_AUTO, MCP_MODERN, MCP_LEGACY };
+/* HTTP+SSE is the transport of 2024-11-05; by itself it is tried when initialize is refused. */
+enum mcp_transport { TRANSPORT_AUTO, TRANSPORT_HTTP, TRANSPORT_SSE };
 /* May keys and sessions share one connection to a server?  See instance.c. */
 enum mcp_isolation { ISOLATION_USUAL, ISOLATION_SHARED, ISOLATION_PER_KEY, ISOLATION_PER_SESSION };
 /* How the gateway gets access tokens for a server; "" where nothing is said.  See oauth.h. */
@@ -47,6 +49,8 @@ struct server_settings {         /* everything is borrowed for the life of the h
 	const char *ca_file, *proxy;
 	const struct oauth_settings *oauth; /* HTTP; NULL: no tokens */
 	enum mcp_protocol protocol;
+	const char *version; /* legacy: exactly this one; NULL: the newest that both speak */
+	enum mcp_transport transport;
 	enum mcp_isolation isolation;
 	int connect_ms, list_ms, call_ms; /* deadlines; 0: 5,000, 10,000, 60,000 */
 	const char *disabled; /* why it cannot be used ("GITHUB_TOKEN is not set"); NULL: it can */

@@ -47,7 +47,9 @@ server_init(struct server *sv, struct hub *h, const struct server_settings *s, s
 		.s = s,
 		.name = str_of(s->name),
 		.state = s->disabled != NULL ? SERVER_DISABLED : SERVER_DOWN,
-		.type = s->argv != NULL ? &server_stdio : &server_http,
+		.type = s->argv != NULL                 ? &server_stdio
+			: s->transport == TRANSPORT_SSE ? &server_sse
+							: &server_http,
 		.root = &h->job };
 	if ((s->argv == NULL) == (s->url == NULL))
 		return err_set(e, ERR_INVALID, "server %s needs a command or a url", s->name);
@@ -239,6 +241,8 @@ server_fail(struct server *sv, const struct err *e)
 
 	if (sv->state == SERVER_DOWN)
 		return;
+	if (sv->type == &server_sse && sv->tools == NULL)
+		sv->sse_verdict = false; /* it was a guess */
 	sv->state = SERVER_DOWN;
 	sv->again = false;
 	listing_drop(sv);
@@ -259,7 +263,8 @@ server_fail(struct server *sv, const struct err *e)
 	    F_INT("failures", sv->failures));
 	(void)err_set(&why, why.code == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_UPSTREAM,
 	    "server %s is down: %.300s", sv->s->name, sv->failure);
-	timer_set(sv->loop, &sv->timer, probed ? 1 : backoff_ms(sv->failures), connect_now, sv);
+	timer_set(sv->loop, &sv->timer, probed || sv->sse_verdict ? 1 : backoff_ms(sv->failures),
+	    connect_now, sv);
 	upcalls_fail(sv, &why);
 	sv->type->close(sv);
 }
@@ -363,12 +368,36 @@ declared(struct server *sv, struct str result)
 	arena_free(&a);
 }
 
+/* A server of 2024-11-05 has something else where others take initialize. */
+static bool
+may_be_sse(const struct server *sv, const struct reply *r)
+{
+	return sv->type == &server_http && sv->s->transport == TRANSPORT_AUTO && sv->of == NULL &&
+	       sv->s->oauth == NULL && (r->status == 400 || r->status == 404 || r->status == 405);
+}
+
+static bool
+version_good(struct server *sv, struct str result, struct err *e)
+{
+	struct str raw, said = STR("");
+
+	if (json_get(result, STR("protocolVersion"), &raw) && raw.n > 2 &&
+	    json_kind(raw) == JSON_STRING)
+		said = (struct str){ raw.p + 1, raw.n - 2 };
+	if (era_legacy_version(said) == NULL)
+		return err_set(e, ERR_UPSTREAM, "initialize: a protocol version we do not speak");
+	if (sv->s->version != NULL && !str_eq(said, str_of(sv->s->version)))
+		return err_set(e, ERR_UPSTREAM,
+		    "initialize: it answers " STR_FMT ", the settings want %s", STR_ARG(said),
+		    sv->s->version);
+	return str_copy(sv->version, sizeof(sv->version), said);
+}
+
 static void
 on_initialize(void *ctx, const struct reply *r, const struct err *e)
 {
 	struct server *sv = ctx;
 	struct server_ask ready = { .method = "notifications/initialized", .notification = true };
-	struct str raw;
 	struct err why;
 
 	if (sv->state != SERVER_PROBING)
@@ -378,17 +407,14 @@ on_initialize(void *ctx, const struct reply *r, const struct err *e)
 		return;
 	}
 	if (r->result.p == NULL || r->status >= 400) {
+		sv->sse_verdict = may_be_sse(sv, r);
 		answer_fail(sv, "initialize", r);
 		return;
 	}
-	if (!json_get(r->result, STR("protocolVersion"), &raw) || raw.n < 2 ||
-	    json_kind(raw) != JSON_STRING ||
-	    era_legacy_version((struct str){ raw.p + 1, raw.n - 2 }) == NULL) {
-		(void)err_set(&why, ERR_UPSTREAM, "initialize: a protocol version we do not speak");
+	if (!version_good(sv, r->result, &why)) {
 		server_fail(sv, &why);
 		return;
 	}
-	(void)str_copy(sv->version, sizeof(sv->version), (struct str){ raw.p + 1, raw.n - 2 });
 	declared(sv, r->result);
 	sv->era = ERA_LEGACY;
 	sv->state = sv->of != NULL ? SERVER_READY : SERVER_LISTING;
@@ -412,7 +438,10 @@ initialize(struct server *sv)
 	struct buf params;
 
 	buf_init(&params, 4096);
-	buf_puts(&params, "\"protocolVersion\":\"" ERA_LEGACY_LATEST "\",\"capabilities\":");
+	buf_printf(&params, "\"protocolVersion\":\"%s\",\"capabilities\":",
+	    sv->s->version != NULL    ? sv->s->version
+	    : sv->type == &server_sse ? ERA_SSE_VERSION
+				      : ERA_LEGACY_LATEST);
 	peer_put_caps(&params, sv->caps);
 	buf_printf(&params, ",\"clientInfo\":{\"name\":\"tollgate\",\"version\":\"%s\"}",
 	    sv->hub->version);
@@ -471,6 +500,20 @@ on_probe(void *ctx, const struct reply *r, const struct err *e)
 	answer_fail(sv, "server/discover", r);
 }
 
+/* Nothing is under way on the old wire, and its upcalls' memory knows its own type. */
+static void
+transport_choose(struct server *sv)
+{
+	const struct server_type *want = sv->type;
+
+	if (sv->of == NULL && sv->s->argv == NULL && sv->s->transport == TRANSPORT_AUTO)
+		want = sv->sse_verdict ? &server_sse : &server_http;
+	if (want == sv->type)
+		return;
+	sv->type->free(sv);
+	sv->type = want;
+}
+
 void
 server_connect(struct server *sv)
 {
@@ -479,13 +522,15 @@ server_connect(struct server *sv)
 	IS(sv, SERVER_MAGIC);
 	if (sv->state != SERVER_DOWN)
 		return;
+	transport_choose(sv);
 	sv->state = SERVER_PROBING;
 	sv->era = sv->of != NULL ? sv->of->era : ERA_UNKNOWN;
 	sv->connecting = true;
 	sv->reprobed = false;
 	if (!sv->type->open(sv, &e))
 		server_fail(sv, &e);
-	else if (sv->s->protocol == MCP_LEGACY || sv->legacy_verdict || sv->era == ERA_LEGACY)
+	else if (sv->s->protocol == MCP_LEGACY || sv->legacy_verdict || sv->era == ERA_LEGACY ||
+		 sv->type == &server_sse)
 		initialize(sv);
 	else
 		probe(sv);

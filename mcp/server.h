@@ -62,7 +62,7 @@ struct server_type {
 	void (*tell)(struct server *sv, struct str message);
 	void (*listen)(struct server *sv); /* asks for list_changed, if that is possible */
 };
-extern const struct server_type server_stdio, server_http;
+extern const struct server_type server_stdio, server_http, server_sse;
 
 struct server {
 	uint32_t magic;
@@ -74,6 +74,7 @@ struct server {
 	enum era era;
 	char version[16];    /* negotiated, legacy */
 	bool legacy_verdict; /* it died or fell silent when probed: initialize first next time */
+	bool sse_verdict;    /* it takes no POST where it stands: HTTP+SSE next time */
 	const struct server_type *type;
 	void *wire; /* the type's own */
 	struct deferred relisten;
@@ -141,6 +142,7 @@ struct upcall {
 	struct job job;
 	uint32_t magic;
 	struct server *sv;
+	const struct server_type *type; /* of sv, when it was started */
 	struct link of_server, waiting;
 	struct timer deadline;
 	int64_t sent_ms;
@@ -200,6 +202,11 @@ struct upcall *upcall_meant(struct server *sv, const struct rpc *m);
 void upcall_rest(struct upcall *u, bool rest); /* a person is asked: its deadline is far; or anew */
 void upcall_told(void *ctx);                   /* deferred: a notification went out */
 void upcall_send(void *ctx); /* deferred: sends it, the first time or in a new session */
+/* One message on a wire that many requests share: stdio, HTTP+SSE. */
+void upcall_message(struct server *sv, struct str text);
+/* Where everything is a request of its own: an answer of ours, a cancellation. */
+void upcall_tell(struct server *sv, struct str message);
+void upcall_cancel_tell(struct upcall *u);
 /* What a server sent, parsed once: an answer or a notification (requests are the wire's). */
 void server_message(struct server *sv, const struct rpc *m, int status);
 void server_fail(struct server *sv, const struct err *e); /* the wire is gone */

@@ -65,18 +65,6 @@ struct attempt {
 
 /* ---- what comes back ---- */
 
-static void
-http_tell(struct server *sv, struct str message)
-{
-	struct server_ask a = {
-		.method = "response", .notification = true, .deadline_ms = 10000, .raw = message
-	};
-	struct err e;
-
-	if (upcall_start(sv, sv->root, &a, NULL, NULL, &e) == NULL)
-		log_debug(NULL, "request not answered", F_STR("server", sv->name));
-}
-
 /* Whose is it?  On a call's own stream, that call's; on the stream of a session that is one key's
  * alone, the only call's that is under way. */
 static struct upcall *
@@ -469,27 +457,13 @@ http_forget(struct upcall *u)
 {
 	struct attempt *at = u->wire;
 	struct server *sv = u->sv;
-	struct server_ask a = {
-		.method = "notifications/cancelled", .notification = true, .deadline_ms = 10000
-	};
-	char params[64];
-	struct buf b;
-	struct err e;
 
 	if (at != NULL) {
 		timer_stop(&at->resume);
 		oauth_wait_drop(&at->token);
 	}
 	server_unlistens(sv, u);
-	if (!u->sent || u->reply != NULL || u->notification || u->get || sv->era != ERA_LEGACY ||
-	    sv->state != SERVER_READY || u->notice == NULL)
-		return;
-	buf_init(&b, sizeof(params));
-	buf_printf(&b, "\"requestId\":%s", u->id);
-	a.params = buf_str(&b);
-	if (buf_ok(&b) && upcall_start(sv, sv->root, &a, NULL, NULL, &e) == NULL)
-		log_debug(NULL, "cancellation not sent", F_STR("server", sv->name));
-	buf_fini(&b);
+	upcall_cancel_tell(u);
 }
 
 /* ---- life ---- */
@@ -603,5 +577,5 @@ const struct server_type server_http = { .name = "http",
 	.forget = http_forget,
 	.reap = http_reap,
 	.free = http_free,
-	.tell = http_tell,
+	.tell = upcall_tell,
 	.listen = http_listen };

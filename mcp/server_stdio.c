@@ -19,8 +19,6 @@
 
 /* Larger than any result we pass on: a result past the cap fails its call, not the child. */
 #define LINE_BYTES_MAX  ((size_t)64 << 20)
-#define LIST_BYTES_MAX  ((size_t)16 << 20)
-#define ENVELOPE_BYTES  65536
 #define WRITE_BYTES_MAX ((size_t)64 << 20)
 
 static bool
@@ -50,64 +48,16 @@ stdio_tell(struct server *sv, struct str message)
 	(void)line_write(sv, message);
 }
 
-/* A line past every cap: only its id is looked for, so that it costs the others no time. */
-static void
-line_refuse(struct server *sv, struct str line)
-{
-	struct json_field f = { .name = STR("id") };
-	struct upcall *u;
-	struct err e;
-
-	if (!json_fields(line, &f, 1, &e) || f.raw.p == NULL)
-		return;
-	u = map_get(&sv->pending, f.raw);
-	(void)err_set(&e, ERR_UPSTREAM, "server %s: its reply is too large", sv->s->name);
-	if (u != NULL)
-		upcall_answer(u, NULL, &e);
-}
-
-static void
-notice_take(struct server *sv, const struct rpc *m)
-{
-	struct upcall *u = upcall_meant(sv, m);
-
-	if (u != NULL && u->notice != NULL)
-		u->notice(u->ctx, m);
-}
-
-/* A child of one key may ask its client, when it is clear for which call. */
-static void
-request_take(struct server *sv, const struct rpc *m)
-{
-	struct upcall *u = rpc_is(m, "ping") ? NULL : upcall_meant(sv, m);
-
-	if (u != NULL)
-		u->notice(u->ctx, m);
-	else
-		server_refuse(sv, m);
-}
-
 static void
 on_line(void *ctx, struct str line)
 {
 	struct server *sv = ctx;
-	struct rpc m;
-	struct err e;
 
 	if (line.n > 0 && line.p[line.n - 1] == '\r')
 		line.n--;
 	if (line.n == 0 || sv->wire == NULL)
 		return;
-	if (line.n > sv->hub->result_bytes_max + ENVELOPE_BYTES && line.n > LIST_BYTES_MAX)
-		line_refuse(sv, line);
-	else if (!rpc_parse(line, false, &m, &e))
-		log_debug(NULL, "line skipped", F_STR("server", sv->name), F_TEXT("why", e.text));
-	else if (m.kind == RPC_IS_REQUEST)
-		request_take(sv, &m);
-	else if (m.kind == RPC_IS_NOTIFICATION && upcall_hears(&m))
-		notice_take(sv, &m);
-	else
-		server_message(sv, &m, 0);
+	upcall_message(sv, line);
 }
 
 static void

@@ -12,19 +12,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "mcp/hub.h"
 #include "mcp/param.h"
 #include "mcp/peer.h"
 
-#define UPCALLS_MAX   1000
-#define OUT_BYTES_MAX ((size_t)48 << 20)
+#define UPCALLS_MAX    1000
+#define OUT_BYTES_MAX  ((size_t)48 << 20)
+#define TELL_MS        10000
+#define ENVELOPE_BYTES 65536
+#define LIST_BYTES_MAX ((size_t)16 << 20)
 
 static void
 upcall_stop(struct job *j)
 {
 	struct upcall *u = CONTAINER(j, struct upcall, job);
 
-	u->sv->type->forget(u);
+	u->type->forget(u);
 	timer_stop(&u->deadline);
 	deferred_drop(&u->send);
 	if (u->id[0] != '\0' && map_get(&u->sv->pending, str_of(u->id)) == u)
@@ -39,7 +43,7 @@ upcall_reap(struct job *j)
 {
 	struct upcall *u = CONTAINER(j, struct upcall, job);
 
-	u->sv->type->reap(u);
+	u->type->reap(u);
 	buf_fini(&u->out);
 	buf_fini(&u->name);
 	buf_fini(&u->params);
@@ -85,7 +89,7 @@ upcall_send(void *ctx)
 		link_push(&u->sv->waiting, &u->waiting);
 		return;
 	}
-	if (!u->sv->type->send(u, &e)) {
+	if (!u->type->send(u, &e)) {
 		upcall_answer(u, NULL, &e);
 		return;
 	}
@@ -192,6 +196,7 @@ upcall_start(struct server *sv, struct job *parent, const struct server_ask *a, 
 	u = mem_zalloc(sizeof(*u));
 	u->magic = UPCALL_MAGIC;
 	u->sv = sv;
+	u->type = sv->type;
 	u->fn = fn;
 	u->notice = a->notice;
 	u->ctx = ctx;
@@ -272,4 +277,97 @@ upcall_rest(struct upcall *u, bool rest)
 
 	if (u->deadline_ms > 0 && job_running(&u->job))
 		timer_set(u->sv->loop, &u->deadline, ms, upcall_timeout, u);
+}
+
+/* ---- for wires that many requests share ---- */
+
+/* A message past every cap: only its id is looked for, so that it costs the others no time. */
+static void
+message_refuse(struct server *sv, struct str text)
+{
+	struct json_field f = { .name = STR("id") };
+	struct upcall *u;
+	struct err e;
+
+	if (!json_fields(text, &f, 1, &e) || f.raw.p == NULL)
+		return;
+	u = map_get(&sv->pending, f.raw);
+	(void)err_set(&e, ERR_UPSTREAM, "server %s: its reply is too large", sv->s->name);
+	if (u != NULL)
+		upcall_answer(u, NULL, &e);
+}
+
+static void
+notice_take(struct server *sv, const struct rpc *m)
+{
+	struct upcall *u = upcall_meant(sv, m);
+
+	if (u != NULL && u->notice != NULL)
+		u->notice(u->ctx, m);
+}
+
+/* Who asks on a connection of one key may ask its client, when it is clear for which call. */
+static void
+request_take(struct server *sv, const struct rpc *m)
+{
+	struct upcall *u = rpc_is(m, "ping") ? NULL : upcall_meant(sv, m);
+
+	if (u != NULL)
+		u->notice(u->ctx, m);
+	else
+		server_refuse(sv, m);
+}
+
+void
+upcall_message(struct server *sv, struct str text)
+{
+	struct rpc m;
+	struct err e;
+
+	if (text.n > sv->hub->result_bytes_max + ENVELOPE_BYTES && text.n > LIST_BYTES_MAX)
+		message_refuse(sv, text);
+	else if (!rpc_parse(text, false, &m, &e))
+		log_debug(
+		    NULL, "message skipped", F_STR("server", sv->name), F_TEXT("why", e.text));
+	else if (m.kind == RPC_IS_REQUEST)
+		request_take(sv, &m);
+	else if (m.kind == RPC_IS_NOTIFICATION && upcall_hears(&m))
+		notice_take(sv, &m);
+	else
+		server_message(sv, &m, 0);
+}
+
+/* ---- for wires where everything is a request of its own ---- */
+
+void
+upcall_tell(struct server *sv, struct str message)
+{
+	struct server_ask a = {
+		.method = "response", .notification = true, .deadline_ms = TELL_MS, .raw = message
+	};
+	struct err e;
+
+	if (upcall_start(sv, sv->root, &a, NULL, NULL, &e) == NULL)
+		log_debug(NULL, "request not answered", F_STR("server", sv->name));
+}
+
+void
+upcall_cancel_tell(struct upcall *u)
+{
+	struct server *sv = u->sv;
+	struct server_ask a = {
+		.method = "notifications/cancelled", .notification = true, .deadline_ms = TELL_MS
+	};
+	struct buf b;
+	struct err e;
+
+	if (!u->sent || u->reply != NULL || u->notification || u->get || sv->era != ERA_LEGACY ||
+	    sv->state != SERVER_READY || u->notice == NULL)
+		return;
+	buf_init(&b, 64);
+	buf_printf(&b, "\"requestId\":%s", u->id);
+	a.params = buf_str(&b);
+	if (buf_ok(&b) && upcall_start(sv, sv->root, &a, NULL, NULL, &e) == NULL)
+		log_debug(NULL, "cancellation not sent", F_STR("server", sv->name));
+	buf_fini(&b);
 }

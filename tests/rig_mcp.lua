@@ -135,7 +135,7 @@ function Server:call(w, r)
 	local t = self.by_name[p.name]
 	if not t then return "error", rpc_error(-32602, "Unknown tool: " .. tostring(p.name)) end
 	if t.hang and not w:hold(function() return self.released end) then
-		self.aborted = self.aborted + 1
+		if self.era ~= "sse" then self.aborted = self.aborted + 1 end
 		return nil
 	end
 	if t.error then return "error", rpc_error(t.error[1], t.error[2]) end
@@ -192,7 +192,7 @@ function Server:legacy(w, r, id_raw)
 	local m = r.json.method
 	if m == "initialize" then
 		self.sessions = self.sessions + 1
-		return w:reply(200, splice(id_raw, "result", json.encode { protocolVersion = LEGACY,
+		return w:reply(200, splice(id_raw, "result", json.encode { protocolVersion = self.options.version or LEGACY,
 			capabilities = self:capabilities(),
 			serverInfo = { name = self.name, version = "1.0.0" } }),
 			{ ["mcp-session-id"] = "rig-session-" .. self.sessions })
@@ -212,6 +212,42 @@ function Server:legacy(w, r, id_raw)
 	return w:reply(200, splice(id_raw, self:offers(m, r.json.params or {})))
 end
 
+-- HTTP+SSE of 2024-11-05: answers come on the one stream; what hangs never answers.
+function Server:sse(w, r)
+	if r.method == "GET" and r.target == "/mcp" then
+		self.streams = (self.streams or 0) + 1
+		local me, out = self.streams, {}
+		self.out = out
+		w:begin_stream()
+		if self.options.endpoint ~= false then
+			w:piece("event: endpoint\ndata: " .. (self.options.endpoint or "/messages?session=" .. me) .. "\n\n")
+		end
+		local sent = 0
+		while w:hold(function() return #out > sent or self.dropped == me end) do
+			if self.dropped == me then
+				w:end_stream()
+				return false
+			end
+			sent = sent + 1
+			w:piece("event: message\ndata: " .. out[sent] .. "\n\n")
+		end
+		return false
+	elseif r.method ~= "POST" or r.target ~= "/messages?session=" .. (self.streams or 0) then
+		return w:reply(r.target == "/mcp" and 405 or 404, "")
+	end
+	self.methods[#self.methods + 1] = r.json.method
+	if r.json.method == "notifications/cancelled" then self.aborted = self.aborted + 1 end
+	local ok = w:reply(202, "Accepted")
+	if r.json.id ~= nil and r.json.method then
+		r.headers["mcp-session-id"] = "the stream"
+		self:legacy({ reply = function(_, _, body) self.out[#self.out + 1] = body end, hold = function() return false end },
+			r, json.encode(r.json.id))
+	end
+	return ok
+end
+-- The stream ends.
+function Server:drop() self.dropped = self.streams end
+
 function Server:serve(w)
 	while true do
 		local r = w:request()
@@ -221,6 +257,8 @@ function Server:serve(w)
 		if self.options.tokens then status, body, headers = rig.token_check(self, r) end
 		if status then
 			ok = w:reply(status, body, headers)
+		elseif self.era == "sse" then
+			ok = self:sse(w, r)
 		elseif r.method ~= "POST" then
 			ok = w:reply(r.method == "DELETE" and self.era == "legacy" and 200 or 405, "")
 		elseif not r.json then
