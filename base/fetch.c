@@ -150,7 +150,7 @@ fetch_start(const struct fetch_from *from, struct job *parent, const struct fetc
 	f = mem_zalloc(sizeof(*f));
 	f->done = done;
 	f->ctx = ctx;
-	buf_init(&f->in, FETCH_BYTES_MAX);
+	buf_init(&f->in, a->bytes_max > 0 ? a->bytes_max : FETCH_BYTES_MAX);
 	buf_init(&f->body, FETCH_BYTES_MAX);
 	buf_put(&f->body, a->body);
 	if (!buf_ok(&f->body) || !origin_make(f, from->pool, a, &u, e)) {

@@ -20,6 +20,7 @@ struct fetch_ask {
 	size_t n;
 	const char *ca_file, *proxy; /* NULL: the system's, none */
 	bool trusted;                /* any address, and http on loopback */
+	size_t bytes_max;            /* 0: FETCH_BYTES_MAX */
 	int deadline_ms;
 };
 /* Once, never before fetch_start() has returned, never after a cancel of the parent.  e: there was

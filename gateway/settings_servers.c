@@ -403,6 +403,22 @@ transport_read(struct reading *r, struct yaml *y, void *into)
 		*(enum mcp_transport *)into = (enum mcp_transport)v;
 }
 
+/* A file's path, or a URL. */
+static void
+openapi_read(struct reading *r, struct yaml *y, void *into)
+{
+	const char **out = into;
+	struct err e;
+
+	if (str_starts(y->text, STR("http://")) || str_starts(y->text, STR("https://"))) {
+		url_read(r, y, into);
+		return;
+	}
+	path_read(r, y, into);
+	if (*out != NULL && !mcp_openapi_check(*out, &e))
+		(void)bad(r, y, "%s", e.text);
+}
+
 static void
 isolation_read(struct reading *r, struct yaml *y, void *into)
 {
@@ -428,6 +444,7 @@ server_proxy_read(struct reading *r, struct yaml *y, void *into)
 static const struct setting server_rows[] = {
 	{ "command",         0,              command_read },
 	{ "url",             AT(url),        url_read },
+	{ "openapi",         AT(openapi),    openapi_read },
 	{ "env",             0,              env_read },
 	{ "cwd",             AT(cwd),        path_read },
 	{ "headers",         0,              headers_read },
@@ -479,6 +496,11 @@ server_read(struct reading *r, struct yaml *y, struct server_settings *s)
 	if (s->transport == TRANSPORT_SSE && (s->oauth != NULL || s->protocol == MCP_MODERN))
 		(void)bad(r, y,
 		    "transport: sse is of 2024-11-05, which knows no oauth and no later protocol");
+	if (s->openapi != NULL && (command || s->oauth != NULL || s->transport != TRANSPORT_AUTO ||
+				      s->protocol != MCP_AUTO || s->isolation != ISOLATION_USUAL))
+		(void)bad(r, y,
+		    "openapi goes with url (where the API is), headers, ca_file, proxy and "
+		    "timeouts only");
 	if (command && s->oauth != NULL)
 		(void)bad(r, y, "oauth is for a server with url");
 	if (s->oauth != NULL && s->headers != NULL)

@@ -61,7 +61,7 @@ isolation_of(const struct server *sv)
 {
 	bool personal = sv->oauth != NULL && sv->s->oauth->per_user;
 
-	if (sv->type == &server_http && sv->era == ERA_MODERN) /* it has no sessions */
+	if (sv->type != &server_stdio && sv->era == ERA_MODERN) /* it has no sessions */
 		return personal ? ISOLATION_PER_KEY : ISOLATION_SHARED;
 	if (personal && sv->s->isolation == ISOLATION_SHARED)
 		return ISOLATION_PER_KEY;

@@ -40,7 +40,8 @@ struct oauth_settings {
 struct server_settings {         /* everything is borrowed for the life of the hub */
 	const char *name;        /* [a-z][a-z0-9-]*, not any, lua, tools, call */
 	const char *const *argv; /* stdio: command and arguments, NULL-terminated; or */
-	const char *url;         /* Streamable HTTP */
+	const char *url;         /* Streamable HTTP; of an API, with openapi */
+	const char *openapi;     /* its document: a path, or a URL; NULL: it speaks MCP */
 	const char *const *env;  /* stdio: the whole environment */
 	const char *cwd;
 	const struct jail *jail;      /* stdio: what it may not do; NULL: nothing special */
@@ -86,6 +87,8 @@ struct hub_settings {
 	void (*listed)(void *ctx); /* a server is ready, or down: hub_settled() may say otherwise */
 	void *ctx;
 };
+/* Can this document be a server's (openapi.h)?  *e has its position. */
+bool mcp_openapi_check(const char *path, struct err *e) MUST_CHECK;
 struct hub *hub_new(struct loop *l, struct core *c, struct http_pool *p,
     const struct hub_settings *s, struct err *e) MUST_CHECK;
 /* How browsers reach the gateway, without a slash at the end; before hub_start(). */

@@ -38,6 +38,16 @@ or_usual(int value, int usual)
 	return value > 0 ? value : usual;
 }
 
+static const struct server_type *
+type_of(const struct server_settings *s)
+{
+	if (s->argv != NULL)
+		return &server_stdio;
+	if (s->openapi != NULL)
+		return &server_openapi;
+	return s->transport == TRANSPORT_SSE ? &server_sse : &server_http;
+}
+
 bool
 server_init(struct server *sv, struct hub *h, const struct server_settings *s, struct err *e)
 {
@@ -47,9 +57,7 @@ server_init(struct server *sv, struct hub *h, const struct server_settings *s, s
 		.s = s,
 		.name = str_of(s->name),
 		.state = s->disabled != NULL ? SERVER_DISABLED : SERVER_DOWN,
-		.type = s->argv != NULL                 ? &server_stdio
-			: s->transport == TRANSPORT_SSE ? &server_sse
-							: &server_http,
+		.type = type_of(s),
 		.root = &h->job };
 	if ((s->argv == NULL) == (s->url == NULL))
 		return err_set(e, ERR_INVALID, "server %s needs a command or a url", s->name);
@@ -506,7 +514,7 @@ transport_choose(struct server *sv)
 {
 	const struct server_type *want = sv->type;
 
-	if (sv->of == NULL && sv->s->argv == NULL && sv->s->transport == TRANSPORT_AUTO)
+	if (sv->of == NULL && type_of(sv->s) == &server_http && sv->s->transport == TRANSPORT_AUTO)
 		want = sv->sse_verdict ? &server_sse : &server_http;
 	if (want == sv->type)
 		return;

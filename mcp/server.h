@@ -62,7 +62,7 @@ struct server_type {
 	void (*tell)(struct server *sv, struct str message);
 	void (*listen)(struct server *sv); /* asks for list_changed, if that is possible */
 };
-extern const struct server_type server_stdio, server_http, server_sse;
+extern const struct server_type server_stdio, server_http, server_sse, server_openapi;
 
 struct server {
 	uint32_t magic;
