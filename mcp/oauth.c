@@ -65,13 +65,6 @@ sign_in_free(struct oauth *o, struct sign_in *si)
 }
 
 void
-oauth_stop(struct oauth *o)
-{
-	if (o != NULL)
-		job_cancel(&o->job);
-}
-
-void
 oauth_free(struct oauth **op)
 {
 	struct oauth *o = *op;
@@ -187,19 +180,30 @@ grant_end(struct grant *g, const struct err *e)
 
 /* ---- asking around ---- */
 
+/* The server itself, the issuer that the operator has written down, and between programs of this
+ * host anything on it: whatever else a server names has to be out in the open. */
+static bool
+trusted(const struct oauth *o, struct str where)
+{
+	struct url u, own, issuer;
+
+	if (!url_parse(where, &u) || !url_parse(str_of(o->sv->s->url), &own))
+		return false;
+	return str_ieq(u.origin, own.origin) || (url_is_loopback(&own) && url_is_loopback(&u)) ||
+	       (url_parse(o->s->issuer, &issuer) && str_ieq(u.origin, issuer.origin));
+}
+
 bool
 oauth_fetch(struct oauth *o, const struct fetch_ask *what, fetch_f *done, void *ctx, struct err *e)
 {
 	struct server *sv = o->sv;
 	struct fetch_from from = { sv->loop, sv->hub->pool };
 	struct fetch_ask a = *what;
-	struct url own;
 
 	a.ca_file = sv->s->ca_file;
 	a.proxy = sv->s->proxy;
 	a.deadline_ms = OAUTH_DEADLINE_MS;
-	a.trusted =
-	    o->s->issuer.n > 0 || (url_parse(str_of(sv->s->url), &own) && url_is_loopback(&own));
+	a.trusted = trusted(o, a.url);
 	return fetch_start(&from, &o->job, &a, done, ctx, e) != NULL;
 }
 

@@ -11,8 +11,7 @@
  */
 struct oauth;
 struct oauth *oauth_new(struct server *sv);
-void oauth_stop(struct oauth *o); /* silently; NULL is fine */
-void oauth_free(struct oauth **o);
+void oauth_free(struct oauth **o); /* when its jobs have been reaped; NULL is fine */
 
 enum oauth_now {
 	OAUTH_NOW = 1, /* *token is there, "" = ask without; valid until the next turn */

@@ -45,13 +45,15 @@ kept_copy_client(struct kept *to, const struct kept *from)
 	to->method = from->method;
 }
 
-/* "oauth-SERVER-DIGEST": an owner may be longer than a file's name, and say more than it should. */
+/* "oauth-SERVER-DIGEST", of the server's URL and the owner: an owner may be longer than a file's
+ * name, and a server that has moved is another one, which must not get the tokens of the first. */
 static void
 record_name(struct oauth *o, struct str owner, struct buf *out)
 {
+	const struct str parts[] = { str_of(o->sv->s->url), STR("\n"), owner };
 	struct sha256 d;
 
-	sha256(&d, owner);
+	sha256_parts(&d, parts, COUNT(parts));
 	buf_printf(out, "oauth-%s-", o->sv->s->name);
 	buf_hex(out, d.b, 16);
 }

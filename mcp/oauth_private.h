@@ -92,8 +92,7 @@ void register_client(struct oauth *o);
 void oauth_known(struct oauth *o);
 void oauth_registered(struct oauth *o);
 void oauth_unknown(struct oauth *o, const struct err *e);
-/* One GET or POST of ours: url, body and headers are said; trusted when the operator has named the
- * issuer, or all of it is local. */
+/* One GET or POST of ours: url, body and headers are said. */
 bool oauth_fetch(struct oauth *o, const struct fetch_ask *what, fetch_f *done, void *ctx,
     struct err *e) MUST_CHECK;
 /* "HTTP 400 invalid_grant": never more of what a server said. */

@@ -99,15 +99,30 @@ sign_in(gw, as)
 local key = gw:dev()
 gw:wait_tools(key, 1)
 gw:stop()
-local name = gw.data .. "/kept/oauth-sums-e3b0c44298fc1c149afbf4c8996fb924" -- SHA-256 of nothing: its own
-local bytes = read_file(name)
-expect(#bytes):above(200)
-expect(bytes):lacks("access-1")
-expect(bytes):lacks("s3cret")
+local kept = sys.list(gw.data .. "/kept")
+expect(#kept):is(2)
+for _, name in ipairs(kept) do
+	local bytes = read_file(gw.data .. "/kept/" .. name)
+	expect(bytes):lacks("access-1")
+	expect(bytes):lacks("s3cret")
+end
 gw:start()
 gw:wait_tools(key, 1)
 expect(#as.visits):is(1)
 expect(gw:mcp(key):call("sums__add").content[1].text):is("add done")
+
+test "a server of the same name at another address does not get the tokens of the first"
+local as = issuer {}
+local gw, up = world(as, {})
+sign_in(gw, as)
+gw:wait_tools(gw:dev(), 1)
+local other = mcp_server "sums" { tokens = as, tools = { "add" } }
+gw:stop()
+sys.write_file(gw.config, (read_file(gw.config):gsub(up.url:gsub("%p", "%%%0"), other.url)))
+gw:start()
+wait_for("the server", function() return #other.requests > 0 end)
+for _, r in ipairs(other.requests) do expect(r.headers.authorization):is(nil) end
+expect(state(gw).failure):matches("tollgate servers sign%-in sums")
 
 test "a token that has ended is renewed once, whoever asks"
 local as = issuer { lives = 600 }
