@@ -7,6 +7,7 @@
 #   make SAN=address,undefined test      the same tests under sanitizers
 #   make threads         the scribe beside the loop, under the thread sanitizer
 #   make fuzz T=json SEC=60              one fuzz target (tests/fuzz/T.c)
+#   make fuzz-all SEC=3                  all of them, as .ci/run does
 #   make bench           Tollgate beside nginx, at most five minutes
 #   make bench-hub       twenty tool servers, ten thousand sessions and streams, at most a minute
 #   make e2e             install the real agents into build/e2e, run them through the gateway
@@ -95,14 +96,27 @@ $(B)/rig: $(wildcard tests/rig*.c)
 	@mkdir -p $(@D)
 	$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -isystem /usr/include/lua5.4 -o $@ $^ -llua5.4 -lm -lssl -lcrypto
 
-# libFuzzer ships with clang; every target is one file that includes what it needs.
-build/fuzz/%: tests/fuzz/%.c $(LIB_SRC)
-	@mkdir -p $(@D) build/fuzz
-	clang -O1 -g -std=gnu17 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=all -o $@ $< $(LIB_SRC) $(LIBS)
+# libFuzzer ships with clang; a target is one file beside the whole library.
+FUZZ_FLAGS = -O1 -g -std=gnu17 -D_GNU_SOURCE -I. -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_OBJ = $(LIB_SRC:%.c=build/fuzz/obj/%.o)
+build/fuzz/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+build/fuzz/all.a: $(FUZZ_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+build/fuzz/%: tests/fuzz/%.c build/fuzz/all.a
+	@echo "  fuzz   $*"
+	@clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< build/fuzz/all.a $(LIBS)
+-include $(FUZZ_OBJ:.o=.d)
 fuzz: build/fuzz/$(T)
 	@mkdir -p build/corpus/$(T)
 	build/fuzz/$(T) -max_total_time=$(or $(SEC),60) -rss_limit_mb=4096 build/corpus/$(T) $(wildcard tests/fuzz/corpus/$(T))
+# Every target for SEC seconds, from the seeds.
+fuzz-all: deps
+	@sh tests/deps.sh $(FUZZ_DEPS)
+	@$(MAKE) --no-print-directory $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/*.c))
+	@sh tests/fuzz.sh $(or $(SEC),3)
 
 bench_bin = $(patsubst bench/%.c,build/bench/%,$(wildcard bench/*.c))
 build/bench/%: bench/%.c
@@ -160,4 +174,4 @@ install: all
 	strip $(DESTDIR)$(PREFIX)/bin/tollgate
 clean:
 	rm -rf build
-.PHONY: all unit fuzz clean deps run test lint bench bench-hub e2e conformance threads install
+.PHONY: all unit fuzz fuzz-all clean deps run test lint bench bench-hub e2e conformance threads install
