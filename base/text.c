@@ -185,6 +185,16 @@ utf8_length(const unsigned char *p, size_t n)
 	return 0;
 }
 
+struct str
+str_clip(struct str s, size_t max)
+{
+	if (s.n <= max)
+		return s;
+	while (max > 0 && ((unsigned char)s.p[max] & 0xc0) == 0x80)
+		max--;
+	return (struct str){ s.p, max };
+}
+
 bool
 str_utf8(struct str s)
 {

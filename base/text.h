@@ -35,7 +35,9 @@ bool str_i64(struct str s, int64_t *out);           /* whole string, decimal, no
 char *str_dup(struct str s);                        /* malloc'd, NUL-terminated; caller frees */
 bool str_copy(char *dst, size_t cap, struct str s); /* NUL-terminated; false if it did not fit */
 bool str_star(struct str pattern, struct str name); /* `*` matches any characters */
-bool str_utf8(struct str s);                        /* valid UTF-8, no surrogates */
+/* Its first `max` bytes at most, whole characters of UTF-8 only. */
+struct str str_clip(struct str s, size_t max);
+bool str_utf8(struct str s); /* valid UTF-8, no surrogates */
 /* How many bytes at the start stand in a JSON string as they are: printable ASCII but quote and
  * backslash. */
 size_t str_plain(struct str s);

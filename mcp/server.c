@@ -28,6 +28,7 @@
 #define LIST_BYTES_MAX         ((size_t)16 << 20)
 #define CONNECT_MS             5000
 #define HEALTH_MS              10000
+#define LINGER_MS              1000
 #define INSTRUCTIONS_BYTES_MAX 4096
 
 static void initialize(struct server *sv);
@@ -82,6 +83,17 @@ server_fini(struct server *sv)
 	free(sv->instructions);
 	free(sv->owner);
 	oauth_free(&sv->oauth);
+}
+
+struct origin *
+server_origin(const struct server *sv, struct err *e)
+{
+	struct origin_settings s = { .url = sv->s->url,
+		.ca_file = sv->s->ca_file,
+		.proxy = sv->s->proxy,
+		.connect_ms = or_usual(sv->s->connect_ms, CONNECT_MS) };
+
+	return origin_new(sv->hub->pool, &s, e);
 }
 
 const char *
@@ -150,7 +162,18 @@ server_unlistens(struct server *sv, const struct upcall *u)
 		sv->listened = NULL;
 }
 
-/* The new stream works: the old one may go. */
+static void
+on_lingered(void *ctx)
+{
+	struct server *sv = ctx;
+	struct upcall *old = sv->listened;
+
+	sv->listened = NULL;
+	if (old != NULL)
+		job_cancel(&old->job);
+}
+
+/* The new stream works: the old one may go, when what was on its way there has arrived. */
 static void
 acknowledged(struct server *sv, const struct rpc *m)
 {
@@ -161,8 +184,7 @@ acknowledged(struct server *sv, const struct rpc *m)
 	    (json_get(m->params, STR("_meta"), &meta) && json_kind(meta) == JSON_OBJECT &&
 		json_get(meta, STR(META_SUBSCRIPTION), &id) && str_eq(id, str_of(old->id))))
 		return; /* none, or its own acknowledgement, late */
-	sv->listened = NULL;
-	job_cancel(&old->job);
+	timer_set(sv->loop, &sv->linger, LINGER_MS, on_lingered, sv);
 }
 
 void
@@ -215,6 +237,7 @@ server_stop(struct server *sv)
 	instances_end(sv);
 	timer_stop(&sv->timer);
 	timer_stop(&sv->idle);
+	timer_stop(&sv->linger);
 	deferred_drop(&sv->relisten);
 	sv->state = SERVER_DISABLED;
 	while (!link_empty(&sv->upcalls))
@@ -333,16 +356,6 @@ waiting_send(struct server *sv)
 	}
 }
 
-static struct str
-utf8_clip(struct str s, size_t max)
-{
-	if (s.n <= max)
-		return s;
-	while (max > 0 && ((unsigned char)s.p[max] & 0xc0) == 0x80)
-		max--;
-	return (struct str){ s.p, max };
-}
-
 /* What it said of itself, in initialize's result or in discover's. */
 static void
 declared(struct server *sv, struct str result)
@@ -372,7 +385,7 @@ declared(struct server *sv, struct str result)
 	arena_init(&a, 1 << 20);
 	if (json_get(result, STR("instructions"), &v) && v.n < (1 << 18) &&
 	    json_string(v, &a, &text) && str_utf8(text) && text.n > 0)
-		sv->instructions = str_dup(utf8_clip(text, INSTRUCTIONS_BYTES_MAX));
+		sv->instructions = str_dup(str_clip(text, INSTRUCTIONS_BYTES_MAX));
 	arena_free(&a);
 }
 

@@ -79,10 +79,12 @@ struct server {
 	void *wire; /* the type's own */
 	struct deferred relisten;
 	struct upcall *listener; /* its stream of notifications */
-	struct upcall *listened; /* the one before, until the new one is acknowledged */
-	struct job *root;        /* parent of everything that is not a client's */
-	struct timer timer;      /* back-off, or the next refresh */
-	int failures;            /* in a row */
+	struct upcall
+	    *listened; /* the one before, until a moment after the new one's acknowledgement */
+	struct timer linger;
+	struct job *root;   /* parent of everything that is not a client's */
+	struct timer timer; /* back-off, or the next refresh */
+	int failures;       /* in a row */
 	char failure[ERR_TEXT_BYTES];
 	struct toolset *tools; /* last known; NULL before the first list */
 	struct offerset *offers[OFFER_KINDS];
@@ -202,6 +204,12 @@ struct upcall *upcall_meant(struct server *sv, const struct rpc *m);
 void upcall_rest(struct upcall *u, bool rest); /* a person is asked: its deadline is far; or anew */
 void upcall_told(void *ctx);                   /* deferred: a notification went out */
 void upcall_send(void *ctx); /* deferred: sends it, the first time or in a new session */
+/* Where its requests go, as the settings have it; the wire's to free. */
+struct origin *server_origin(const struct server *sv, struct err *e) MUST_CHECK;
+/* One more header; none for an empty value.  h has room for UPCALL_HEADERS_MAX: ours, 64 of the
+ * settings, and what parameters are mirrored. */
+#define UPCALL_HEADERS_MAX 160
+void upcall_header(struct header *h, size_t *n, struct str name, struct str value);
 /* One message on a wire that many requests share: stdio, HTTP+SSE. */
 void upcall_message(struct server *sv, struct str text);
 /* Where everything is a request of its own: an answer of ours, a cancellation. */

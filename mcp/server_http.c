@@ -23,7 +23,6 @@
 
 #define SESSION_BYTES_MAX 512
 #define ENVELOPE_BYTES    65536
-#define HEADERS_MAX       160 /* ours, 64 of the settings, and what parameters are mirrored */
 #define RELISTEN_MS       30000
 #define STREAM_IDLE_MS    3600000
 #define EVENT_ID_MAX      256
@@ -315,15 +314,8 @@ on_done(void *ctx, const struct err *e)
 
 /* ---- sending ---- */
 
-static void
-header_add(struct header *h, size_t *n, struct str name, struct str value)
-{
-	if (*n < HEADERS_MAX && value.n > 0)
-		h[(*n)++] = (struct header){ name, value };
-}
-
 static size_t
-headers_put(struct attempt *at, struct header h[HEADERS_MAX])
+headers_put(struct attempt *at, struct header h[UPCALL_HEADERS_MAX])
 {
 	const struct server_settings *s = at->u->sv->s;
 	bool modern = at->u->sv->era == ERA_MODERN || strcmp(at->u->method, "server/discover") == 0;
@@ -331,31 +323,31 @@ headers_put(struct attempt *at, struct header h[HEADERS_MAX])
 	struct str params;
 	size_t n = 0;
 
-	header_add(h, &n, STR("accept"),
+	upcall_header(h, &n, STR("accept"),
 	    get ? STR("text/event-stream") : STR("application/json, text/event-stream"));
 	if (!get)
-		header_add(h, &n, STR("content-type"), STR("application/json"));
+		upcall_header(h, &n, STR("content-type"), STR("application/json"));
 	if (at->resumes > 0)
-		header_add(h, &n, STR("last-event-id"), str_of(at->last_id));
-	header_add(h, &n, STR("accept-encoding"), STR("identity"));
-	header_add(h, &n, STR("user-agent"), STR("tollgate"));
-	header_add(h, &n, STR("mcp-protocol-version"),
+		upcall_header(h, &n, STR("last-event-id"), str_of(at->last_id));
+	upcall_header(h, &n, STR("accept-encoding"), STR("identity"));
+	upcall_header(h, &n, STR("user-agent"), STR("tollgate"));
+	upcall_header(h, &n, STR("mcp-protocol-version"),
 	    modern ? STR(ERA_MODERN_VERSION) : str_of(at->version));
 	if (modern) {
-		header_add(h, &n, STR("mcp-method"), str_of(at->u->method));
-		header_add(h, &n, STR("mcp-name"), buf_str(&at->name));
+		upcall_header(h, &n, STR("mcp-method"), str_of(at->u->method));
+		upcall_header(h, &n, STR("mcp-name"), buf_str(&at->name));
 		params = buf_str(&at->u->params);
 		while (params.n > 0) {
 			struct str name = str_cut(&params, '\n');
 
-			header_add(h, &n, name, str_cut(&params, '\n'));
+			upcall_header(h, &n, name, str_cut(&params, '\n'));
 		}
 	} else if (strcmp(at->u->method, "initialize") != 0) {
-		header_add(h, &n, STR("mcp-session-id"), str_of(at->session));
+		upcall_header(h, &n, STR("mcp-session-id"), str_of(at->session));
 	}
-	header_add(h, &n, STR("authorization"), buf_str(&at->bearer));
+	upcall_header(h, &n, STR("authorization"), buf_str(&at->bearer));
 	for (size_t i = 0; i < s->headers_n; i++)
-		header_add(h, &n, s->headers[i].name, s->headers[i].value);
+		upcall_header(h, &n, s->headers[i].name, s->headers[i].value);
 	return n;
 }
 
@@ -385,7 +377,7 @@ attempt_start(struct attempt *at, struct err *e)
 	struct upcall *u = at->u;
 	struct wire *w = u->sv->wire;
 	bool get = u->get || at->resumes > 0;
-	struct header h[HEADERS_MAX];
+	struct header h[UPCALL_HEADERS_MAX];
 	struct http_request r;
 	struct str path;
 
@@ -471,10 +463,6 @@ http_forget(struct upcall *u)
 static bool
 http_open(struct server *sv, struct err *e)
 {
-	struct origin_settings s = { .url = sv->s->url,
-		.ca_file = sv->s->ca_file,
-		.proxy = sv->s->proxy,
-		.connect_ms = sv->s->connect_ms > 0 ? sv->s->connect_ms : 5000 };
 	struct wire *w = sv->wire;
 
 	if (w != NULL) {
@@ -484,8 +472,7 @@ http_open(struct server *sv, struct err *e)
 	w = mem_zalloc(sizeof(*w));
 	/* Connections are the server's, sessions each instance's own. */
 	w->shared = sv->of != NULL && sv->of->wire != NULL;
-	w->origin =
-	    w->shared ? ((struct wire *)sv->of->wire)->origin : origin_new(sv->hub->pool, &s, e);
+	w->origin = w->shared ? ((struct wire *)sv->of->wire)->origin : server_origin(sv, e);
 	if (w->origin == NULL) {
 		free(w);
 		return false;

@@ -22,10 +22,9 @@
 #include "mcp/hub.h"
 #include "mcp/openapi.h"
 
-#define TEXT_MAX    ((size_t)256 << 10)
-#define REPLY_MAX   ((size_t)8 << 20)
-#define HEADERS_MAX 96
-#define FETCH_MS    10000
+#define TEXT_MAX  ((size_t)256 << 10)
+#define REPLY_MAX ((size_t)8 << 20)
+#define FETCH_MS  10000
 
 struct wire {
 	struct server *sv;
@@ -79,21 +78,10 @@ refuse(struct doing *k, const struct err *e)
 	text_answer(k, str_of(e->text), true);
 }
 
-/* Whole characters only. */
-static struct str
-clip(struct str s, size_t max)
-{
-	if (s.n <= max)
-		return s;
-	while (max > 0 && ((unsigned char)s.p[max] & 0xc0) == 0x80)
-		max--;
-	return (struct str){ s.p, max };
-}
-
 static void
 reply_take(struct doing *k)
 {
-	struct str in = buf_str(&k->in), shown = clip(in, TEXT_MAX);
+	struct str in = buf_str(&k->in), shown = str_clip(in, TEXT_MAX);
 	bool is_error = k->status >= 400, whole = shown.n == in.n && !k->cut, object;
 	struct buf text, b;
 	struct err e;
@@ -174,16 +162,9 @@ on_done(void *ctx, const struct err *e)
 	upcall_answer(k->u, NULL, &why);
 }
 
-static void
-header_add(struct header *h, size_t *n, struct str name, struct str value)
-{
-	if (*n < HEADERS_MAX && value.n > 0)
-		h[(*n)++] = (struct header){ name, value };
-}
-
 /* The settings' come first: a parameter of the document does not speak for the gateway. */
 static size_t
-headers_put(const struct doing *k, struct header h[HEADERS_MAX])
+headers_put(const struct doing *k, struct header h[UPCALL_HEADERS_MAX])
 {
 	static const struct str ours[] = { STR("host"), STR("content-length"), STR("content-type"),
 		STR("connection"), STR("transfer-encoding"), STR("authorization"), STR("cookie"),
@@ -193,20 +174,20 @@ headers_put(const struct doing *k, struct header h[HEADERS_MAX])
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->headers_n; i++)
-		header_add(h, &n, s->headers[i].name, s->headers[i].value);
+		upcall_header(h, &n, s->headers[i].name, s->headers[i].value);
 	for (size_t i = 0; i < k->r.n; i++) {
 		bool taken = str_in(k->r.h[i].name, ours, COUNT(ours));
 
 		for (size_t j = 0; j < s->headers_n; j++)
 			taken = taken || str_ieq(s->headers[j].name, k->r.h[i].name);
 		if (!taken)
-			header_add(h, &n, k->r.h[i].name, k->r.h[i].value);
+			upcall_header(h, &n, k->r.h[i].name, k->r.h[i].value);
 	}
-	header_add(h, &n, STR("accept"), STR("application/json, text/*;q=0.9, */*;q=0.5"));
-	header_add(h, &n, STR("accept-encoding"), STR("identity"));
-	header_add(h, &n, STR("user-agent"), STR("tollgate"));
+	upcall_header(h, &n, STR("accept"), STR("application/json, text/*;q=0.9, */*;q=0.5"));
+	upcall_header(h, &n, STR("accept-encoding"), STR("identity"));
+	upcall_header(h, &n, STR("user-agent"), STR("tollgate"));
 	if (k->r.body.p != NULL)
-		header_add(h, &n, STR("content-type"), STR("application/json"));
+		upcall_header(h, &n, STR("content-type"), STR("application/json"));
 	return n;
 }
 
@@ -215,7 +196,7 @@ call_start(struct doing *k, const struct openapi_operation *op, struct str args)
 {
 	static const struct http_events events = { on_head, on_data, on_done };
 	struct wire *w = k->u->sv->wire;
-	struct header h[HEADERS_MAX];
+	struct header h[UPCALL_HEADERS_MAX];
 	struct http_request r;
 	struct err e;
 
@@ -466,15 +447,11 @@ document_open(struct wire *w, struct err *e)
 static bool
 api_open(struct server *sv, struct err *e)
 {
-	struct origin_settings s = { .url = sv->s->url,
-		.ca_file = sv->s->ca_file,
-		.proxy = sv->s->proxy,
-		.connect_ms = sv->s->connect_ms > 0 ? sv->s->connect_ms : 5000 };
 	struct wire *w = sv->wire;
 
 	if (w == NULL) {
 		w = mem_zalloc(sizeof(*w));
-		w->origin = origin_new(sv->hub->pool, &s, e);
+		w->origin = server_origin(sv, e);
 		if (w->origin == NULL) {
 			free(w);
 			return false;

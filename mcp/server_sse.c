@@ -20,7 +20,6 @@
 
 #define EVENT_BYTES_MAX    ((size_t)64 << 20)
 #define ENDPOINT_BYTES_MAX 2048
-#define HEADERS_MAX        80
 #define STREAM_IDLE_MS     3600000
 #define POST_MS            60000
 
@@ -79,25 +78,19 @@ post_done(void *ctx, const struct err *e)
 	}
 }
 
-static void
-header_add(struct header *h, size_t *n, struct str name, struct str value)
-{
-	if (*n < HEADERS_MAX && value.n > 0)
-		h[(*n)++] = (struct header){ name, value };
-}
-
 static size_t
-headers_put(const struct server *sv, bool get, struct header h[HEADERS_MAX])
+headers_put(const struct server *sv, bool get, struct header h[UPCALL_HEADERS_MAX])
 {
 	size_t n = 0;
 
-	header_add(h, &n, STR("accept"), get ? STR("text/event-stream") : STR("application/json"));
+	upcall_header(
+	    h, &n, STR("accept"), get ? STR("text/event-stream") : STR("application/json"));
 	if (!get)
-		header_add(h, &n, STR("content-type"), STR("application/json"));
-	header_add(h, &n, STR("accept-encoding"), STR("identity"));
-	header_add(h, &n, STR("user-agent"), STR("tollgate"));
+		upcall_header(h, &n, STR("content-type"), STR("application/json"));
+	upcall_header(h, &n, STR("accept-encoding"), STR("identity"));
+	upcall_header(h, &n, STR("user-agent"), STR("tollgate"));
 	for (size_t i = 0; i < sv->s->headers_n; i++)
-		header_add(h, &n, sv->s->headers[i].name, sv->s->headers[i].value);
+		upcall_header(h, &n, sv->s->headers[i].name, sv->s->headers[i].value);
 	return n;
 }
 
@@ -107,7 +100,7 @@ post_start(struct post *p, struct err *e)
 	static const struct http_events events = { post_head, post_data, post_done };
 	struct server *sv = p->u->sv;
 	struct wire *w = sv->wire;
-	struct header h[HEADERS_MAX];
+	struct header h[UPCALL_HEADERS_MAX];
 	struct http_request r = { .origin = w->origin,
 		.method = STR("POST"),
 		.target = str_of(w->endpoint),
@@ -292,7 +285,7 @@ stream_open(struct wire *w, struct err *e)
 {
 	static const struct http_events events = { on_head, on_data, on_done };
 	struct server *sv = w->sv;
-	struct header h[HEADERS_MAX];
+	struct header h[UPCALL_HEADERS_MAX];
 	struct str path = origin_path(w->origin);
 	struct http_request r = { .origin = w->origin,
 		.method = STR("GET"),
@@ -314,15 +307,11 @@ stream_open(struct wire *w, struct err *e)
 static bool
 sse_open(struct server *sv, struct err *e)
 {
-	struct origin_settings s = { .url = sv->s->url,
-		.ca_file = sv->s->ca_file,
-		.proxy = sv->s->proxy,
-		.connect_ms = sv->s->connect_ms > 0 ? sv->s->connect_ms : 5000 };
 	struct wire *w = sv->wire;
 
 	if (w == NULL) {
 		w = mem_zalloc(sizeof(*w));
-		w->origin = origin_new(sv->hub->pool, &s, e);
+		w->origin = server_origin(sv, e);
 		if (w->origin == NULL) {
 			free(w);
 			return false;

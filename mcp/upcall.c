@@ -279,6 +279,13 @@ upcall_rest(struct upcall *u, bool rest)
 		timer_set(u->sv->loop, &u->deadline, ms, upcall_timeout, u);
 }
 
+void
+upcall_header(struct header *h, size_t *n, struct str name, struct str value)
+{
+	if (*n < UPCALL_HEADERS_MAX && value.n > 0)
+		h[(*n)++] = (struct header){ name, value };
+}
+
 /* ---- for wires that many requests share ---- */
 
 /* A message past every cap: only its id is looked for, so that it costs the others no time. */

@@ -78,16 +78,16 @@ reply_end(struct sink *s, const struct err *e)
 
 static const struct sink_type reply_type = { reply_head, reply_push, reply_end };
 
-/* {"NAME":"TEXT"}; false when that is no JSON: then no reader is asked. */
+/* {"NAME":"TEXT"}, the text whole, whatever is in it; false when it is too long. */
 static bool
 params_put(struct buf *b, const char *name, struct str text)
 {
 	struct err e;
 
 	buf_init(b, 0);
-	buf_printf(b, "{\"%s\":\"", name);
-	buf_put(b, text);
-	buf_puts(b, "\"}");
+	buf_printf(b, "{\"%s\":", name);
+	buf_json_str(b, text);
+	buf_putc(b, '}');
 	return buf_ok(b) && json_check(buf_str(b), true, &e);
 }
 

@@ -25,6 +25,11 @@ test_compare(void)
 	CHECK(str_starts(a, STR("")) && str_starts(a, STR("ab")) && str_starts(a, a));
 	CHECK(!str_starts(a, STR("bc")) && !str_starts(a, STR("abcd")) &&
 	      str_starts(STR_NONE, STR("")));
+	TEST("cut between characters");
+	CHECK(str_eq(str_clip(a, 9), a) && str_eq(str_clip(a, 3), a));
+	CHECK(str_eq(str_clip(a, 2), STR("ab")) && str_clip(a, 0).n == 0);
+	CHECK(str_eq(str_clip(STR("a\xc3\xa4\xe2\x82\xac"), 5), STR("a\xc3\xa4")));
+	CHECK(str_eq(str_clip(STR("a\xc3\xa4\xe2\x82\xac"), 2), STR("a")));
 	CHECK(str_ends(a, STR("")) && str_ends(a, STR("bc")) && str_ends(a, a));
 	CHECK(!str_ends(a, STR("ab")) && !str_ends(a, STR("xabc")));
 	CHECK(str_cmp(a, a) == 0 && str_cmp(a, STR("abd")) < 0 && str_cmp(a, STR("ab")) > 0);
