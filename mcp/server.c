@@ -272,8 +272,8 @@ server_fail(struct server *sv, const struct err *e)
 
 	if (sv->state == SERVER_DOWN)
 		return;
-	if (sv->type == &server_sse && sv->tools == NULL)
-		sv->sse_verdict = false; /* it was a guess */
+	if (sv->type == &server_sse)
+		sv->sse_verdict = false; /* it may be another when it is back */
 	sv->state = SERVER_DOWN;
 	sv->again = false;
 	listing_drop(sv);

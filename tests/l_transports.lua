@@ -91,3 +91,24 @@ sys.write_file(gw.config, (read_file(gw.config):gsub("2025%-06%-18", "2025-06-19
 local r = gw:cli { "check" }
 expect(r.code):is(1)
 expect(r.err):has('unknown word "2025-06-19" (did you mean "2025-06-18"?)')
+
+test "one found by itself that is gone is not hammered, and may come back as another"
+local gw, up = world {}
+local key = gw:dev()
+gw:wait_tools(key, 2)
+local asked = 0
+up.sse = function(_, w)
+	asked = asked + 1
+	return w:reply(503, "")
+end
+local since_ms = now()
+up:drop()
+wait_for("three attempts", function() return asked >= 3 end)
+expect(now() - since_ms >= 500):is(true)
+up.era = "modern"
+wait_for("its list", function()
+	local last = up.requests[#up.requests]
+	return last.json and last.json.method == "subscriptions/listen"
+end)
+expect(state(gw).wire):is("http")
+expect(gw:mcp(key):call("sums__add").content[1].text):is("add done")
