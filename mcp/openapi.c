@@ -7,6 +7,11 @@
  * tool, so that a document that points into itself ends.  Words that only OpenAPI knows are left
  * out, `nullable` becomes a type.
  *
+ * An arena aborts when it is full and the loop waits for us, so all that a document can make us
+ * keep or do is bounded before: its values by the marks in its text (values_max()), operations by
+ * OPERATIONS_MAX with those that are left out, parameters by PARAMS_MAX before they are looked at,
+ * and members looked at by STEPS_MAX, wherever references lead.
+ *
  * Hints come from the verb: GET and HEAD read, DELETE destroys, PUT and DELETE may be repeated.
  */
 #include "mcp/openapi.h"
@@ -15,7 +20,6 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/url.h"
 #include "base/yaml.h"
 
 #define OPERATIONS_MAX   500
@@ -25,15 +29,18 @@
 #define DESCRIPTION_MAX  1024
 #define REF_DEPTH        16
 #define NEST_MAX         48
-#define TREE_BYTES       ((size_t)128 << 20)
+#define VALUES_MAX       600000
+#define STEPS_MAX        20000000
+#define PATH_BYTES_MAX   1024
+#define REF_BYTES_MAX    512
 #define ARENA_BYTES      ((size_t)64 << 20)
-#define TARGET_BYTES     8192
 
 struct reading {
 	struct openapi *o;
 	struct yaml *root;
 	struct buf schema;
 	int refs, nested;
+	size_t steps; /* members looked at so far */
 };
 
 /* ---- YAML as JSON ---- */
@@ -59,21 +66,29 @@ scalar_put(struct buf *b, const struct yaml *y)
 		buf_json_str(b, y->text);
 }
 
+/* n more members are looked at; false: these were too many, and the document is refused. */
+static bool
+steps_take(struct reading *r, size_t n)
+{
+	r->steps = n > STEPS_MAX || r->steps > STEPS_MAX ? STEPS_MAX + 1 : r->steps + n;
+	return r->steps <= STEPS_MAX;
+}
+
 /* What a "#/a/b~1c" names, or NULL (RFC 6901). */
 static struct yaml *
-pointer(struct yaml *root, struct str ref)
+pointer(struct reading *r, struct str ref)
 {
-	struct yaml *at = root;
+	struct yaml *at = r->root;
 	char key[256];
 
-	if (!str_starts(ref, STR("#/")))
+	if (!str_starts(ref, STR("#/")) || ref.n > REF_BYTES_MAX)
 		return NULL;
 	ref = (struct str){ ref.p + 2, ref.n - 2 };
 	while (ref.p != NULL && at != NULL) {
 		struct str part = str_cut(&ref, '/');
 		size_t n = 0;
 
-		if (at->kind != YAML_MAP || part.n >= sizeof(key))
+		if (at->kind != YAML_MAP || part.n >= sizeof(key) || !steps_take(r, at->n))
 			return NULL;
 		for (size_t i = 0; i < part.n; i++) {
 			bool escape = part.p[i] == '~' && i + 1 < part.n;
@@ -93,10 +108,13 @@ followed(struct reading *r, struct yaml *y)
 	struct yaml *ref;
 
 	for (int i = 0; y != NULL && i < REF_DEPTH; i++) {
+		/* our caller looks for some more of its members */
+		if (y->kind == YAML_MAP && !steps_take(r, y->n * 4 + 1))
+			return NULL;
 		ref = y->kind == YAML_MAP ? yaml_get(y, "$ref") : NULL;
 		if (ref == NULL)
 			return y;
-		y = pointer(r->root, ref->text);
+		y = pointer(r, ref->text);
 	}
 	return NULL;
 }
@@ -116,12 +134,12 @@ static void node_put(struct reading *r, struct yaml *y);
 static bool
 oddity_put(struct reading *r, struct yaml *map, struct yaml *k)
 {
-	struct yaml *nullable = yaml_get(map, "nullable");
+	bool type = str_eq(k->key, STR("type")) && k->kind == YAML_SCALAR;
+	struct yaml *nullable = type ? yaml_get(map, "nullable") : NULL;
 	bool bound =
 	    str_eq(k->key, STR("exclusiveMinimum")) || str_eq(k->key, STR("exclusiveMaximum"));
 
-	if (str_eq(k->key, STR("type")) && k->kind == YAML_SCALAR && nullable != NULL &&
-	    str_eq(nullable->text, STR("true"))) {
+	if (nullable != NULL && str_eq(nullable->text, STR("true"))) {
 		buf_puts(&r->schema, "\"type\":[");
 		buf_json_str(&r->schema, k->text);
 		buf_puts(&r->schema, ",\"null\"]");
@@ -136,9 +154,11 @@ map_put(struct reading *r, struct yaml *y, bool names)
 	bool first = true;
 
 	buf_putc(&r->schema, '{');
-	for (struct yaml *k = y->kids; k != NULL; k = k->next) {
+	for (struct yaml *k = y->kids; k != NULL && buf_ok(&r->schema); k = k->next) {
 		size_t before = r->schema.n;
 
+		if (!steps_take(r, 1))
+			break;
 		if (!names && left_out(k->key))
 			continue;
 		if (!first)
@@ -165,7 +185,9 @@ static void
 list_put(struct reading *r, struct yaml *y)
 {
 	buf_putc(&r->schema, '[');
-	for (struct yaml *k = y->kids; k != NULL; k = k->next) {
+	for (struct yaml *k = y->kids; k != NULL && buf_ok(&r->schema); k = k->next) {
+		if (!steps_take(r, 1))
+			break;
 		if (k != y->kids)
 			buf_putc(&r->schema, ',');
 		node_put(r, k);
@@ -176,7 +198,7 @@ list_put(struct reading *r, struct yaml *y)
 static void
 node_put(struct reading *r, struct yaml *y)
 {
-	bool ref = y->kind == YAML_MAP && yaml_get(y, "$ref") != NULL;
+	bool ref = y->kind == YAML_MAP && steps_take(r, y->n + 1) && yaml_get(y, "$ref") != NULL;
 
 	r->nested++;
 	r->refs += ref;
@@ -200,6 +222,44 @@ node_put(struct reading *r, struct yaml *y)
 	}
 	r->refs -= ref;
 	r->nested--;
+}
+
+/* ---- paths ---- */
+
+/* "." and "..", also with their dots escaped. */
+static bool
+is_dots(struct str s)
+{
+	size_t dots = 0;
+
+	while (s.n > 0) {
+		bool escaped = s.n >= 3 && str_ieq((struct str){ s.p, 3 }, STR("%2e"));
+
+		if (!escaped && s.p[0] != '.')
+			return false;
+		s = (struct str){ s.p + (escaped ? 3 : 1), s.n - (escaped ? 3 : 1) };
+		dots++;
+	}
+	return dots == 1 || dots == 2;
+}
+
+static bool
+path_leads_out(struct str path)
+{
+	while (path.p != NULL && path.n > 0)
+		if (is_dots(str_cut(&path, '/')))
+			return true;
+	return false;
+}
+
+/* A path and nothing else: no query, no fragment, nothing that has to be escaped. */
+static bool
+path_is_plain(struct str path)
+{
+	for (size_t i = 0; i < path.n; i++)
+		if (path.p[i] <= ' ' || path.p[i] >= 0x7f || strchr("?#\\\"<>", path.p[i]) != NULL)
+			return false;
+	return path.n <= PATH_BYTES_MAX;
 }
 
 /* ---- operations ---- */
@@ -251,7 +311,7 @@ param_read(struct reading *r, struct yaml *y, struct openapi_operation *op, bool
 		return false;
 	*p = (struct openapi_param){ .name = arena_str(&r->o->arena, name->text),
 		.required = required != NULL && str_eq(required->text, STR("true")) };
-	p->argument = p->name;
+	p->argument = op->body && str_eq(p->name, STR("body")) ? STR("body_parameter") : p->name;
 	if (str_eq(in->text, STR("path")))
 		p->in = IN_PATH;
 	else if (str_eq(in->text, STR("query")))
@@ -310,6 +370,10 @@ params_read(
 {
 	if (list == NULL || list->kind != YAML_LIST)
 		return;
+	if (list->n > PARAMS_MAX) {
+		*usable = false;
+		return;
+	}
 	for (struct yaml *y = list->kids; y != NULL; y = y->next) {
 		if (op->params_n == PARAMS_MAX) {
 			*usable = false;
@@ -322,34 +386,28 @@ params_read(
 	}
 }
 
-/* JSON, or nothing that has to be there. */
-static void
-body_read(struct reading *r, struct yaml *op_y, struct openapi_operation *op, bool *first,
-    bool *required, bool *usable)
+/* JSON (its media type), or nothing that has to be there (NULL). */
+static struct yaml *
+body_read(struct reading *r, struct yaml *op_y, struct openapi_operation *op, bool *usable)
 {
 	struct yaml *body = followed(r, yaml_get(op_y, "requestBody")), *content, *json, *must;
+	bool required;
 
 	if (body == NULL || body->kind != YAML_MAP)
-		return;
+		return NULL;
 	content = yaml_get(body, "content");
 	must = yaml_get(body, "required");
-	*required = must != NULL && str_eq(must->text, STR("true"));
-	json = content != NULL && content->kind == YAML_MAP ? yaml_get(content, "application/json")
+	required = must != NULL && str_eq(must->text, STR("true"));
+	json = content != NULL && steps_take(r, content->n) ? yaml_get(content, "application/json")
 							    : NULL;
-	if (json == NULL || json->kind != YAML_MAP) {
-		*usable = *usable && !*required;
-		*required = false;
-		return;
-	}
-	for (size_t i = 0; i < op->params_n; i++)
-		if (str_eq(op->params[i].argument, STR("body")))
-			op->params[i].argument = STR("body_parameter");
-	op->body = true;
-	property_put(r, STR("body"), json, first);
+	op->body = json != NULL && json->kind == YAML_MAP;
+	op->body_required = op->body && required;
+	*usable = *usable && (op->body || !required);
+	return op->body ? json : NULL;
 }
 
 static void
-required_put(struct reading *r, const struct openapi_operation *op, bool body)
+required_put(struct reading *r, const struct openapi_operation *op)
 {
 	const char *comma = "";
 
@@ -360,7 +418,7 @@ required_put(struct reading *r, const struct openapi_operation *op, bool body)
 			buf_json_str(&r->schema, op->params[i].argument);
 			comma = ",";
 		}
-	if (body)
+	if (op->body_required)
 		buf_printf(&r->schema, "%s\"body\"", comma);
 	buf_puts(&r->schema, "],\"additionalProperties\":false}");
 }
@@ -405,14 +463,18 @@ static void
 operation_read(struct reading *r, struct str method, struct yaml *path, struct yaml *op_y)
 {
 	struct openapi_operation *op = &r->o->operations[r->o->n];
-	bool usable = op_y->kind == YAML_MAP, first = true, body_required = false;
+	bool usable = true, first = true;
+	struct yaml *body;
 
-	if (!usable)
+	if (op_y->kind != YAML_MAP || !path_is_plain(path->key)) {
+		r->o->left_out++;
 		return;
+	}
 	*op = (struct openapi_operation){ .method = method,
 		.path = arena_str(&r->o->arena, path->key),
 		.params = arena_zalloc(&r->o->arena, PARAMS_MAX * sizeof(*op->params)) };
 	op->tool = tool_name(r, method, path->key, op_y);
+	body = body_read(r, op_y, op, &usable);
 	buf_reset(&r->schema);
 	buf_puts(&r->schema, "{\"name\":");
 	buf_json_str(&r->schema, op->tool);
@@ -421,9 +483,10 @@ operation_read(struct reading *r, struct str method, struct yaml *path, struct y
 	buf_puts(&r->schema, ",\"inputSchema\":{\"type\":\"object\",\"properties\":{");
 	params_read(r, yaml_get(op_y, "parameters"), op, &first, &usable);
 	params_read(r, yaml_get(path, "parameters"), op, &first, &usable);
-	body_read(r, op_y, op, &first, &body_required, &usable);
+	if (body != NULL)
+		property_put(r, STR("body"), body, &first);
 	buf_putc(&r->schema, '}');
-	required_put(r, op, body_required);
+	required_put(r, op);
 	hints_put(r, method);
 	if (!usable || !buf_ok(&r->schema) || op->tool.n == 0 ||
 	    openapi_find(r->o, op->tool) != NULL) {
@@ -449,14 +512,19 @@ paths_read(struct reading *r, struct yaml *paths, struct err *e)
 		if (p->key.n == 0 || p->key.p[0] != '/')
 			return yaml_err(p, e, "a path begins with / (\"%.*s\")",
 			    (int)(p->key.n < 100 ? p->key.n : 100), p->key.p);
+		if (path_leads_out(p->key))
+			return yaml_err(p, e, "a path with . or .. leads out of the API (\"%.*s\")",
+			    (int)(p->key.n < 100 ? p->key.n : 100), p->key.p);
 		for (size_t i = 0; i < COUNT(verbs); i++) {
 			struct yaml *op = yaml_get(p, verbs[i].key);
 
 			if (op == NULL)
 				continue;
-			if (r->o->n == OPERATIONS_MAX)
+			if (r->o->n + r->o->left_out == OPERATIONS_MAX)
 				return yaml_err(op, e, "more than %d operations", OPERATIONS_MAX);
 			operation_read(r, verbs[i].method, p, op);
+			if (r->steps > STEPS_MAX)
+				return yaml_err(op, e, "following its references is too much work");
 		}
 	}
 	return r->o->n > 0 || yaml_err(paths, e, "no operation can be a tool");
@@ -479,6 +547,40 @@ document_read(struct reading *r, struct err *e)
 	return paths_read(r, paths, e);
 }
 
+/* No value without one of these marks before it, but for the first. */
+static size_t
+values_max(struct str text)
+{
+	static const bool marks[256] = {
+		['['] = true, ['{'] = true, [','] = true, [':'] = true, ['-'] = true, ['?'] = true
+	};
+	size_t n = 1;
+
+	for (size_t i = 0; i < text.n; i++)
+		n += marks[(unsigned char)text.p[i]];
+	return n;
+}
+
+static struct yaml *
+tree_read(struct arena *tree, const char *file, struct str text, struct err *e)
+{
+	size_t values = values_max(text);
+
+	if (text.n > OPENAPI_BYTES_MAX) {
+		(void)err_set(
+		    e, ERR_INVALID, "%s: is larger than %zu MiB", file, OPENAPI_BYTES_MAX >> 20);
+		return NULL;
+	}
+	if (values > VALUES_MAX) {
+		(void)err_set(e, ERR_INVALID, "%s:1:1: may have too many values (%zu, at most %d)",
+		    file, values, VALUES_MAX);
+		return NULL;
+	}
+	/* each with its key and text, rounded up; no escape is more than half as long again */
+	arena_init(tree, values * (sizeof(struct yaml) + 48) + text.n * 2 + 65536);
+	return yaml_parse(tree, file, text, e);
+}
+
 struct openapi *
 openapi_read(const char *file, struct str text, struct err *e)
 {
@@ -488,13 +590,10 @@ openapi_read(const char *file, struct str text, struct err *e)
 	bool ok;
 
 	arena_init(&o->arena, ARENA_BYTES);
-	arena_init(&tree, TREE_BYTES);
+	arena_init(&tree, 0);
 	buf_init(&r.schema, DEFINITION_BYTES);
 	o->operations = arena_zalloc(&o->arena, OPERATIONS_MAX * sizeof(*o->operations));
-	r.root = text.n <= OPENAPI_BYTES_MAX ? yaml_parse(&tree, file, text, e) : NULL;
-	if (text.n > OPENAPI_BYTES_MAX)
-		(void)err_set(
-		    e, ERR_INVALID, "%s: is larger than %zu MiB", file, OPENAPI_BYTES_MAX >> 20);
+	r.root = tree_read(&tree, file, text, e);
 	ok = r.root != NULL && document_read(&r, e);
 	buf_fini(&r.schema);
 	arena_free(&tree);
@@ -521,211 +620,4 @@ openapi_find(const struct openapi *o, struct str tool)
 		if (str_eq(o->operations[i].tool, tool))
 			return &o->operations[i];
 	return NULL;
-}
-
-/* ---- a call ---- */
-
-/* A scalar's text; false: an object, a list, null. */
-static bool
-scalar(struct str raw, struct arena *a, struct str *out)
-{
-	switch (json_kind(raw)) {
-	case JSON_STRING:
-		return json_string(raw, a, out);
-	case JSON_NUMBER:
-	case JSON_TRUE:
-	case JSON_FALSE:
-		*out = raw;
-		return true;
-	case JSON_BAD:
-	case JSON_NULL:
-	case JSON_ARRAY:
-	case JSON_OBJECT:
-		break;
-	}
-	return false;
-}
-
-static bool
-wrong(const struct openapi_param *p, struct err *e, const char *what)
-{
-	return err_set(e, ERR_INVALID, "argument " STR_FMT " %s", STR_ARG(p->argument), what);
-}
-
-/* Its value in the path: one segment, never "." or "..". */
-static bool
-segment_put(
-    const struct openapi_param *p, struct str raw, struct arena *a, struct buf *out, struct err *e)
-{
-	struct str s;
-
-	if (!scalar(raw, a, &s))
-		return wrong(p, e, "must be a text, a number or a boolean");
-	if (s.n == 0 || str_eq(s, STR(".")) || str_eq(s, STR("..")))
-		return wrong(p, e, "would be another path");
-	buf_url(out, s);
-	return true;
-}
-
-static bool
-path_put(const struct openapi_operation *op, struct str args, struct arena *a, struct buf *out,
-    struct err *e)
-{
-	struct str rest = op->path, raw;
-
-	while (rest.n > 0) {
-		const char *open = memchr(rest.p, '{', rest.n);
-		const char *close =
-		    open == NULL ? NULL : memchr(open, '}', (size_t)(rest.p + rest.n - open));
-		const struct openapi_param *p = NULL;
-
-		if (close == NULL) {
-			buf_put(out, rest);
-			return true;
-		}
-		buf_put(out, STR_SPAN(rest.p, open));
-		for (size_t i = 0; i < op->params_n; i++)
-			if (op->params[i].in == IN_PATH &&
-			    str_eq(op->params[i].name, STR_SPAN(open + 1, close)))
-				p = &op->params[i];
-		if (p == NULL)
-			return err_set(e, ERR_INVALID, "the document has no parameter for " STR_FMT,
-			    (int)(close + 1 - open), open);
-		if (!json_get(args, p->argument, &raw))
-			return wrong(p, e, "is missing");
-		if (!segment_put(p, raw, a, out, e))
-			return false;
-		rest = STR_SPAN(close + 1, rest.p + rest.n);
-	}
-	return true;
-}
-
-static void
-pair_put(struct buf *out, bool *first, struct str name, struct str value)
-{
-	buf_putc(out, *first ? '?' : '&');
-	*first = false;
-	buf_url(out, name);
-	buf_putc(out, '=');
-	buf_url(out, value);
-}
-
-/* A list is the parameter several times (style form, exploded, as is usual). */
-static bool
-query_put(const struct openapi_param *p, struct str raw, struct arena *a, struct buf *out,
-    bool *first, struct err *e)
-{
-	struct str key, one, s;
-	struct json_iter it;
-
-	if (json_kind(raw) == JSON_ARRAY && json_open(raw, &it)) {
-		while (json_next(&it, &key, &one)) {
-			if (!scalar(one, a, &s))
-				return wrong(p, e, "must be a list of texts or numbers");
-			pair_put(out, first, p->name, s);
-		}
-		return true;
-	}
-	if (!scalar(raw, a, &s))
-		return wrong(p, e, "must be a text, a number, a boolean or a list of them");
-	pair_put(out, first, p->name, s);
-	return true;
-}
-
-static bool
-header_put(const struct openapi_param *p, struct str raw, struct arena *a,
-    struct openapi_request *r, struct err *e)
-{
-	struct str s;
-	size_t at = r->values.n;
-	char *room;
-
-	if (!scalar(raw, a, &s))
-		return wrong(p, e, "must be a text, a number or a boolean");
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
-			return wrong(p, e, "has a line break or a control character");
-	if (r->n == COUNT(r->h))
-		return wrong(p, e, "is one header too many");
-	room = buf_room(&r->values, p->name.n + s.n);
-	if (room == NULL)
-		return wrong(p, e, "is too long");
-	for (size_t i = 0; i < p->name.n; i++)
-		room[i] = p->name.p[i] >= 'A' && p->name.p[i] <= 'Z' ? (char)(p->name.p[i] + 32)
-								     : p->name.p[i];
-	if (s.n > 0)
-		memcpy(room + p->name.n, s.p, s.n);
-	r->values.n += p->name.n + s.n;
-	/* lengths now, places when all are there: the buffer may move */
-	r->h[r->n++] = (struct header){ { NULL, p->name.n }, { NULL, s.n } };
-	return at <= r->values.n;
-}
-
-static void
-headers_place(struct openapi_request *r)
-{
-	const char *at = r->values.p;
-
-	for (size_t i = 0; i < r->n; i++) {
-		r->h[i].name.p = at;
-		at += r->h[i].name.n;
-		r->h[i].value.p = at;
-		at += r->h[i].value.n;
-	}
-}
-
-static bool
-params_put(const struct openapi_operation *op, struct str args, struct arena *a,
-    struct openapi_request *r, struct err *e)
-{
-	bool first = true;
-	struct str raw;
-
-	for (size_t i = 0; i < op->params_n; i++) {
-		const struct openapi_param *p = &op->params[i];
-
-		if (p->in == IN_PATH)
-			continue;
-		if (!json_get(args, p->argument, &raw) || json_kind(raw) == JSON_NULL) {
-			if (p->required)
-				return wrong(p, e, "is missing");
-			continue;
-		}
-		if (p->in == IN_QUERY ? !query_put(p, raw, a, &r->target, &first, e)
-				      : !header_put(p, raw, a, r, e))
-			return false;
-	}
-	return true;
-}
-
-bool
-openapi_request(const struct openapi_operation *op, struct str base_path, struct str args,
-    struct openapi_request *r, struct err *e)
-{
-	struct arena a;
-	bool ok;
-
-	*r = (struct openapi_request){ .body = STR_NONE };
-	buf_init(&r->target, TARGET_BYTES);
-	buf_init(&r->values, TARGET_BYTES);
-	arena_init(&a, args.n * 4 + 65536);
-	buf_put(&r->target, base_path);
-	ok = path_put(op, args, &a, &r->target, e) && params_put(op, args, &a, r, e);
-	arena_free(&a);
-	headers_place(r);
-	if (ok && !buf_ok(&r->target))
-		ok = err_set(e, ERR_INVALID, "the arguments make an address of more than %d bytes",
-		    TARGET_BYTES);
-	if (ok && op->body)
-		(void)json_get(args, STR("body"), &r->body);
-	if (!ok)
-		openapi_request_fini(r);
-	return ok;
-}
-
-void
-openapi_request_fini(struct openapi_request *r)
-{
-	buf_fini(&r->target);
-	buf_fini(&r->values);
 }

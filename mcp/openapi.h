@@ -21,20 +21,22 @@ struct openapi_operation {
 	struct str method, path; /* "GET", "/pets/{petId}" */
 	struct openapi_param *params;
 	size_t params_n;
-	bool body;             /* an argument `body`, sent as it came */
+	bool body; /* an argument `body`, sent as it came */
+	bool body_required;
 	struct str definition; /* the tool as tools/list has it: one JSON object */
 };
 struct openapi {
 	struct arena arena;
 	struct openapi_operation *operations;
-	size_t n,
-	    left_out; /* left out: what needs cookies, another body than JSON, or too much room */
+	size_t n, left_out; /* left out: what needs cookies, another body than JSON, or too much
+			       room, and paths that are more than a path (a query, blanks) */
 };
 
 /*
  * JSON or YAML; `file` is for messages ("api.yaml:3:5: ...").  References are followed inside of
  * the document, a limited number of levels deep; what is deeper is any value.  NULL with *e: no
- * OpenAPI 3, or no operation that can be a tool.
+ * OpenAPI 3, a path that leads out of the API (".."), a document past a limit (bytes, values, 500
+ * operations, the work of following its references), or no operation that can be a tool.
  */
 struct openapi *openapi_read(const char *file, struct str text, struct err *e) MUST_CHECK;
 void openapi_free(struct openapi **o);

@@ -145,3 +145,21 @@ sys.write_file(gw.config, (read_file(gw.config):gsub('openapi: "[^"]*"', 'openap
 local r = gw:cli { "check" }
 expect(r.code):is(1)
 expect(r.err):has("old.yaml:1:1: openapi: 3.x is needed")
+
+test "a document that leads out of the API, or is made to hurt, does not become tools, and the gateway goes on"
+local hostile = '{"openapi":"3.1.0","paths":{"/../admin":{"get":{"operationId":"a"}}}}'
+local paths = {}
+for i = 1, 60000 do paths[i] = string.format('"/%x":{"get":{"requestBody":{"required":true}}}', i) end
+local large = '{"openapi":"3.1.0","paths":{' .. table.concat(paths, ",") .. "}}"
+for _, text in ipairs { hostile, large } do
+	local asked
+	local gw, a, key = world(function() asked = true return 200, text end, { url = true })
+	wait_for("the document", function() return asked end)
+	expect(#gw:mcp(key):definitions()):is(0)
+	expect(gw:client():get("/readyz").status):is(200)
+	sys.write_file(gw.folder .. "/bad.json", text)
+	sys.write_file(gw.config, (read_file(gw.config):gsub('openapi: "[^"]*"', "openapi: bad.json")))
+	local r = gw:cli { "check" }
+	expect(r.code):is(1)
+	expect(r.err):has(text == hostile and "a path with . or .. leads out of the API" or "more than 500 operations")
+end
