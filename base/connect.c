@@ -319,6 +319,8 @@ options_set(struct connecting *k, const struct connect_settings *s)
 	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROXY, s->proxy != NULL ? s->proxy : "") ==
 		   CURLE_OK &&
+	       /* Without this NO_PROXY of the environment leads past the proxy, and public_only. */
+	       curl_easy_setopt(easy, CURLOPT_NOPROXY, "") == CURLE_OK &&
 	       /* A cancelled look-up is left to its thread instead of waited for. */
 	       curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L) == CURLE_OK &&

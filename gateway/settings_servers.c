@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "base/url.h"
 #include "gateway/settings_read.h"
 
 #define WORDS_MAX       256
@@ -473,6 +474,7 @@ static void
 server_read(struct reading *r, struct yaml *y, struct server_settings *s)
 {
 	bool command, url;
+	struct url u;
 
 	s->name = arena_cstr(&r->s->arena, y->key);
 	(void)server_name_check(r, y);
@@ -501,6 +503,9 @@ server_read(struct reading *r, struct yaml *y, struct server_settings *s)
 		(void)bad(r, y,
 		    "openapi goes with url (where the API is), headers, ca_file, proxy and "
 		    "timeouts only");
+	if (s->oauth != NULL && s->url != NULL &&
+	    (!url_parse(str_of(s->url), &u) || (!u.https && !url_is_loopback(&u))))
+		(void)bad(r, y, "a server with oauth has an https URL: tokens go there");
 	if (command && s->oauth != NULL)
 		(void)bad(r, y, "oauth is for a server with url");
 	if (s->oauth != NULL && s->headers != NULL)

@@ -23,12 +23,13 @@
 #include "base/url.h"
 #include "mcp/oauth_private.h"
 
-#define SIGN_IN_MS   600000
-#define SIGN_INS_MAX 100
-#define GRANTS_MAX   10000
-#define EARLY_S      30 /* a token is renewed before it ends */
-#define MORE_MAX     2  /* how often a server may want what it was already given */
-#define REFUSED_MS   600000
+#define SIGN_IN_MS        600000
+#define SIGN_INS_MAX      10000
+#define SIGN_INS_OF_OWNER 10
+#define GRANTS_MAX        10000
+#define EARLY_S           30 /* a token is renewed before it ends */
+#define MORE_MAX          2  /* how often a server may want what it was already given */
+#define REFUSED_MS        600000
 
 static const struct job_type oauth_job = { "oauth", NULL, NULL };
 
@@ -111,7 +112,9 @@ grant_of(struct oauth *o, struct str owner)
 	g->owner = str_dup(owner);
 	link_init(&g->waits);
 	link_init(&g->of_known);
-	(void)keep_get(o, owner, &g->k);
+	if (keep_get(o, owner, &g->k) && o->s->issuer.n > 0 &&
+	    !str_eq(text_of(g->k.issuer), o->s->issuer))
+		kept_fini(&g->k); /* the settings name another one meanwhile */
 	map_set(&o->grants, str_of(g->owner), g);
 	return g;
 }
@@ -404,6 +407,17 @@ later(struct grant *g, struct oauth_wait *w)
 	return OAUTH_LATER;
 }
 
+/* Discovery may fail at once: then nobody is left who would answer w. */
+static enum oauth_now
+later_known(struct grant *g, struct oauth_wait *w, struct err *e)
+{
+	when_known(g);
+	if (g->busy)
+		return later(g, w);
+	(void)err_set(e, ERR_UPSTREAM, "server %s: no token could be asked for", g->o->sv->s->name);
+	return OAUTH_NEVER;
+}
+
 static bool
 fresh(const struct grant *g)
 {
@@ -508,16 +522,17 @@ more_wanted(struct grant *g, struct str challenge, struct oauth_wait *w, struct 
 	(void)challenge_get(challenge, "scope", &scope);
 	more = challenge_get(challenge, "error", &word) &&
 	       str_eq(buf_str(&word), STR("insufficient_scope"));
-	if (more && scope_within(buf_str(&scope), text_of(g->asked)))
-		more = ++g->refusals < MORE_MAX;
+	if (more && scope_within(buf_str(&scope), text_of(g->asked))) {
+		g->refusals += !g->counted; /* once for each token, however often it is shown */
+		g->counted = true;
+		more = g->refusals < MORE_MAX;
+	}
 	if (more) {
 		oauth_scope_put(o, g, &all);
 		scope_add(&all, buf_str(&scope));
 		if (buf_ok(&all))
 			text_set(&g->wanted, buf_str(&all));
-		text_set(&g->k.access, STR(""));
-		text_set(&g->k.refresh, STR("")); /* it brings no more than it has */
-		person_needed(o, g, e);
+		person_needed(o, g, e); /* what it has is still good for everything else */
 	} else {
 		g->refused_ms = loop_mono_ms(o->sv->loop);
 		(void)err_set(
@@ -528,8 +543,7 @@ more_wanted(struct grant *g, struct str challenge, struct oauth_wait *w, struct 
 	buf_fini(&all);
 	if (e->code != ERR_UNCONFIGURED || o->s->grant != OAUTH_CLIENT_CREDENTIALS)
 		return OAUTH_NEVER;
-	when_known(g);
-	return later(g, w);
+	return later_known(g, w, e);
 }
 
 enum oauth_now
@@ -551,8 +565,7 @@ oauth_refused(struct oauth *o, struct str owner, const struct oauth_refusal *r,
 		return more_wanted(g, r->challenge, w, e);
 	challenge_take(o, r->challenge);
 	text_set(&g->k.access, STR(""));
-	when_known(g);
-	return later(g, w);
+	return later_known(g, w, e);
 }
 
 /* ---- a person ---- */
@@ -636,6 +649,25 @@ signs_go(struct oauth *o)
 	buf_fini(&url);
 }
 
+/* An owner's own sign-ins do not push out anybody else's. */
+static void
+signs_of_owner_clear(struct oauth *o, struct str owner)
+{
+	struct sign_in *oldest = NULL;
+	size_t n = 0;
+
+	LIST_EACH(it, &o->signs) {
+		struct sign_in *si = CONTAINER(it, struct sign_in, link);
+
+		if (!str_eq(str_of(si->owner), owner))
+			continue;
+		oldest = oldest == NULL ? si : oldest;
+		n++;
+	}
+	if (n >= SIGN_INS_OF_OWNER)
+		sign_in_free(o, oldest);
+}
+
 /* Those that are over, and the oldest when there are too many. */
 static void
 signs_clear(struct oauth *o)
@@ -682,6 +714,7 @@ oauth_sign_in(struct oauth *o, struct str owner, struct str browser, struct oaut
 		wait_answer(w, STR(""), &e);
 		return;
 	}
+	signs_of_owner_clear(o, owner);
 	si = mem_zalloc(sizeof(*si));
 	si->owner = str_dup(owner);
 	si->browser = str_dup(browser);

@@ -438,8 +438,15 @@ register_client(struct oauth *o)
 {
 	struct kept *k = &o->client;
 
-	if (k->client_id != NULL && !str_eq(text_of(k->issuer), str_of(o->issuer)))
+	if (k->client_id != NULL && !str_eq(text_of(k->issuer), str_of(o->issuer))) {
+		if (o->s->client_id.n > 0 && o->s->issuer.n == 0) {
+			/* Who we are there was said for the issuer that it had then. */
+			fail(o, "it names another issuer than before (name the right one: oauth: { "
+				"issuer: … })");
+			return;
+		}
 		kept_fini(k); /* known elsewhere, which is nobody's business here */
+	}
 	text_set(&k->issuer, str_of(o->issuer));
 	text_set(&k->token_url, str_of(o->token_url));
 	text_set(&k->resource, o->resource != NULL ? str_of(o->resource) : str_of(o->sv->s->url));

@@ -43,6 +43,7 @@ struct grant {
 	char *asked;  /* those of the last request of ours */
 	int refusals; /* how often it wanted what had been asked for, last at refused_ms */
 	int64_t refused_ms;
+	bool counted;              /* this token is among the refusals */
 	struct link waits;         /* struct oauth_wait */
 	struct link of_known;      /* waits for discovery */
 	struct exchange *exchange; /* oauth_token.c: what is being asked for */

@@ -86,9 +86,11 @@ tokens_read(struct exchange *x, struct str body, struct err *e)
 }
 
 static void
-refused(struct grant *g, int status, struct str body, struct err *e)
+refused(const struct exchange *x, int status, struct str body, struct err *e)
 {
+	struct grant *g = x->g;
 	struct oauth *o = g->o;
+	bool renewed = x->k.refresh != NULL; /* else what it has is not what was refused */
 	struct buf why;
 	struct str code = STR("");
 
@@ -96,7 +98,8 @@ refused(struct grant *g, int status, struct str body, struct err *e)
 	oauth_error_text(&why, status, body, &code);
 	(void)err_set(e, ERR_UPSTREAM, "server %s: its issuer gives no token: %s", o->sv->s->name,
 	    buf_cstr(&why));
-	if (str_eq(code, STR("invalid_grant")) || str_eq(code, STR("invalid_client"))) {
+	if (renewed &&
+	    (str_eq(code, STR("invalid_grant")) || str_eq(code, STR("invalid_client")))) {
 		kept_fini(&g->k);
 		keep_put(o, str_of(g->owner), &g->k);
 	}
@@ -122,12 +125,13 @@ take(void *ctx, int status, struct str body, const struct err *e)
 		(void)err_set(&why, e->code, "server %s: its issuer does not answer: %.200s",
 		    g->o->sv->s->name, e->text);
 	} else if (!ok) {
-		refused(g, status, body, &why);
+		refused(x, status, body, &why);
 	} else if (tokens_read(x, body, &why)) {
 		struct kept old = g->k;
 
 		g->k = x->k;
 		x->k = old;
+		g->counted = false;
 		keep_put(g->o, str_of(g->owner), &g->k);
 		err_clear(&why);
 	}

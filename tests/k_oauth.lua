@@ -274,3 +274,54 @@ expect(gw:client():request({ method = "POST", path = "/oauth/sign-in/nothing", b
 local page = gw:client():get("/oauth/sign-in/%22%3Cscript%3E")
 expect(page.body):lacks("<script>")
 expect(page.headers["content-security-policy"]):has("default-src 'none'")
+
+test "a sign-in that fails leaves the tokens that work"
+local as = issuer {}
+local gw, up = world(as, {})
+sign_in(gw, as)
+local key = gw:dev()
+gw:wait_tools(key, 1)
+local address = json.decode(gw:cli { "servers", "sign-in", "sums", "--json" }.out).address
+local back = as:consent(address):match("^http://[^/]+(/.*)$")
+as.codes = {}
+gw:client():get(back)
+expect(gw:mcp(key):call("sums__add").content[1].text):is("add done")
+
+test "one call that wants more rights leaves all others their token"
+local as = issuer {}
+local gw, up = world(as, { tools = { "add", "admin" }, needs = function(r)
+	return r.json and r.json.method == "tools/call" and r.json.params.name == "admin" and "admin" or nil end })
+sign_in(gw, as)
+local key = gw:dev()
+gw:wait_tools(key, 2)
+for i = 1, 3 do expect(gw:mcp(key):call("sums__admin").raw):has("sign in there first") end
+expect(gw:mcp(key):call("sums__add").content[1].text):is("add done")
+sign_in(gw, as)
+expect(as.visits[2].scope):has("admin")
+expect(gw:mcp(key):call("sums__admin").content[1].text):is("admin done")
+
+test "the settings' secret is shown to no other issuer than the first, and kept tokens to none that the settings do not name"
+local as, evil = issuer { register = false }, issuer { register = false }
+local gw, up = world(as, { yaml = 'oauth: { grant: client_credentials, client_id: gate, client_secret: "env:RIG_PROVIDER_KEY" }' })
+local key = gw:dev()
+gw:wait_tools(key, 1)
+up.options.tokens = evil
+gw:mcp(key):call("sums__add")
+for _, a in ipairs(evil.asked) do expect(a.path ~= "/token"):is(true) end
+expect(gw:mcp(key):call("sums__add").raw):has("another issuer than before")
+local first, other = issuer { lives = 1 }, issuer {}
+local gw2, up2 = world(first, {})
+sign_in(gw2, first)
+gw2:wait_tools(gw2:dev(), 1)
+gw2:stop()
+local before = #first.asked
+sys.write_file(gw2.config, (read_file(gw2.config):gsub("oauth: {}", 'oauth: { issuer: "' .. other.url .. '" }')))
+gw2:start()
+expect(#first.asked):is(before)
+
+test "a server without TLS that is not on this host gets no tokens"
+local gw = gateway {}
+sys.write_file(gw.config, read_file(gw.config) .. 'servers: { far: { url: "http://example.com/mcp", oauth: {} } }\n')
+local r = gw:cli { "check" }
+expect(r.code):is(1)
+expect(r.err):has("https URL")
