@@ -2,7 +2,7 @@
 /*
  * proxy - a model request, from peek to leave.
  *
- *   peek --model, stream, max_tokens--> pick --provider--> enter --held--> send
+ *   peek --model, max_tokens, hosted tools--> pick --provider--> enter --held--> send
  *   send --head--> bytes up: tap -> sink --complete--> leave -> reply ends
  *   any: refused -> the refusal in the client's dialect; cancelled or cut -> leave, then silence
  *
@@ -18,6 +18,7 @@
 
 #include "base/json.h"
 #include "gateway/gateway.h"
+#include "gateway/hosted.h"
 #include "gateway/tap.h"
 
 #define PROXY_MAGIC 0x70727879u
@@ -34,6 +35,7 @@ struct proxy {
 	struct deferred durable;
 	struct tap tap;
 	struct str requested, model, model_raw;
+	struct hosted hosted;                       /* what the provider would run itself */
 	int64_t max_tokens, up_bytes, length_bytes; /* length: as the reply promised, or -1 */
 	struct buf last; /* the piece that makes it whole, until the pass is on record */
 	int status;
@@ -233,7 +235,8 @@ static const struct http_events events = { on_head, on_data, on_done };
 static bool
 peek(struct proxy *p, struct err *e)
 {
-	struct json_field f[] = { { .name = STR("model") }, { .name = STR("max_tokens") } };
+	struct json_field f[] = { { .name = STR("model") }, { .name = STR("max_tokens") },
+		{ .name = STR("tools") }, { .name = STR("mcp_servers") } };
 
 	if (!json_fields(p->x->body, f, COUNT(f), e))
 		return false;
@@ -246,7 +249,7 @@ peek(struct proxy *p, struct err *e)
 				      p->max_tokens > MAX_TOKENS))
 		return err_set(e, ERR_INVALID, "\"max_tokens\" is not a whole number in range");
 	p->model_raw = f[0].raw;
-	return true;
+	return hosted_read(&p->x->arena, f[2].raw, f[3].raw, &p->hosted, e);
 }
 
 /* ---- send ---- */
@@ -319,6 +322,8 @@ enter(struct proxy *p, struct err *e)
 	struct ask ask = { .kind = ASK_MODEL,
 		.name = p->model,
 		.requested = p->requested,
+		.hosted = p->hosted.name,
+		.hosted_n = p->hosted.n,
 		.session = exchange_header(x, STR("x-claude-code-session-id")),
 		.client = exchange_header(x, STR("user-agent")),
 		.address = x->client };

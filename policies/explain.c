@@ -15,7 +15,7 @@ call_kind(struct str call, enum ask_kind *kind, struct str *name)
 		enum ask_kind kind;
 	} kinds[] = { { STR("model:"), ASK_MODEL }, { STR("code:"), ASK_RUN },
 		{ STR("prompt:"), ASK_PROMPT }, { STR("resource:"), ASK_RESOURCE },
-		{ STR("tool:"), ASK_TOOL } };
+		{ STR("hosted:"), ASK_HOSTED }, { STR("tool:"), ASK_TOOL } };
 
 	*kind = ASK_TOOL;
 	*name = call;

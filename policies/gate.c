@@ -15,7 +15,7 @@
 #include "policies/core.h"
 
 #define CLIP_BYTES   200
-#define COMMON_BYTES 16384 /* eight clipped texts, each byte escaped to six, and the key */
+#define COMMON_BYTES 16384 /* nine clipped texts, each byte escaped to six, and the key */
 #define USES_BYTES   1024
 #define MUST_BYTES   16384 /* what a refused call is told */
 #define ARENA_BYTES  32768 /* of one pass */
@@ -25,7 +25,7 @@ const char *
 kind_word(enum ask_kind k)
 {
 	static const char *const words[] = { "", "tool", "model", "run", "admin", "prompt",
-		"resource" };
+		"resource", "hosted" };
 
 	return words[k];
 }
@@ -101,6 +101,7 @@ event_common(struct buf *b, const struct pass *p, const struct ask *a)
 	member_opt(b, MEMBER("tool_use"), p->tool_use);
 	member_opt(b, MEMBER("client"), p->client);
 	member_opt(b, MEMBER("address"), p->address);
+	member_opt(b, MEMBER("hosted"), p->hosted);
 	member_opt(b, MEMBER("rule"), p->why);
 	member_opt(b, MEMBER("would"), p->would);
 	if (a->args.n > 0) {
@@ -237,6 +238,26 @@ id_make(char id[20])
 	id[18] = '\0';
 }
 
+/* The names of the tools that the provider would run, in one text. */
+static struct str
+hosted_text(struct arena *a, const struct ask *ask)
+{
+	struct str kept;
+	struct buf b;
+
+	if (ask->hosted_n == 0)
+		return STR("");
+	buf_init(&b, 0);
+	for (size_t i = 0; i < ask->hosted_n; i++) {
+		if (i > 0)
+			buf_putc(&b, ' ');
+		buf_put(&b, ask->hosted[i]);
+	}
+	kept = clip(a, buf_str(&b));
+	buf_fini(&b);
+	return kept;
+}
+
 static void
 pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 {
@@ -258,21 +279,29 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 	p->tool_use = clip(&p->arena, a->tool_use);
 	p->client = clip(&p->arena, a->client);
 	p->address = clip(&p->arena, a->address);
+	p->hosted = hosted_text(&p->arena, a);
 	p->why = p->would = STR("");
 	key_owner(k, p->owner);
 	for (size_t i = 0; i < COUNT(p->owner); i++) /* a reload may take the names away */
 		p->owner[i] = clip(&p->arena, p->owner[i]);
 }
 
+struct question {
+	enum ask_kind kind;
+	struct str name, requested, args;
+};
+
 /* What policies that only observe would have changed is kept for the audit, and counted. */
 static void
-observed(struct pass *p, const struct ask *a, bool allowed)
+observed(struct pass *p, const struct question *q, bool allowed)
 {
 	struct verdict v;
 	struct buf text;
 
+	if (p->would.n > 0) /* of several things one is told */
+		return;
 	buf_init(&text, 2 * MUST_BYTES);
-	if (rules_would(p->core->bundle, &p->key->subject, a->kind, a->name, a->requested, a->args,
+	if (rules_would(p->core->bundle, &p->key->subject, q->kind, q->name, q->requested, q->args,
 		&v, &text) &&
 	    v.allowed != allowed) {
 		struct buf said;
@@ -286,8 +315,9 @@ observed(struct pass *p, const struct ask *a, bool allowed)
 	buf_fini(&text);
 }
 
+/* One thing that is asked for; `shown` is what a refusal calls it. */
 static bool
-permitted(struct pass *p, const struct ask *a, struct err *e)
+decided(struct pass *p, const struct question *q, struct str shown, struct err *e)
 {
 	struct verdict v;
 	struct buf must;
@@ -295,11 +325,32 @@ permitted(struct pass *p, const struct ask *a, struct err *e)
 
 	buf_init(&must, MUST_BYTES);
 	rules_decide_call(
-	    p->core->bundle, &p->key->subject, a->kind, a->name, a->requested, a->args, &v, &must);
-	p->why = clip(&p->arena, v.rule);
-	ok = v.allowed || verdict_err(&v, a->name, e);
-	observed(p, a, ok);
+	    p->core->bundle, &p->key->subject, q->kind, q->name, q->requested, q->args, &v, &must);
+	ok = v.allowed || verdict_err(&v, shown, e);
+	if (!ok || p->why.n == 0)
+		p->why = clip(&p->arena, v.rule);
+	observed(p, q, ok);
 	buf_fini(&must);
+	return ok;
+}
+
+/* The thing itself, then every tool that the provider would run for it. */
+static bool
+permitted(struct pass *p, const struct ask *a, struct err *e)
+{
+	const struct question q = { a->kind, a->name, a->requested, a->args };
+	bool ok = decided(p, &q, a->name, e);
+
+	for (size_t i = 0; ok && i < a->hosted_n; i++) {
+		const struct question tool = { .kind = ASK_HOSTED, .name = a->hosted[i] };
+		struct buf shown;
+
+		buf_init(&shown, 0);
+		buf_puts(&shown, "hosted:");
+		buf_put(&shown, a->hosted[i]);
+		ok = decided(p, &tool, buf_str(&shown), e);
+		buf_fini(&shown);
+	}
 	return ok;
 }
 

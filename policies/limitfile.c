@@ -94,6 +94,11 @@ fits(struct reading *r, const struct yaml *y, enum limit_what what)
 {
 	bool of_models = what == LIMIT_REQUESTS || what == LIMIT_TOKENS;
 
+	if (r->kind == ASK_HOSTED) {
+		problem_key(&r->ld->problems, y,
+		    "what a provider runs is not counted here (limit the model's requests)");
+		return false;
+	}
 	if (r->kind == 0 || what == LIMIT_CONCURRENT || of_models == (r->kind == ASK_MODEL))
 		return true;
 	problem_key(&r->ld->problems, y,

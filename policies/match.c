@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * match - the patterns of rules: `server/tool`, `any/tool`, `model:name`, `code:run`,
- * `prompt:server/name`, `resource:server/uri`.
+ * `prompt:server/name`, `resource:server/uri`, `hosted:web_search`, `hosted:mcp/host`.
  *
  * Only two things are special: `*`, any characters within its side, and `{a,b}`, either.  Braces
  * are expanded when the pattern is read (not nested, at most GLOB_ALTS_MAX alternatives), so
@@ -126,8 +126,8 @@ static const struct {
 	struct str word;
 	enum ask_kind kind; /* 0: of the language, not supported yet */
 } kinds[] = { { STR("tool"), ASK_TOOL }, { STR("model"), ASK_MODEL }, { STR("code"), ASK_RUN },
-	{ STR("prompt"), ASK_PROMPT }, { STR("resource"), ASK_RESOURCE }, { STR("hosted"), 0 },
-	{ STR("admin"), 0 } };
+	{ STR("prompt"), ASK_PROMPT }, { STR("resource"), ASK_RESOURCE },
+	{ STR("hosted"), ASK_HOSTED }, { STR("admin"), 0 } };
 
 /* "model:…": takes the word off *text.  Without one it is a tool. */
 static bool

@@ -146,8 +146,9 @@ bool key_usable(const struct key *k, int64_t wall_ns, struct err *e);
 
 /* ---- rules.c: may they ---- */
 
-enum ask_kind { ASK_TOOL = 1, ASK_MODEL, ASK_RUN, ASK_ADMIN, ASK_PROMPT, ASK_RESOURCE };
-#define ASK_KINDS (ASK_RESOURCE + 1)
+/* ASK_HOSTED is never a pass of its own: a model's request names what it would use of it. */
+enum ask_kind { ASK_TOOL = 1, ASK_MODEL, ASK_RUN, ASK_ADMIN, ASK_PROMPT, ASK_RESOURCE, ASK_HOSTED };
+#define ASK_KINDS (ASK_HOSTED + 1)
 
 /* List time: could this be allowed?  (name: "server/tool", a model id, "run", "server/prompt",
  * "server/uri".)  Memoised. */
@@ -188,8 +189,11 @@ struct ask {
 	struct str name; /* "server/tool", "server/prompt", "server/uri"; the resolved model id;
 			    "run"; "key.create" */
 	struct str
-	    requested;       /* model: the name the client used ("" = same); both must be granted */
-	struct str args;     /* tool: the raw argument span, as it will be forwarded */
+	    requested;   /* model: the name the client used ("" = same); both must be granted */
+	struct str args; /* tool: the raw argument span, as it will be forwarded */
+	const struct str
+	    *hosted; /* model: tools that the provider would run; all must be granted */
+	size_t hosted_n;
 	int64_t hold_nusd;   /* reserved on every level of the chain, or on none */
 	int64_t hold_tokens; /* a model: what it may use at most, held by limits of tokens */
 	struct pass *parent; /* a script's calls name the run; NULL otherwise */
@@ -248,7 +252,7 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	struct link run_limits; /* a script's own buckets */
 	struct str owner[3];    /* customer, team, user as it entered; copies, as below */
 	struct str name;        /* copies, in the pass's own arena */
-	struct str session, tool_use, client, address, why;
+	struct str session, tool_use, client, address, why, hosted;
 	struct str would;   /* what policies that observe would have said; "" = the same */
 	struct str common;  /* of its audit rows' text */
 	struct arena arena; /* small: freed by leave */

@@ -86,8 +86,17 @@ test_rules(void)
 	ROOT("an empty ceiling is refused",
 	    "version: 1\npolicy: p\napplies_to: \"*\"\nceiling: []\nrules:\n  - allow: any/x\n",
 	    "p.yaml:4:10: ceiling is a list of 1 to 256 patterns");
-	ROOT("hosted rules are refused", POLICY("\"*\"", "  - allow: hosted:web_search\n"),
-	    "p.yaml:5:12: \"hosted:\" rules are not supported yet");
+	ROOT("what a provider runs is granted by name",
+	    POLICY("\"*\"", "  - allow: hosted:web_search\n  - allow: hosted:mcp/example.com\n"),
+	    NULL);
+	ROOT("what a provider runs is not counted",
+	    POLICY("\"*\"", "  - allow: hosted:x\n    limit: { calls: 1/day }\n"),
+	    "p.yaml:6:14: what a provider runs is not counted here");
+	ROOT("what a provider runs shows no arguments",
+	    POLICY("\"*\"", "  - allow: hosted:x\n    when: { a: { equals: 1 } }\n"),
+	    "only calls of tools have arguments");
+	ROOT("admin rules are refused", POLICY("\"*\"", "  - allow: admin:keys\n"),
+	    "p.yaml:5:12: \"admin:\" rules are not supported yet");
 	ROOT("a deny needs a reason", POLICY("\"*\"", "  - deny: any/x\n"),
 	    "p.yaml:5:5: a deny needs a reason");
 	ROOT("an unquoted pattern is shown quoted", POLICY("\"*\"", "  - allow: {get_*,b}\n"),
