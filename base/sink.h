@@ -23,6 +23,9 @@ struct sink_type {
 	    struct sink *s, int status, const struct header *h, size_t n, int64_t length_bytes);
 	size_t (*push)(struct sink *s, struct str bytes); /* copies or writes at once */
 	void (*end)(struct sink *s, const struct err *e); /* e: the reply broke off */
+	/* What has not left yet may wait for the next push or the end, to leave together with it;
+	 * NULL: it leaves when it likes. */
+	void (*hold)(struct sink *s);
 };
 struct sink {
 	const struct sink_type *type;
@@ -38,6 +41,12 @@ static inline size_t
 sink_push(struct sink *s, struct str bytes)
 {
 	return s->type->push(s, bytes);
+}
+static inline void
+sink_hold(struct sink *s)
+{
+	if (s->type->hold != NULL)
+		s->type->hold(s);
 }
 static inline void
 sink_end(struct sink *s, const struct err *e)

@@ -89,7 +89,17 @@ sink_do_end(struct sink *s, const struct err *e)
 		job_finish(&x->job, e);
 }
 
-static const struct sink_type exchange_sink = { sink_do_head, sink_do_push, sink_do_end };
+static void
+sink_do_hold(struct sink *s)
+{
+	struct exchange *x = exchange_of(s);
+
+	if (x->conn != NULL)
+		sink_hold(conn_sink(x->conn));
+}
+
+static const struct sink_type exchange_sink = { sink_do_head, sink_do_push, sink_do_end,
+	sink_do_hold };
 
 /* ---- the end ---- */
 

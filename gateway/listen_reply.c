@@ -282,7 +282,13 @@ sink_do_end(struct sink *s, const struct err *e)
 	out_settle(c);
 }
 
-const struct sink_type conn_sink_type = { sink_do_head, sink_do_push, sink_do_end };
+static void
+sink_do_hold(struct sink *s)
+{
+	deferred_drop(&conn_of(s)->flush);
+}
+
+const struct sink_type conn_sink_type = { sink_do_head, sink_do_push, sink_do_end, sink_do_hold };
 
 struct sink *
 conn_sink(struct conn *c)

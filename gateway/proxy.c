@@ -188,8 +188,9 @@ on_data(void *ctx, struct str bytes)
 	p->up_bytes += (int64_t)bytes.n;
 	tap_feed(&p->tap, bytes);
 	/* The last piece waits for the record: whoever has the whole reply finds it in the audit.
-	 */
+	 * A head that came with it waits too, and costs no send of its own. */
 	if (p->up_bytes == p->length_bytes) {
+		sink_hold(&p->x->sink);
 		buf_put(&p->last, bytes);
 		return true;
 	}

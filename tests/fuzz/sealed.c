@@ -76,7 +76,7 @@ reply_end(struct sink *s, const struct err *e)
 	must(e == NULL);
 }
 
-static const struct sink_type reply_type = { reply_head, reply_push, reply_end };
+static const struct sink_type reply_type = { reply_head, reply_push, reply_end, NULL };
 
 /* {"NAME":"TEXT"}, the text whole, whatever is in it; false when it is too long. */
 static bool

@@ -186,7 +186,7 @@ visitor_end(struct sink *s, const struct err *e)
 	job_cancel(&v->root); /* as the gateway's exchange may */
 }
 
-static const struct sink_type visitor_type = { visitor_head, visitor_push, visitor_end };
+static const struct sink_type visitor_type = { visitor_head, visitor_push, visitor_end, NULL };
 static const struct job_type root_type = { "visitor", NULL, NULL };
 
 /* ---- the world ---- */
