@@ -245,6 +245,8 @@ json_string_is(struct str raw, struct str text)
 
 	if (!string_inner(raw, &inner))
 		return false;
+	if (inner.n < text.n) /* escapes only make it shorter */
+		return false;
 	if (!str_has(inner, '\\'))
 		return str_eq(inner, text);
 	if (inner.n > sizeof(out)) /* six bytes of escape make at least one */
