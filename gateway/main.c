@@ -19,9 +19,10 @@ static const struct command {
 	{ "reload", "", "--json", "the running gateway reads policies and certificates again",
 	    "tollgate reload", cmd_reload },
 	{ "policy",
-	    "test | lint | explain --call 'server/tool {\"argument\":\"value\"}' [--user U] "
+	    "test [--cover] [--junit FILE] | lint | explain --call 'server/tool "
+	    "{\"argument\":\"value\"}' [--user U] "
 	    "[--team T] [--customer C] [--key N]",
-	    "--call --user --team --customer --key",
+	    "--call --user --team --customer --key --cover --junit",
 	    "run the tests of the policy files; why a call is allowed or not",
 	    "tollgate policy explain --user ana --call 'fs/read_file {\"path\":\"/etc\"}'",
 	    cmd_policy },
@@ -85,7 +86,7 @@ struct option {
 	const char **value; /* takes one, or */
 	bool *flag;         /* is one */
 };
-#define OPTIONS_N 23
+#define OPTIONS_N 25
 
 static void
 options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
@@ -97,7 +98,8 @@ options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
 		{ "--user", &cli->user, NULL }, { "--expires", &cli->expires, NULL },
 		{ "--key", &cli->key, NULL }, { "--by", &cli->by, NULL },
 		{ "--since", &cli->since, NULL }, { "--scope", &cli->scope, NULL },
-		{ "--managed", NULL, &cli->managed }, { "--admin", NULL, &cli->admin },
+		{ "--managed", NULL, &cli->managed }, { "--cover", NULL, &cli->cover },
+		{ "--junit", &cli->junit, NULL }, { "--admin", NULL, &cli->admin },
 		{ "--from", &cli->from, NULL }, { "--out", &cli->out, NULL },
 		{ "--overlap", &cli->overlap, NULL }, { "--url", &cli->url, NULL },
 		{ "--key-env", &cli->key_env, NULL }, { "--clock", &cli->clock, NULL },

@@ -222,8 +222,29 @@ void explain_call(struct bundle *b, const struct subject *s, struct str call, st
 
 /* ---- policytest.c ---- */
 
-/* Runs one file of tests; TAP lines to out, numbered on from *n; false when one failed. */
-bool tests_run(struct bundle *b, const char *path, struct str text, size_t *n, struct buf *out);
+struct test_report;
+/* Runs one file of tests into the report. */
+void tests_run(struct bundle *b, const char *path, struct str text, struct test_report *r);
+
+/* ---- testreport.c ---- */
+
+struct test_report {
+	struct buf *tap;          /* the caller's; lines come as the cases are run */
+	struct buf suite, suites; /* of JUnit: the one under way, and those that are over */
+	struct map deciding;      /* where the rules stand that decided a case */
+	size_t n, failed, suite_n, suite_failed;
+};
+void report_init(struct test_report *r, struct buf *tap);
+void report_fini(struct test_report *r);
+/* line 0: of the whole file; why: lines, of a case that is not ok. */
+void report_case(
+    struct test_report *r, bool ok, const char *file, int line, struct str what, const char *why);
+/* A case's verdict; its strings are the bundle's and must outlive the report. */
+void report_decided(struct test_report *r, const struct verdict *v);
+void report_suite_end(struct test_report *r, const char *file);
+/* "# cover: 5 of 7 rules decided a case", and a line for each that did not. */
+void report_cover(const struct test_report *r, const struct bundle *b, struct buf *out);
+void report_junit(const struct test_report *r, struct buf *out);
 
 /* ---- project.c ---- */
 

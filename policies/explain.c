@@ -145,26 +145,37 @@ policies_explain(const struct core_settings *s, const struct key_spec *who, stru
 }
 
 bool
-policies_test(const struct core_settings *s, struct buf *out)
+policies_test(const struct core_settings *s, bool cover, struct buf *tap, struct buf *junit)
 {
 	struct err e;
-	struct bundle *b = load(s, out, &e);
-	size_t n = 0;
-	bool ok = b != NULL;
+	struct bundle *b = load(s, tap, &e);
+	struct test_report r;
+	bool ok;
 
+	report_init(&r, tap);
+	if (b == NULL) {
+		report_case(&r, false, s->policies_dir, 0, STR("the policy files"), e.text);
+		report_suite_end(&r, s->policies_dir);
+	}
 	for (size_t i = 0; b != NULL && i < b->tests_n; i++) {
 		struct buf text;
 
 		buf_init(&text, BUNDLE_FILE_BYTES * 2);
-		if (!file_read(b->tests[i], BUNDLE_FILE_BYTES, &text, &e)) {
-			buf_printf(out, "%s: %s\n", b->tests[i], e.text);
-			ok = false;
+		if (file_read(b->tests[i], BUNDLE_FILE_BYTES, &text, &e)) {
+			tests_run(b, b->tests[i], buf_str(&text), &r);
 		} else {
-			ok = tests_run(b, b->tests[i], buf_str(&text), &n, out) && ok;
+			report_case(&r, false, b->tests[i], 0, STR(""), e.text);
+			report_suite_end(&r, b->tests[i]);
 		}
 		buf_fini(&text);
 	}
-	buf_printf(out, "1..%zu\n", n);
+	buf_printf(tap, "1..%zu\n", r.n);
+	if (cover && b != NULL)
+		report_cover(&r, b, tap);
+	if (junit != NULL)
+		report_junit(&r, junit);
+	ok = b != NULL && r.failed == 0;
+	report_fini(&r);
 	bundle_unref(&b);
 	return ok;
 }

@@ -22,9 +22,7 @@
 struct suite {
 	struct bundle *bundle;
 	struct subject subject;
-	struct buf *out;
-	size_t *n;
-	bool ok;
+	struct test_report *report;
 };
 
 /* ---- arguments ---- */
@@ -70,15 +68,7 @@ json_of(const struct yaml *y, struct buf *b)
 static void
 result(struct suite *s, bool ok, const struct yaml *at, struct str what, const char *why)
 {
-	(*s->n)++;
-	buf_printf(s->out, "%s %zu - %s:%d " STR_FMT "\n", ok ? "ok" : "not ok", *s->n, at->file,
-	    at->line, STR_ARG(what));
-	for (struct str rest = str_of(why); !ok && rest.n > 0;) {
-		struct str line = str_cut(&rest, '\n');
-
-		buf_printf(s->out, "#   " STR_FMT "\n", STR_ARG(line));
-	}
-	s->ok = s->ok && ok;
+	report_case(s->report, ok, at->file, at->line, what, why);
 }
 
 /* "payments", "payments:12" or "root/p.yaml:12" */
@@ -118,6 +108,7 @@ call_run(struct suite *s, struct yaml *at, struct yaml *call)
 	if (args != NULL)
 		json_of(args, &json);
 	explain_call(s->bundle, &s->subject, name->text, buf_str(&json), &v, &why);
+	report_decided(s->report, &v);
 	ok = v.allowed == want;
 	if (ok && because != NULL && !because_is(&v, because->text)) {
 		ok = false;
@@ -139,6 +130,7 @@ names_run(struct suite *s, struct yaml *names, bool want)
 
 		call_kind(y->text, &kind, &name);
 		rules_decide(s->bundle, &s->subject, kind, name, STR(""), &v);
+		report_decided(s->report, &v);
 		buf_init(&why, 0);
 		verdict_text(&v, &why);
 		result(s, v.allowed == want, y, y->text, buf_cstr(&why));
@@ -243,28 +235,27 @@ given_read(struct suite *s, struct yaml *doc, struct err *e)
 	return yaml_unknown(as, of_as, COUNT(of_as), e) && groups_held(&s->subject, groups, e);
 }
 
-bool
-tests_run(struct bundle *b, const char *path, struct str text, size_t *n, struct buf *out)
+void
+tests_run(struct bundle *b, const char *path, struct str text, struct test_report *r)
 {
-	struct suite s = { .bundle = b, .out = out, .n = n, .ok = true };
+	struct suite s = { .bundle = b, .report = r };
 	struct yaml *doc, *cases = NULL;
 	struct arena a;
 	struct err e;
+	bool ok;
 
 	arena_init(&a, TREE_BYTES);
 	doc = yaml_parse(&a, path, text, &e);
 	if (doc != NULL && doc->kind == YAML_MAP)
 		cases = yaml_get(doc, "cases");
-	s.ok = doc != NULL;
-	if (s.ok && (cases == NULL || cases->kind != YAML_LIST || cases->n == 0))
-		s.ok = yaml_err(doc, &e, "cases: is a list of call: and list: cases");
-	s.ok = s.ok && given_read(&s, doc, &e);
-	if (!s.ok) {
-		(*n)++;
-		buf_printf(out, "not ok %zu - %s\n#   %s\n", *n, path, e.text);
-	}
-	for (struct yaml *y = s.ok && cases != NULL ? cases->kids : NULL; y != NULL; y = y->next)
+	ok = doc != NULL;
+	if (ok && (cases == NULL || cases->kind != YAML_LIST || cases->n == 0))
+		ok = yaml_err(doc, &e, "cases: is a list of call: and list: cases");
+	ok = ok && given_read(&s, doc, &e);
+	if (!ok)
+		report_case(r, false, path, 0, STR(""), e.text);
+	for (struct yaml *y = ok && cases != NULL ? cases->kids : NULL; y != NULL; y = y->next)
 		case_run(&s, y);
+	report_suite_end(r, path);
 	arena_free(&a);
-	return s.ok;
 }

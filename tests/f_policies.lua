@@ -201,9 +201,13 @@ cases:
     expect: allow
   - list: { contains: [fs/read_file], lacks: [fs/write_file] }
 ]] } }
-local r = gw:ok { "policy", "test" }
+local r = gw:ok { "policy", "test", "--cover", "--junit", gw.folder .. "/junit.xml" }
 expect(r.out):has("ok 5 - ")
 expect(r.out):has("1..5")
+expect(r.out):has("# cover: 2 of 3 rules decided a case\n#   root/files.yaml:9: deny when path is under /repo/secret")
+local junit = read_file(gw.folder .. "/junit.xml")
+expect(junit):has('<testsuites name="tollgate policy test" tests="5" failures="0">')
+expect(junit):has('name="4: fs/read_file"/>')
 expect(gw:ok({ "policy", "lint" }).out):has("ok")
 r = gw:cli { "policy", "explain", "--user", "ben", "--call", 'fs/read_file {"path":"/repo/secret/../x"}' }
 expect(r.code):is(1)
@@ -217,11 +221,20 @@ cases:
     expect: allow
   - repeat: [fs/read_file, {}]
 ]])
-r = gw:cli { "policy", "test" }
+r = gw:cli { "policy", "test", "--junit", gw.folder .. "/junit.xml" }
 expect(r.code):is(1)
+junit = read_file(gw.folder .. "/junit.xml")
+expect(junit):has('tests="7" failures="2"')
+expect(junit):has('unknown key &quot;repeat&quot;')
 expect(r.out):has("not ok 6 - ")
 expect(r.out):has("path must be under /repo · policy files:7")
 expect(r.out):has('unknown key "repeat"')
+r = gw:cli { "policy", "test", "--junit", gw.folder .. "/nowhere/junit.xml" }
+expect(r.err):has("nowhere/junit.xml (ENOENT)")
+sys.write_file(gw.folder .. "/policies/root/files.yaml", "version: 1\npolicy: [")
+r = gw:cli { "policy", "test", "--junit", gw.folder .. "/junit.xml" }
+expect(r.code):is(1)
+expect(read_file(gw.folder .. "/junit.xml")):has('tests="1" failures="1"')
 
 test "a provider whose key is not set keeps nobody from asking the policies"
 local gw = gateway { servers = { fs = mcp_server "fs" { tools = { "read" } } }, policies = rules('allow: "fs/*"'), yaml =
