@@ -4,10 +4,18 @@
 local DEMO = (os.getenv("B") or "build") .. "/demo-server"
 if DEMO:sub(1, 1) ~= "/" then DEMO = os.getenv("PWD") .. "/" .. DEMO end
 
+-- Where another user may run it, too: this clone may stand in a home that is closed to others.
+local function for_everybody(program)
+	local copy = os.tmpname()
+	assert(os.execute("cp " .. program .. " " .. copy .. " && chmod 755 " .. copy))
+	rig.at_end(function() os.remove(copy) end)
+	return copy
+end
+
 -- A server that says on its standard error what it is, then serves.
 local function started(more, script)
 	local gw = gateway { env = { RIG_SECRET = "hunter2" }, yaml = "servers:\n  notes:\n    command: [/bin/sh, -c, '" .. script ..
-		"; exec " .. DEMO .. "']\n    env: { PATH: \"/usr/bin:/bin\" }\n" .. more }
+		"; exec " .. for_everybody(DEMO) .. "']\n    env: { PATH: \"/usr/bin:/bin\" }\n" .. more }
 	local key = gw:key { name = "dev", customer = "acme", team = "payments", user = "ana" }
 	return gw, key
 end
