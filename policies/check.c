@@ -1,30 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check - what `tollgate check` says of the policy files and prices, without a core.
+ * check - what is asked of the policy files without a core: `tollgate check`, `policy test` and
+ * `policy explain`.
  *
- * The very functions that a start uses, so that what passes here starts, and nothing is changed:
- * the loaded bundle is thrown away.
+ * The very functions that a start and the gate use, so that what passes here starts, and is
+ * answered there as here; nothing is changed, and the loaded bundle is thrown away.
  */
 #include "policies/bundle.h"
 #include "policies/prices.h"
 
 #define PRICES_ARENA_BYTES ((size_t)8 << 20)
 
-bool
-policies_check(const struct core_settings *s, struct buf *out)
+static struct bundle *
+load(const struct core_settings *s, struct buf *problems, struct err *e)
 {
 	const struct bundle_source src = { .dir = s->policies_dir,
 		.servers = s->servers,
 		.servers_n = s->servers_n,
 		.models = s->models,
 		.models_n = s->models_n };
+
+	return bundle_load(&src, problems, e);
+}
+
+bool
+policies_check(const struct core_settings *s, struct buf *out)
+{
 	struct bundle *b;
 	struct prices prices;
 	struct arena a;
 	struct err e;
 	bool ok;
 
-	b = bundle_load(&src, out, &e);
+	b = load(s, out, &e);
 	ok = b != NULL;
 	bundle_unref(&b);
 	if (s->prices_file == NULL)
@@ -32,5 +40,67 @@ policies_check(const struct core_settings *s, struct buf *out)
 	arena_init(&a, PRICES_ARENA_BYTES);
 	ok = prices_load(&a, s->prices_file, &prices, out, &e) && ok;
 	arena_free(&a);
+	return ok;
+}
+
+bool
+policies_explain(const struct core_settings *s, const struct key_spec *who, struct str call,
+    struct buf *out, bool *allowed, struct err *e)
+{
+	struct bundle *b = load(s, NULL, e);
+	struct str args = call, name;
+	struct subject subject;
+	struct verdict v;
+	struct err bad;
+	bool ok;
+
+	if (b == NULL)
+		return false;
+	name = str_cut(&args, ' ');
+	args = args.p == NULL ? STR("") : str_trim(args);
+	ok = subject_resolve(b, who->customer, who->team, who->user, who->name, &subject, e);
+	if (ok && args.n > 0 && !json_check(args, false, &bad))
+		ok = err_set(e, ERR_INVALID, "the arguments are no JSON: %s", bad.text);
+	if (ok) {
+		explain_call(b, &subject, name, args, &v, out);
+		*allowed = v.allowed;
+	}
+	bundle_unref(&b);
+	return ok;
+}
+
+bool
+policies_test(const struct core_settings *s, bool cover, struct buf *tap, struct buf *junit)
+{
+	struct err e;
+	struct bundle *b = load(s, tap, &e);
+	struct test_report r;
+	bool ok;
+
+	report_init(&r, tap);
+	if (b == NULL) {
+		report_case(&r, false, s->policies_dir, 0, STR("the policy files"), e.text);
+		report_suite_end(&r, s->policies_dir);
+	}
+	for (size_t i = 0; b != NULL && i < b->tests_n; i++) {
+		struct buf text;
+
+		buf_init(&text, BUNDLE_FILE_BYTES * 2);
+		if (file_read(b->tests[i], BUNDLE_FILE_BYTES, &text, &e)) {
+			tests_run(b, b->tests[i], buf_str(&text), &r);
+		} else {
+			report_case(&r, false, b->tests[i], 0, STR(""), e.text);
+			report_suite_end(&r, b->tests[i]);
+		}
+		buf_fini(&text);
+	}
+	buf_printf(tap, "1..%zu\n", r.n);
+	if (cover && b != NULL)
+		report_cover(&r, b, tap);
+	if (junit != NULL)
+		report_junit(&r, junit);
+	ok = b != NULL && r.failed == 0;
+	report_fini(&r);
+	bundle_unref(&b);
 	return ok;
 }
