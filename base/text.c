@@ -505,6 +505,27 @@ buf_json_str(struct buf *b, struct str s)
 }
 
 void
+buf_xml(struct buf *b, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (c == '&')
+			buf_puts(b, "&amp;");
+		else if (c == '<')
+			buf_puts(b, "&lt;");
+		else if (c == '>')
+			buf_puts(b, "&gt;");
+		else if (c == '"')
+			buf_puts(b, "&quot;");
+		else if (c == '\n')
+			buf_puts(b, "&#10;");
+		else
+			buf_putc(b, (unsigned char)c < 0x20 || c == 0x7f ? '?' : c);
+	}
+}
+
+void
 buf_drop(struct buf *b, size_t n)
 {
 	ASSERT(n <= b->n);

@@ -64,7 +64,10 @@ void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void buf_i64(struct buf *b, int64_t v);
 void buf_hex(struct buf *b, const void *p, size_t n);
 void buf_json_str(struct buf *b, struct str s); /* quoted and escaped; bad UTF-8 becomes U+FFFD */
-void buf_drop(struct buf *b, size_t n);         /* removes the first n bytes */
+/* For text and quoted attributes of XML and HTML; control characters, which XML 1.0 §2.2 does not
+ * have, become '?', but a line end stays one. */
+void buf_xml(struct buf *b, struct str s);
+void buf_drop(struct buf *b, size_t n);  /* removes the first n bytes */
 char *buf_room(struct buf *b, size_t n); /* n writable bytes past the end, or NULL (failed) */
 static inline bool
 buf_ok(const struct buf *b)

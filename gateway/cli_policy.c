@@ -6,26 +6,25 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "gateway/cli.h"
 #include "policies/policies.h"
 
-/* A report is written whole or not at all: a build would read half of one as green. */
 static bool
-written(const char *path, struct str text, struct err *e)
+written(const char *path, const struct buf *report, struct err *e)
 {
-	FILE *f = fopen(path, "we");
+	FILE *f;
 	bool ok;
 
+	if (!buf_ok(report))
+		return err_set(e, ERR_TOO_LARGE, "the report for %s is too long", path);
+	f = fopen(path, "we");
 	if (f == NULL)
 		return err_set(
 		    e, ERR_INVALID, "cannot write %s (%s)", path, strerrorname_np(errno));
-	ok = fwrite(text.p, 1, text.n, f) == text.n;
-	if (fclose(f) == 0 && ok)
-		return true;
-	(void)unlink(path);
-	return err_set(e, ERR_INVALID, "cannot write %s", path);
+	ok = fwrite(report->p, 1, report->n, f) == report->n;
+	ok = fclose(f) == 0 && ok;
+	return ok || err_set(e, ERR_INVALID, "%s is not whole: it could not be written", path);
 }
 
 static int
@@ -39,7 +38,7 @@ test(const struct cli *cli, const struct core_settings *core)
 	buf_init(&junit, 0);
 	code = policies_test(core, cli->cover, &tap, cli->junit == NULL ? NULL : &junit) ? 0 : 1;
 	(void)fputs(buf_cstr(&tap), stdout);
-	if (cli->junit != NULL && !written(cli->junit, buf_str(&junit), &e))
+	if (cli->junit != NULL && !written(cli->junit, &junit, &e))
 		code = cli_fail(&e);
 	buf_fini(&tap);
 	buf_fini(&junit);

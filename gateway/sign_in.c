@@ -37,21 +37,6 @@ page_reap(struct job *j)
 static const struct job_type page_type = { "page", NULL, page_reap };
 
 static void
-html_put(struct buf *b, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '<')
-			buf_puts(b, "&lt;");
-		else if (s.p[i] == '&')
-			buf_puts(b, "&amp;");
-		else if (s.p[i] == '"')
-			buf_puts(b, "&quot;");
-		else
-			buf_putc(b, s.p[i]);
-	}
-}
-
-static void
 head_put(struct buf *b, const char *title)
 {
 	buf_printf(b,
@@ -97,7 +82,7 @@ refusal_send(struct exchange *x, const struct err *e)
 	buf_init(&b, 0);
 	head_put(&b, "Not signed in");
 	buf_puts(&b, "<p>");
-	html_put(&b, str_of(e->text));
+	buf_xml(&b, str_of(e->text));
 	buf_puts(&b, "</p>\n");
 	page_send(x, err_http(e->code), &b, NULL);
 	buf_fini(&b);
@@ -123,7 +108,7 @@ form_send(struct exchange *x, struct str server)
 	buf_init(&b, 0);
 	head_put(&b, "Sign in");
 	buf_puts(&b, "<p>The gateway will reach <b>");
-	html_put(&b, server);
+	buf_xml(&b, server);
 	buf_puts(&b,
 	    "</b> in your name, and only for you.  Your virtual key says who you are.</p>\n"
 	    "<form method=\"post\"><label>Virtual key<input name=\"key\" type=\"password\" "
@@ -145,9 +130,9 @@ address_ready(void *ctx, struct str address, const struct err *e)
 		buf_init(&b, 0);
 		head_put(&b, "Sign in");
 		buf_puts(&b, "<p>You go on at <b>");
-		html_put(&b, u.host);
+		buf_xml(&b, u.host);
 		buf_puts(&b, "</b>.</p>\n<p><a class=\"go\" href=\"");
-		html_put(&b, address);
+		buf_xml(&b, address);
 		buf_puts(&b, "\">Go on</a></p>\n");
 		page_send(p->x, 200, &b, p->browser);
 		buf_fini(&b);
@@ -228,7 +213,7 @@ returned(void *ctx, struct str server, const struct err *e)
 	buf_init(&b, 0);
 	head_put(&b, "Signed in");
 	buf_puts(&b, "<p>The gateway can reach <b>");
-	html_put(&b, server);
+	buf_xml(&b, server);
 	buf_puts(&b, "</b> now.  You can close this page.</p>\n");
 	page_send(p->x, 200, &b, "");
 	buf_fini(&b);

@@ -89,7 +89,7 @@ policies_test(const struct core_settings *s, bool cover, struct buf *tap, struct
 		if (file_read(b->tests[i], BUNDLE_FILE_BYTES, &text, &e)) {
 			tests_run(b, b->tests[i], buf_str(&text), &r);
 		} else {
-			report_case(&r, false, b->tests[i], 0, STR(""), e.text);
+			report_case(&r, false, b->tests[i], 0, STR("the file"), e.text);
 			report_suite_end(&r, b->tests[i]);
 		}
 		buf_fini(&text);

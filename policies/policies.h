@@ -56,7 +56,8 @@ bool core_ready(const struct core *c, struct err *e);
 bool policies_check(const struct core_settings *s, struct buf *out);
 /* The tests of the bundle (files named *_test.yaml) as TAP in `tap`, and, unless it is NULL, as
  * JUnit's XML in `junit`; false when one failed, or the bundle has an error (then its problems are
- * in `tap`).  cover: comment lines tell which allow and deny rules decided no case. */
+ * in `tap`).  !buf_ok(junit): it would be too long.  cover: comment lines tell which allow and deny
+ * rules decided no case. */
 bool policies_test(const struct core_settings *s, bool cover, struct buf *tap, struct buf *junit);
 /* Why a call ("fs/read_file {\"path\":\"/etc\"}", "model:sonnet", "code:run") is answered as it is,
  * for somebody of the files; names that are "" are left out.  *allowed says which. */

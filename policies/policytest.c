@@ -253,7 +253,7 @@ tests_run(struct bundle *b, const char *path, struct str text, struct test_repor
 		ok = yaml_err(doc, &e, "cases: is a list of call: and list: cases");
 	ok = ok && given_read(&s, doc, &e);
 	if (!ok)
-		report_case(r, false, path, 0, STR(""), e.text);
+		report_case(r, false, path, 0, STR("the file"), e.text);
 	for (struct yaml *y = ok && cases != NULL ? cases->kids : NULL; y != NULL; y = y->next)
 		case_run(&s, y);
 	report_suite_end(r, path);

@@ -8,14 +8,12 @@
  */
 #include "policies/bundle.h"
 
-#define JUNIT_BYTES ((size_t)64 << 20)
-
 void
 report_init(struct test_report *r, struct buf *tap)
 {
 	*r = (struct test_report){ .tap = tap };
-	buf_init(&r->suite, JUNIT_BYTES);
-	buf_init(&r->suites, JUNIT_BYTES);
+	buf_init(&r->suite, 0);
+	buf_init(&r->suites, 0);
 	map_init(&r->deciding);
 }
 
@@ -27,35 +25,6 @@ report_fini(struct test_report *r)
 	map_fini(&r->deciding);
 }
 
-/* XML 1.0 §2.2: most control characters may not be there, not even as a reference. */
-static void
-xml_put(struct buf *b, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		switch (c) {
-		case '&':
-			buf_puts(b, "&amp;");
-			break;
-		case '<':
-			buf_puts(b, "&lt;");
-			break;
-		case '>':
-			buf_puts(b, "&gt;");
-			break;
-		case '"':
-			buf_puts(b, "&quot;");
-			break;
-		case '\n':
-			buf_puts(b, "&#10;");
-			break;
-		default:
-			buf_putc(b, (unsigned char)c < 0x20 || c == 0x7f ? '?' : c);
-		}
-	}
-}
-
 void
 report_case(
     struct test_report *r, bool ok, const char *file, int line, struct str what, const char *why)
@@ -65,14 +34,13 @@ report_case(
 	buf_printf(r->tap, "%s %zu - %s", ok ? "ok" : "not ok", r->n, file);
 	if (line > 0)
 		buf_printf(r->tap, ":%d", line);
-	if (what.n > 0)
-		buf_printf(r->tap, " " STR_FMT, STR_ARG(what));
-	buf_puts(r->tap, "\n");
+	buf_printf(r->tap, " " STR_FMT "\n", STR_ARG(what));
 	buf_puts(&r->suite, "    <testcase classname=\"");
-	xml_put(&r->suite, str_of(file));
+	buf_xml(&r->suite, str_of(file));
 	buf_puts(&r->suite, "\" name=\"");
-	buf_printf(&r->suite, "%d: ", line);
-	xml_put(&r->suite, what);
+	if (line > 0)
+		buf_printf(&r->suite, "%d: ", line);
+	buf_xml(&r->suite, what);
 	if (ok) {
 		buf_puts(&r->suite, "\"/>\n");
 		return;
@@ -80,7 +48,7 @@ report_case(
 	r->failed++;
 	r->suite_failed++;
 	buf_puts(&r->suite, "\">\n      <failure message=\"");
-	xml_put(&r->suite, str_of(why));
+	buf_xml(&r->suite, str_of(why));
 	buf_puts(&r->suite, "\"/>\n    </testcase>\n");
 	for (struct str rest = str_of(why); rest.n > 0;) {
 		struct str text = str_cut(&rest, '\n');
@@ -100,10 +68,11 @@ void
 report_suite_end(struct test_report *r, const char *file)
 {
 	buf_puts(&r->suites, "  <testsuite name=\"");
-	xml_put(&r->suites, str_of(file));
+	buf_xml(&r->suites, str_of(file));
 	buf_printf(&r->suites, "\" tests=\"%zu\" failures=\"%zu\">\n", r->suite_n, r->suite_failed);
 	buf_put(&r->suites, buf_str(&r->suite));
 	buf_puts(&r->suites, "  </testsuite>\n");
+	r->suites.failed |= r->suite.failed;
 	buf_reset(&r->suite);
 	r->suite_n = r->suite_failed = 0;
 }
@@ -147,4 +116,5 @@ report_junit(const struct test_report *r, struct buf *out)
 	    r->n, r->failed);
 	buf_put(out, buf_str(&r->suites));
 	buf_puts(out, "</testsuites>\n");
+	out->failed |= r->suites.failed;
 }

@@ -312,6 +312,18 @@ test_sticky(void)
 }
 
 static void
+test_xml(void)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	TEST("text in XML and HTML closes no tag, no attribute, and has no control character");
+	buf_xml(&b, (struct str){ "a<b>&\"c'\n\x1b[0m\0\xc3\xa9", 16 });
+	CHECK_STR(buf_str(&b), "a&lt;b&gt;&amp;&quot;c'&#10;?[0m?\xc3\xa9");
+	buf_fini(&b);
+}
+
+static void
 test_json_str(void)
 {
 	static const struct {
@@ -358,6 +370,7 @@ main(void)
 	test_nearest();
 	test_buf();
 	test_sticky();
+	test_xml();
 	test_json_str();
 	return check_done();
 }
