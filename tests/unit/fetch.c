@@ -125,7 +125,7 @@ test_house(int fd, int port)
 		check_that(begin(url, STR_NONE, false, 2000), __FILE__, __LINE__, url);
 		check_that(wait_for(&ends, 1) && why.code == ERR_UPSTREAM, __FILE__, __LINE__, url);
 	}
-	CHECK(no_conn(fd, 50));
+	CHECK(silent(fd, 50));
 	TEST("nor without TLS");
 	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/", port);
 	CHECK(!begin(url, STR_NONE, false, 2000));

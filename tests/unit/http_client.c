@@ -269,7 +269,7 @@ test_keep(int server, struct origin *o)
 	(void)asked(u, &q);
 	CHECK(hear(u, &q, "body"));
 	CHECK_EQ_I(count_of(&q, "content-length: 4"), 1);
-	CHECK(no_conn(server, 20));
+	CHECK(silent(server, 20));
 	(void)say(u, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb");
 	ended(&b, 200, "b", ERR_NONE);
 
@@ -293,7 +293,7 @@ test_keep(int server, struct origin *o)
 	(void)asked(u, &q);
 	(void)close(u);
 	ended(&d, 0, "", ERR_UPSTREAM);
-	CHECK(no_conn(server, 20));
+	CHECK(silent(server, 20));
 
 	TEST("bytes after the reply end the connection");
 	begin(&f);
@@ -549,7 +549,7 @@ test_line(int server, int port)
 	begin(&b);
 	begin(&c);
 	begin(&d);
-	CHECK(no_conn(server, 30));
+	CHECK(silent(server, 30));
 	on_loop(cancel_cb, &b);
 	(void)say(u, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na");
 	ended(&a, 200, "a", ERR_NONE);

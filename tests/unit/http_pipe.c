@@ -164,6 +164,8 @@ answer(struct conn *c, int status, struct str body)
 	sink_end(conn_sink(c), NULL);
 }
 
+static struct conn *held; /* one reply whose head is held; one test at a time */
+
 static void
 on_request(void *ctx, struct conn *c, const struct http1_head *h, struct str body)
 {
@@ -177,6 +179,14 @@ on_request(void *ctx, struct conn *c, const struct http1_head *h, struct str bod
 		up_start(c, h, body);
 	} else if (str_eq(h->target, STR("/hang"))) {
 		(void)task_new(c);
+	} else if (str_eq(h->target, STR("/held"))) {
+		held = c;
+		sink_head(conn_sink(c), 200, NULL, 0, 5);
+		sink_hold(conn_sink(c));
+	} else if (str_eq(h->target, STR("/release"))) {
+		sink_push(conn_sink(held), STR("whole"));
+		sink_end(conn_sink(held), NULL);
+		answer(c, 200, body);
 	} else if (str_eq(h->target, STR("/big"))) {
 		big_start(c, BIG);
 	} else if (str_eq(h->target, STR("/big-chunked"))) {
@@ -509,6 +519,28 @@ test_local(const char *path)
 	buf_fini(&b);
 }
 
+/* The replies on the other connection come from later turns of the loop. */
+static void
+held_head(void)
+{
+	int fd = dial(port), other = dial(port), before = atomic_load(&requests);
+	struct buf b;
+
+	buf_init(&b, 0);
+	(void)say(fd, "GET /held HTTP/1.1\r\n" HOST "\r\n");
+	CHECK(wait_for(&requests, before + 1));
+	(void)say(other, POST_5 "later");
+	CHECK(hear(other, &b, "later"));
+	CHECK(silent(fd, 0));
+	(void)say(other, "GET /release HTTP/1.1\r\n" HOST "\r\n");
+	buf_reset(&b);
+	CHECK(hear(fd, &b, "whole"));
+	CHECK_EQ_I(count_of(&b, "HTTP/1.1 200"), 1);
+	buf_fini(&b);
+	(void)close(fd);
+	(void)close(other);
+}
+
 static void
 test_through(int server)
 {
@@ -541,6 +573,9 @@ test_through(int server)
 	CHECK(hear(fd, &b, "part-"));
 	(void)say(u, "rest");
 	CHECK(hear(fd, &b, "rest"));
+
+	TEST("a head that is held leaves with the first of the body");
+	held_head();
 
 	TEST("a client that goes in mid-stream closes the upstream's connection");
 	before = atomic_load(&gones);

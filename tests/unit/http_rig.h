@@ -196,8 +196,9 @@ take_conn(int fd)
 	return c;
 }
 
+/* Nothing to read, and nobody to accept. */
 static inline bool
-no_conn(int fd, int ms)
+silent(int fd, int ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
