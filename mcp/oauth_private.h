@@ -12,6 +12,7 @@
 #define OAUTH_URL_MAX     ((size_t)2048)
 #define OAUTH_SCOPE_MAX   ((size_t)2048)
 #define OAUTH_STATE_BYTES 43
+#define MORE_MAX          2 /* how often a server may want what it was already given */
 
 /* How a client proves who it is at the token endpoint (RFC 8414 token_endpoint_auth_method). */
 enum oauth_method { METHOD_BASIC, METHOD_POST, METHOD_NONE, METHOD_JWT };
@@ -96,12 +97,29 @@ void oauth_unknown(struct oauth *o, const struct err *e);
 /* One GET or POST of ours: url, body and headers are said. */
 bool oauth_fetch(struct oauth *o, const struct fetch_ask *what, fetch_f *done, void *ctx,
     struct err *e) MUST_CHECK;
-/* "HTTP 400 invalid_grant": never more of what a server said. */
-void oauth_error_text(struct buf *out, int status, struct str body, struct str *code);
 /* What to ask for: the settings', or the challenge's, or all of the resource's; and what the server
  * has asked for since.  Empty: nothing is said. */
 void oauth_scope_put(struct oauth *o, const struct grant *g, struct buf *out);
+struct grant *grant_of(struct oauth *o, struct str owner); /* NULL: there are too many, crowded() */
+enum oauth_now crowded(struct oauth *o, struct err *e);
 void grant_end(struct grant *g, const struct err *e); /* answers who waits */
+void wait_answer(struct oauth_wait *w, struct str text, const struct err *e);
+/* All who wait now; who begins to wait meanwhile is not asked. */
+void waits_answer(struct link *waits, struct str text, const struct err *e);
+void links_move(struct link *from, struct link *to);
+/* ---- oauth_sign_in.c ---- */
+/* It is known where and as whom: the addresses that were asked for. */
+void signs_go(struct oauth *o);
+void sign_in_free(struct oauth *o, struct sign_in *si);
+/* ---- oauth_words.c ---- */
+/* "HTTP 400 invalid_grant": never more of what a server said. */
+void oauth_error_text(struct buf *out, int status, struct str body, struct str *code);
+/* Every word of `more` that is not in `out` yet. */
+void scope_add(struct buf *out, struct str more);
+/* Has all of `wanted` been asked for already? */
+bool scope_within(struct str wanted, struct str asked);
+/* A parameter of WWW-Authenticate: Bearer (RFC 9110 §11.2); false: it is not there. */
+bool challenge_get(struct str h, const char *name, struct buf *out);
 /* ---- oauth_token.c ---- */
 void token_refresh(struct grant *g);
 void token_client(struct grant *g);

@@ -12,6 +12,8 @@
 
 #include "mcp/oauth.c"
 #include "mcp/oauth_keep.c"
+#include "mcp/oauth_sign_in.c"
+#include "mcp/oauth_words.c"
 #define text_member discover_text_member
 #include "mcp/oauth_discover.c"
 #undef text_member
