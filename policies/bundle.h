@@ -163,7 +163,8 @@ struct bundle {
 	struct arena arena;
 	struct str rev, zone, contact;
 	struct str zone_at, contact_at;
-	struct node **nodes; /* in order of id once loaded */
+	struct tool_facts facts; /* in order of name; see facts.h */
+	struct node **nodes;     /* in order of id once loaded */
 	size_t nodes_n, nodes_cap;
 	struct map by_id, by_name[LEVELS_MAX + 1]; /* by_name[kind] */
 	const char **tests; /* files named *_test.yaml, as messages name them */

@@ -7,21 +7,10 @@
  * answered there as here; nothing is changed, and the loaded bundle is thrown away.
  */
 #include "policies/bundle.h"
+#include "policies/facts.h"
 #include "policies/prices.h"
 
 #define PRICES_ARENA_BYTES ((size_t)8 << 20)
-
-static struct bundle *
-load(const struct core_settings *s, struct buf *problems, struct err *e)
-{
-	const struct bundle_source src = { .dir = s->policies_dir,
-		.servers = s->servers,
-		.servers_n = s->servers_n,
-		.models = s->models,
-		.models_n = s->models_n };
-
-	return bundle_load(&src, problems, e);
-}
 
 bool
 policies_check(const struct core_settings *s, struct buf *out)
@@ -32,7 +21,7 @@ policies_check(const struct core_settings *s, struct buf *out)
 	struct err e;
 	bool ok;
 
-	b = load(s, out, &e);
+	b = bundle_of(s, out, &e);
 	ok = b != NULL;
 	bundle_unref(&b);
 	if (s->prices_file == NULL)
@@ -47,7 +36,7 @@ bool
 policies_explain(const struct core_settings *s, const struct key_spec *who, struct str call,
     struct buf *out, bool *allowed, struct err *e)
 {
-	struct bundle *b = load(s, NULL, e);
+	struct bundle *b = bundle_of(s, NULL, e);
 	struct str args = call, name;
 	struct subject subject;
 	struct verdict v;
@@ -73,7 +62,7 @@ bool
 policies_test(const struct core_settings *s, bool cover, struct buf *tap, struct buf *junit)
 {
 	struct err e;
-	struct bundle *b = load(s, tap, &e);
+	struct bundle *b = bundle_of(s, tap, &e);
 	struct test_report r;
 	bool ok;
 

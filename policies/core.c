@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "policies/core.h"
+#include "policies/facts.h"
 
 #define QUEUE_BYTES_MAX   ((size_t)16 << 20) /* records that could not be written yet */
 #define BACKLOG_BYTES_MAX ((size_t)32 << 20) /* records the scribe has not applied yet */
@@ -260,10 +261,7 @@ zones_check(const struct bundle *b, struct err *e)
 static bool
 policies_load(struct core *c, const struct core_settings *s, struct err *e)
 {
-	const struct bundle_source src = { s->policies_dir, s->servers, s->servers_n, s->models,
-		s->models_n };
-
-	c->bundle = bundle_load(&src, NULL, e);
+	c->bundle = bundle_of(s, NULL, e);
 	if (c->bundle == NULL || !zones_check(c->bundle, e))
 		return false;
 	arena_init(&c->prices_arena, PRICES_BYTES);

@@ -21,6 +21,7 @@
 
 #include "base/crypto.h"
 #include "policies/bundle.h"
+#include "policies/facts.h"
 
 /* Room for the tree of one file: a node per two bytes at the very worst. */
 #define TREE_BYTES (BUNDLE_FILE_BYTES * 160)
@@ -360,6 +361,7 @@ bundle_build(struct loading *ld)
 	collect(ld, ld->src->dir, &ps);
 	if (ps.n <= BUNDLE_FILES_MAX)
 		files_read(ld, &ps, &rev);
+	facts_take(ld, &rev);
 	for (size_t i = 0; i < ld->files_n; i++) {
 		struct yaml *doc = ld->files[i].doc;
 		struct yaml *org = doc == NULL ? NULL : yaml_get(doc, "organisation");

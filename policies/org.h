@@ -14,6 +14,7 @@
 #include "base/text.h"
 
 struct bundle;
+struct tool_facts;
 
 enum level_kind { LEVEL_CUSTOMER = 1, LEVEL_TEAM, LEVEL_USER };
 enum period { PERIOD_DAY = 1, PERIOD_WEEK, PERIOD_MONTH, PERIOD_YEAR }; /* weeks start on Monday */
@@ -71,6 +72,7 @@ struct bundle_source {
 	size_t servers_n;
 	const struct str *models; /* aliases and ids; an id may hold `*` */
 	size_t models_n;
+	const struct tool_facts *facts; /* NULL: nothing is known */
 };
 
 /*

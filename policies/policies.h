@@ -24,6 +24,20 @@ struct rules;
 
 /* ---- core.c: life ---- */
 
+/* What is known of one tool, from mcp.lock: servers may lie, what somebody has approved counts. */
+struct tool_fact {
+	struct str name; /* "server/tool" */
+	bool readonly, destructive, idempotent, open_world;
+	const struct str *tags, *labels;
+	size_t tags_n, labels_n;
+	struct str input_schema; /* a checked JSON object */
+};
+struct tool_facts {
+	const struct tool_fact *at;
+	size_t n;
+	bool known; /* false: there is no lock, nothing is known of any tool */
+};
+
 struct core_settings {
 	const char *data_dir;     /* made 0700 when absent */
 	const char *policies_dir; /* the bundle; read at start and by core_reload() (its names live
@@ -36,6 +50,11 @@ struct core_settings {
 	/* Aliases and listed model ids, so that `model:` rules can be checked against them. */
 	const struct str *models;
 	size_t models_n;
+	/* Tells what is known of tools, each time that the policy files are read and in the thread
+	 * that reads them; what it gives is copied before it is asked again.  false: *e, and the
+	 * policies are refused.  NULL: nothing is known. */
+	bool (*facts)(void *ctx, struct tool_facts *out, struct err *e);
+	void *facts_ctx;
 };
 
 /*

@@ -22,6 +22,7 @@
 
 #include "base/log.h"
 #include "policies/core.h"
+#include "policies/facts.h"
 
 #define ACTOR_BYTES 64
 
@@ -53,11 +54,9 @@ static void *
 read_main(void *arg)
 {
 	struct reload *r = arg;
-	const struct bundle_source src = { r->settings.policies_dir, r->settings.servers,
-		r->settings.servers_n, r->settings.models, r->settings.models_n };
 	uint64_t one = 1;
 
-	r->made = bundle_load(&src, NULL, &r->err);
+	r->made = bundle_of(&r->settings, NULL, &r->err);
 	crypto_thread_end();
 	if (write(r->event_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
 		UNREACHABLE(); /* the counter is never near its end */
