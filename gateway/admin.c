@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "gateway/webhook.h"
 
 #define ARENA_BYTES   ((size_t)1 << 20)
 #define OVERLAP_S_MAX (90 * 86400)
@@ -291,6 +292,22 @@ sign_in(struct work *w)
 	return err_set(w->e, ERR_STORE, "no gateway runs for this config (tollgate run)");
 }
 
+/* Is it set up right?  The receiver's log says; ours, when it does not take it. */
+static bool
+webhook_test(struct work *w)
+{
+	if (w->r->webhook == NULL)
+		return err_set(w->e, ERR_UNCONFIGURED,
+		    w->r->hub == NULL
+			? "no gateway runs for this config (tollgate run)"
+			: "no webhook is configured (webhooks: of tollgate.yaml), or its url or "
+			  "secret is missing");
+	if (!webhook_send(w->r->webhook, "test", STR("{}")))
+		return err_set(w->e, ERR_OVERLOAD, "too many events wait for the webhook already");
+	buf_puts(w->out, "{\"queued\":true}");
+	return true;
+}
+
 static const struct route {
 	const char *method, *path;
 	bool (*answer)(struct work *w);
@@ -305,6 +322,7 @@ static const struct route {
 	{ "GET", "/admin/api/servers", servers },
 	{ "POST", "/admin/api/servers/sign-in", sign_in },
 	{ "POST", "/admin/api/reload", reload },
+	{ "POST", "/admin/api/webhook/test", webhook_test },
 };
 
 static int

@@ -6,7 +6,8 @@
 
 struct admin_request {
 	struct core *core;
-	struct hub *hub; /* NULL: no gateway runs, only keys and quotas can be answered */
+	struct hub *hub;         /* NULL: no gateway runs, only keys and quotas can be answered */
+	struct webhook *webhook; /* NULL: none */
 	struct str method, path, query, body, actor;
 };
 /* The JSON reply, or false with *e. */

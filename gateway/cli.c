@@ -210,6 +210,20 @@ cmd_reload(const struct cli *cli)
 	return code;
 }
 
+int
+cmd_webhook(const struct cli *cli)
+{
+	struct buf out;
+	int code;
+
+	if (cli->words_n != 1 || strcmp(cli->words[0], "test") != 0)
+		return cli_usage("webhook test");
+	if (cli_asked(cli, "POST", STR("/admin/api/webhook/test"), STR(""), &out, &code))
+		(void)puts("ok: an event is on its way (the log says when it does not arrive)");
+	buf_fini(&out);
+	return code;
+}
+
 /* Prints where to go on; the running gateway knows when somebody has. */
 static int
 servers_sign_in(const struct cli *cli, const char *name)

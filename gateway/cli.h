@@ -56,6 +56,7 @@ int cmd_reload(const struct cli *cli);
 int cmd_doctor(const struct cli *cli);
 int cmd_servers(const struct cli *cli);
 int cmd_policy(const struct cli *cli);
+int cmd_webhook(const struct cli *cli);
 
 /* cli_client.c: a request to the running gateway of this config, or, without one, to a core that is
  * opened here for the purpose.  The reply's body goes to `out`; false with *e for any refusal. */

@@ -199,6 +199,7 @@ control_request(struct exchange *x)
 {
 	struct admin_request r = { .core = x->g->core,
 		.hub = x->g->hub,
+		.webhook = x->g->webhook,
 		.method = x->head->method,
 		.path = x->path,
 		.query = x->query,

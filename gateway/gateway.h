@@ -69,6 +69,7 @@ struct gateway {
 	struct http_pool *pool;
 	struct hub *hub;
 	struct identity *identity; /* NULL: virtual keys only */
+	struct webhook *webhook;   /* NULL: none */
 	struct sandbox *sandbox;
 	struct codemode *codemode;
 	struct listeners *listeners;

@@ -58,6 +58,9 @@ static const struct command {
 	    cmd_quota },
 	{ "audit", "tail [-n N] | show ID | verify", "--json -n",
 	    "the audit chain; works on a copy, offline", "tollgate audit verify", cmd_audit },
+	{ "webhook", "test", "--json",
+	    "send an event to the configured webhook, to see that it arrives",
+	    "tollgate webhook test", cmd_webhook },
 	{ "doctor", "", "--json", "what is wrong with this host and this configuration",
 	    "tollgate doctor", cmd_doctor },
 };

@@ -264,6 +264,7 @@ parts_build(struct running *r, struct err *e)
 	if (r->g.core == NULL || !first_make(&r->g, s->data, e))
 		return false;
 	r->g.pool = http_pool_new(r->g.loop);
+	r->g.webhook = webhook_new(r->g.loop, r->g.pool, &s->webhooks);
 	if (!providers_build(r, e))
 		return false;
 	if (!seal_load(data_path(r, "seal.key", path), seal, e))
@@ -318,6 +319,7 @@ parts_free(struct running *r)
 	if (g->sandbox != NULL)
 		sandbox_free(&g->sandbox);
 	jobs_reap();
+	webhook_free(&g->webhook);
 	for (size_t i = 0; i < g->models.providers_n; i++)
 		origin_free(&g->models.providers[i].origin);
 	http_pool_free(&g->pool);

@@ -368,6 +368,7 @@ static const struct setting top[] = {
 	{ "identity",  0,                identity_read },
 	{ "views",     0,                views_read },
 	{ "trusted_proxies", 0,          trusted_proxies_read },
+	{ "webhooks",  0,                webhooks_read },
 	{ NULL, 0, NULL },
 };
 // clang-format on

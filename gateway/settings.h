@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/tls.h"
 #include "gateway/address.h"
+#include "gateway/webhook.h"
 #include "mcp/mcp.h"
 
 #define SETTINGS_LISTEN_MAX    8
@@ -72,6 +73,7 @@ struct settings {
 	enum mcp_prefix prefix;
 	struct identity_settings identity; /* issuer "" = none */
 	int session_idle_ms;               /* 0: the hub's own */
+	struct webhook_settings webhooks;  /* url "" = none */
 };
 /*
  * Reads and checks the whole file.  NULL with *e, the first problem ("file:line:col: what (fix)");

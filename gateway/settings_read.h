@@ -77,6 +77,9 @@ void jail_writable_read(struct reading *r, struct yaml *y, void *into);
 void identity_read(struct reading *r, struct yaml *y, void *into);
 void server_oauth_read(struct reading *r, struct yaml *y, void *into);
 
+/* settings_webhooks.c */
+void webhooks_read(struct reading *r, struct yaml *y, void *settings);
+
 /* settings_servers.c */
 void providers_read(struct reading *r, struct yaml *y, void *settings);
 void servers_read(struct reading *r, struct yaml *y, void *settings);

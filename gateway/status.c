@@ -4,6 +4,7 @@
 
 #include "gateway/cli.h"
 #include "gateway/gateway.h"
+#include "gateway/webhook.h"
 
 void
 status_health(struct exchange *x)
@@ -122,6 +123,7 @@ status_metrics(struct exchange *x)
 	process_metrics(g, &b);
 	core_metrics(g->core, &b);
 	hub_metrics(g->hub, &b);
+	webhook_metrics(g->webhook, &b);
 	if (g->codemode != NULL)
 		codemode_metrics(g->codemode, &b);
 	exchange_reply(x, 200, STR("text/plain; version=0.0.4"), buf_str(&b));

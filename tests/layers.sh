@@ -69,7 +69,7 @@ callers budget_settle policies/budget.c policies/gate.c
 callers gate_enter policies/gate.c gateway/proxy.c mcp/call.c
 callers gate_leave policies/gate.c gateway/proxy.c mcp/call.c
 callers http_start base/http.c base/fetch.c gateway/proxy.c mcp/server_http.c mcp/server_openapi.c mcp/server_sse.c gateway/cli_url.c
-callers fetch_start base/fetch.c mcp/oauth.c mcp/server_openapi.c gateway/identity.c
+callers fetch_start base/fetch.c mcp/oauth.c mcp/server_openapi.c gateway/identity.c gateway/webhook.c
 callers upcall_start mcp/upcall.c mcp/call_up.c mcp/server.c mcp/server_http.c mcp/server_stdio.c
 callers server_ask_own mcp/server.c mcp/listing.c mcp/instance.c mcp/updates.c
 callers hub_call mcp/call.c mcp/answer.c codemode/run.c gateway/control.c

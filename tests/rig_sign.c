@@ -2,6 +2,7 @@
 /*
  * rig_sign - an issuer's signing key for the scenarios: sys.key() makes a P-256 key,
  * key:jwk(kid) its public half as JSON, key:jwt(header, claims) a signed token of two JSON texts.
+ * sys.hmac(key, text) is HMAC-SHA256 in hex.
  */
 #include <lauxlib.h>
 #include <lua.h>
@@ -9,6 +10,7 @@
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <string.h>
 
 #include "tests/rig.h"
@@ -128,6 +130,24 @@ sys_key(lua_State *L)
 	return 1;
 }
 
+static int
+sys_hmac(lua_State *L)
+{
+	size_t key_n, n;
+	const char *key = luaL_checklstring(L, 1, &key_n), *text = luaL_checklstring(L, 2, &n);
+	unsigned char mac[32];
+	luaL_Buffer b;
+
+	(void)HMAC(EVP_sha256(), key, (int)key_n, (const unsigned char *)text, n, mac, NULL);
+	luaL_buffinit(L, &b);
+	for (size_t i = 0; i < sizeof(mac); i++) {
+		luaL_addchar(&b, "0123456789abcdef"[mac[i] >> 4]);
+		luaL_addchar(&b, "0123456789abcdef"[mac[i] & 15]);
+	}
+	luaL_pushresult(&b);
+	return 1;
+}
+
 static const luaL_Reg METHODS[] = {
 	{ "jwk", key_jwk },
 	{ "jwt", key_jwt },
@@ -147,4 +167,6 @@ rig_add_sign(lua_State *L)
 	lua_pop(L, 1);
 	lua_pushcfunction(L, sys_key);
 	lua_setfield(L, -2, "key");
+	lua_pushcfunction(L, sys_hmac);
+	lua_setfield(L, -2, "hmac");
 }
