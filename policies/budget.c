@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * budget - accounts, calendar periods, reserve and settle.
+ * budget - accounts, reserve and settle.
  *
  * Every level has one account, with a total per period whether or not a budget of that period
  * stands in the files, so that editing a budget never resets what was used.  The accounts are
@@ -9,60 +9,7 @@
  * Invariants: 0 <= held; used + held <= limit at the moment of every reserve; a pass settles into
  * the periods it entered, and a period that has rolled over meanwhile is not touched.
  */
-#include <string.h>
-#include <time.h>
-
 #include "policies/core.h"
-
-#define PERIODS 4
-
-static int64_t
-days_from_civil(int64_t y, int m, int d)
-{
-	struct tm tm = { .tm_year = (int)(y - 1900), .tm_mon = m - 1, .tm_mday = d };
-
-	return (int64_t)timegm(&tm) / 86400;
-}
-
-void
-period_bounds(enum period p, int64_t s, int64_t *start_s, int64_t *end_s)
-{
-	time_t t = (time_t)s;
-	int64_t day = s / 86400 - (s % 86400 < 0);
-	struct tm tm;
-
-	if (gmtime_r(&t, &tm) == NULL)
-		memset(&tm, 0, sizeof(tm));
-	switch (p) {
-	case PERIOD_DAY:
-		*start_s = day * 86400;
-		*end_s = *start_s + 86400;
-		return;
-	case PERIOD_WEEK: /* day 0 was a Thursday; weeks start on Monday */
-		*start_s = (day - (day + 3) % 7) * 86400;
-		*end_s = *start_s + 7 * 86400;
-		return;
-	case PERIOD_MONTH:
-		*start_s = days_from_civil(tm.tm_year + 1900, tm.tm_mon + 1, 1) * 86400;
-		*end_s = days_from_civil(
-			     tm.tm_year + 1900 + tm.tm_mon / 11, (tm.tm_mon + 1) % 12 + 1, 1) *
-			 86400;
-		return;
-	case PERIOD_YEAR:
-		*start_s = days_from_civil(tm.tm_year + 1900, 1, 1) * 86400;
-		*end_s = days_from_civil(tm.tm_year + 1901, 1, 1) * 86400;
-		return;
-	}
-	UNREACHABLE();
-}
-
-const char *
-period_word(enum period p)
-{
-	static const char *const words[] = { "", "day", "week", "month", "year" };
-
-	return words[p];
-}
 
 struct account *
 account_get(struct core *c, struct str id)
@@ -72,6 +19,7 @@ account_get(struct core *c, struct str id)
 	if (a != NULL)
 		return a;
 	a = mem_zalloc(sizeof(*a));
+	a->core = c;
 	a->id = str_dup(id);
 	map_set(&c->accounts, str_of(a->id), a);
 	return a;
@@ -85,10 +33,28 @@ account_roll(struct account *a, int64_t now_s)
 
 		if (now_s < a->end_s[i]) /* also: a clock that went back reopens no period */
 			continue;
-		period_bounds((enum period)(i + 1), now_s, &start, &end);
+		period_bounds(core_zone(a->core), (enum period)(i + 1), now_s, &start, &end);
 		a->start_s[i] = start;
 		a->end_s[i] = end;
 		a->used_nusd[i] = a->held_nusd[i] = 0;
+	}
+}
+
+/* What was used stays used: the period under way ends where it does in the new zone. */
+void
+accounts_rezone(struct core *c)
+{
+	int64_t now_s = loop_wall_ns(c->loop) / 1000000000, start;
+	struct str key;
+	void *value;
+
+	for (size_t it = 0; map_next(&c->accounts, &it, &key, &value);) {
+		struct account *a = value;
+
+		account_roll(a, now_s);
+		for (int i = 0; i < PERIODS; i++)
+			period_bounds(
+			    core_zone(c), (enum period)(i + 1), now_s, &start, &a->end_s[i]);
 	}
 }
 
@@ -123,28 +89,25 @@ static bool
 exhausted(const struct level *l, const struct budget *b, const struct account *a, int64_t now_s,
     struct err *e)
 {
-	int64_t start, end;
-	struct buf used, limit;
-	time_t t;
-	struct tm tm;
+	int64_t end = a->end_s[b->period - 1];
+	struct buf used, limit, resets;
 
-	period_bounds(b->period, now_s, &start, &end);
-	t = (time_t)end;
-	if (gmtime_r(&t, &tm) == NULL)
-		memset(&tm, 0, sizeof(tm));
 	buf_init(&used, 0);
 	buf_init(&limit, 0);
+	buf_init(&resets, 0);
+	local_time_put(&resets, core_zone(a->core), end);
 	usd_put(&used, a->used_nusd[b->period - 1] + a->held_nusd[b->period - 1]);
 	usd_put(&limit, b->amount_nusd);
 	(void)err_set(e, ERR_BUDGET,
 	    "budget exhausted: " STR_FMT " has used or reserved %s of %s USD this %s; resets "
-	    "%04d-%02d-%02d 00:00 UTC%s" STR_FMT,
+	    "%s " STR_FMT "%s" STR_FMT,
 	    STR_ARG(l->id), buf_cstr(&used), buf_cstr(&limit), period_word(b->period),
-	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, l->contact.n > 0 ? "; ask " : "",
+	    buf_cstr(&resets), STR_ARG(l->zone), l->contact.n > 0 ? "; ask " : "",
 	    STR_ARG(l->contact));
 	e->retry_after_s = end - now_s > INT32_MAX ? INT32_MAX : (int)(end - now_s);
 	buf_fini(&used);
 	buf_fini(&limit);
+	buf_fini(&resets);
 	return false;
 }
 

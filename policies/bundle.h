@@ -13,6 +13,7 @@
 #include "base/yaml.h"
 #include "policies/condition.h"
 #include "policies/rules.h"
+#include "policies/zone.h"
 
 #define BUNDLE_MAGIC 0x626e646cu
 
@@ -162,6 +163,7 @@ struct bundle {
 	size_t refs;
 	struct arena arena;
 	struct str rev, zone, contact;
+	const struct zone *tz; /* of `zone`; NULL: UTC */
 	struct str zone_at, contact_at;
 	struct tool_facts facts; /* in order of name; see facts.h */
 	struct node **nodes;     /* in order of id once loaded */

@@ -238,31 +238,17 @@ load(struct core *c, struct store *s, struct err *e)
 {
 	int64_t now_s = loop_wall_ns(c->loop) / 1000000000, year, week, end;
 
-	period_bounds(PERIOD_YEAR, now_s, &year, &end);
-	period_bounds(PERIOD_WEEK, now_s, &week, &end);
+	period_bounds(core_zone(c), PERIOD_YEAR, now_s, &year, &end);
+	period_bounds(core_zone(c), PERIOD_WEEK, now_s, &week, &end);
 	return store_key_each(s, on_key, c, e) &&
 	       store_usage_each(s, week < year ? week : year, on_usage, c, e);
-}
-
-bool
-zones_check(const struct bundle *b, struct err *e)
-{
-	const struct level *l = NULL;
-
-	while ((l = bundle_next_level(b, l)) != NULL)
-		if (!str_eq(l->zone, STR("UTC")))
-			return err_set(e, ERR_INVALID,
-			    STR_FMT ": zone \"" STR_FMT
-				    "\" is not supported yet (use UTC, or leave it out)",
-			    STR_ARG(l->where), STR_ARG(l->zone));
-	return true;
 }
 
 static bool
 policies_load(struct core *c, const struct core_settings *s, struct err *e)
 {
 	c->bundle = bundle_of(s, NULL, e);
-	if (c->bundle == NULL || !zones_check(c->bundle, e))
+	if (c->bundle == NULL)
 		return false;
 	arena_init(&c->prices_arena, PRICES_BYTES);
 	return s->prices_file == NULL ||

@@ -3,7 +3,7 @@
  * core - what the files of the governance core share; private to this folder.
  *
  *   core.c    opens everything, replays, turns        key.c     virtual keys
- *   gate.c    enter and leave; afford.c               budget.c  accounts and calendar periods
+ *   gate.c    enter and leave; afford.c               budget.c  accounts; period.c their time
  *   scribe.c  the thread that writes the database     record.c  what a journal record says
  *   reload.c  new policies while serving              limits.c  token buckets
  */
@@ -13,6 +13,7 @@
 #include "policies/journal.h"
 #include "policies/limits.h"
 #include "policies/org.h"
+#include "policies/period.h"
 #include "policies/policies.h"
 #include "policies/prices.h"
 #include "policies/rules.h"
@@ -135,12 +136,11 @@ void scribe_stop(struct scribe **sc); /* after applying everything; a locked dat
 /* ---- budget.c ---- */
 
 struct account {
+	const struct core *core;
 	char *id;
-	int64_t used_nusd[4], held_nusd[4], start_s[4], end_s[4]; /* by enum period - 1 */
+	int64_t used_nusd[PERIODS], held_nusd[PERIODS], start_s[PERIODS], end_s[PERIODS];
 };
-/* [start, end) of the calendar period that holds this second; UTC. */
-void period_bounds(enum period p, int64_t s, int64_t *start_s, int64_t *end_s);
-const char *period_word(enum period p);
+void accounts_rezone(struct core *c); /* the organisation's zone has changed */
 struct account *account_get(struct core *c, struct str id); /* made when new */
 void account_roll(struct account *a, int64_t now_s);
 void account_charge(struct account *a, int64_t at_s, int64_t now_s, int64_t nusd); /* at start */
@@ -193,4 +193,9 @@ void key_owner(const struct key *k, struct str out[3]);
 struct reload *reload_new(struct core *c, const struct core_settings *s, struct err *e) MUST_CHECK;
 void reload_free(struct reload **r); /* waits for a reading */
 void reload_metrics(const struct reload *r, struct buf *out);
-bool zones_check(const struct bundle *b, struct err *e) MUST_CHECK; /* core.c */
+/* Of the calendar that budgets go by; NULL: UTC. */
+static inline const struct zone *
+core_zone(const struct core *c)
+{
+	return c->bundle == NULL ? NULL : bundle_zone(c->bundle);
+}

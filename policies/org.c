@@ -9,9 +9,9 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "policies/bundle.h"
+#include "policies/period.h"
 #include "policies/prices.h"
 
 #define GROUPS_MAX 64
@@ -43,17 +43,11 @@ said_once(struct loading *ld, const struct policy_file *f, const struct yaml *y,
 
 /* ---- budgets ---- */
 
-static const struct {
-	struct str word;
-	enum period period;
-} periods[] = { { STR("day"), PERIOD_DAY }, { STR("week"), PERIOD_WEEK },
-	{ STR("month"), PERIOD_MONTH }, { STR("year"), PERIOD_YEAR } };
-
 /* "500 USD/month" */
 static bool
 budget_parse(struct loading *ld, const struct yaml *y, struct budget *out)
 {
-	struct str rest = y->text, amount = str_cut(&rest, ' '), unit, words[COUNT(periods)];
+	struct str rest = y->text, amount = str_cut(&rest, ' '), unit, words[PERIODS];
 	char near[HINT_BYTES];
 
 	if (y->kind != YAML_SCALAR || rest.p == NULL || !usd_parse(amount, &out->amount_nusd)) {
@@ -68,13 +62,10 @@ budget_parse(struct loading *ld, const struct yaml *y, struct budget *out)
 		    &ld->problems, y, "a budget is in USD/day, USD/week, USD/month or USD/year");
 		return false;
 	}
-	for (size_t i = 0; i < COUNT(periods); i++) {
-		words[i] = periods[i].word;
-		if (!str_eq(rest, periods[i].word))
-			continue;
-		out->period = periods[i].period;
+	if (period_read(rest, &out->period))
 		return true;
-	}
+	for (size_t i = 0; i < PERIODS; i++)
+		words[i] = str_of(period_word((enum period)(i + 1)));
 	problem(&ld->problems, y, "unknown period \"" STR_FMT "\"%s (day, week, month or year)",
 	    STR_ARG(rest), hint(near, rest, words, COUNT(words)));
 	return false;
@@ -357,25 +348,15 @@ static void
 zone_read(struct loading *ld, const struct policy_file *f, struct yaml *y)
 {
 	struct str zone;
-	struct buf path;
+	struct err e;
 
 	if (!said_once(ld, f, y, &ld->b->zone_at) ||
 	    !text_get(&ld->problems, y, "zone", BUNDLE_NAME_BYTES, &zone))
 		return;
-	buf_init(&path, 0);
-	buf_printf(&path, "/usr/share/zoneinfo/" STR_FMT, STR_ARG(zone));
-	for (size_t i = 0; i + 1 < zone.n; i++)
-		if (zone.p[i] == '.' && zone.p[i + 1] == '.')
-			buf_puts(&path, "/no");
-	if (str_eq(zone, STR("UTC")) ||
-	    (zone.p[0] >= 'A' && zone.p[0] <= 'Z' && access(buf_cstr(&path), R_OK) == 0))
+	if (zone_load(&ld->b->arena, ZONE_FOLDER, zone, &ld->b->tz, &e))
 		ld->b->zone = arena_str(&ld->b->arena, zone);
 	else
-		problem(&ld->problems, y,
-		    "unknown time zone \"" STR_FMT
-		    "\" (an IANA name like Europe/Berlin; Debian package tzdata)",
-		    STR_ARG(zone));
-	buf_fini(&path);
+		problem(&ld->problems, y, "%s", e.text);
 }
 
 void
@@ -514,6 +495,18 @@ bundle_find_chain(const struct bundle *b, struct str customer, struct str team, 
 }
 
 _Static_assert(offsetof(struct node, level) == 0, "a level is where its node is");
+
+const struct zone *
+bundle_zone(const struct bundle *b)
+{
+	return b->tz;
+}
+
+struct str
+bundle_zone_name(const struct bundle *b)
+{
+	return b->zone;
+}
 
 const struct level *
 bundle_next_level(const struct bundle *b, const struct level *after)

@@ -100,5 +100,9 @@ struct chain {
 bool bundle_find_chain(const struct bundle *b, struct str customer, struct str team,
     struct str user, struct chain *out, struct err *e) MUST_CHECK;
 
+struct zone;
+const struct zone *bundle_zone(const struct bundle *b); /* NULL: UTC; lives with the bundle */
+struct str bundle_zone_name(const struct bundle *b);
+
 /* All levels, in order of id (parents first); start with NULL. */
 const struct level *bundle_next_level(const struct bundle *b, const struct level *after);

@@ -90,6 +90,7 @@ accept(struct reload *r)
 {
 	struct core *c = r->core;
 	struct bundle *old = c->bundle;
+	bool rezone = !str_eq(bundle_zone_name(old), bundle_zone_name(r->made));
 
 	c->bundle = r->made;
 	r->made = NULL;
@@ -98,6 +99,8 @@ accept(struct reload *r)
 	r->loaded_ns = loop_wall_ns(c->loop);
 	keys_resolve(c); /* from here on nobody points into the old one */
 	bundle_unref(&old);
+	if (rezone)
+		accounts_rezone(c);
 	gate_note(c, str_of(r->actor), "policies.reload", NULL);
 	log_info(NULL, "policies loaded", F_STR("rev", bundle_rev(c->bundle)));
 	keys_orphans_cut(c);
@@ -114,8 +117,6 @@ swap(void *ctx)
 
 	(void)pthread_join(r->thread, NULL);
 	r->reading = false;
-	if (r->made != NULL && !zones_check(r->made, &r->err))
-		bundle_unref(&r->made);
 	if (r->made != NULL) {
 		accept(r);
 	} else {

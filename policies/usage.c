@@ -155,18 +155,17 @@ time_put(struct buf *out, int64_t s)
 }
 
 static void
-budget_put(struct buf *out, const struct budget *b, const struct account *a, int64_t now_s)
+budget_put(struct buf *out, const struct budget *b, const struct account *a)
 {
 	int i = (int)b->period - 1;
-	int64_t start, end, left = b->amount_nusd - a->used_nusd[i] - a->held_nusd[i];
+	int64_t left = b->amount_nusd - a->used_nusd[i] - a->held_nusd[i];
 
-	period_bounds(b->period, now_s, &start, &end);
 	buf_printf(out,
 	    "{\"period\":\"%s\",\"limit_nusd\":%lld,\"used_nusd\":%lld,\"held_nusd\":%lld,"
 	    "\"left_nusd\":%lld,\"resets_at\":",
 	    period_word(b->period), (long long)b->amount_nusd, (long long)a->used_nusd[i],
 	    (long long)a->held_nusd[i], (long long)(left > 0 ? left : 0));
-	time_put(out, end);
+	time_put(out, a->end_s[i]);
 	buf_putc(out, '}');
 }
 
@@ -261,7 +260,7 @@ core_quota_json(struct core *c, struct key *k, struct buf *out)
 		for (size_t b = 0; b < l->budgets_n; b++) {
 			if (b > 0)
 				buf_putc(out, ',');
-			budget_put(out, &l->budgets[b], a, now_s);
+			budget_put(out, &l->budgets[b], a);
 		}
 		buf_puts(out, "],");
 		limits_put(out, c, l->limits, l->limits_n, &w);

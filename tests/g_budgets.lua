@@ -31,6 +31,12 @@ rules:
 	}
 end
 
+local function zoned(zone, budget)
+	local files = policies(budget)
+	files["root/org.yaml"] = files["root/org.yaml"]:gsub("zone: UTC", "zone: " .. zone)
+	return files
+end
+
 local function body_of(bytes)
 	local head = '{"model":"claude-sonnet-4-6","max_tokens":1000,"messages":[{"role":"user","content":"'
 	return head .. string.rep("x", bytes - #head - 4) .. '"}]}'
@@ -130,3 +136,25 @@ local row = gw:ok { "usage", "--by", "key", "--json" }.json
 row = row[1] and row[1] or row
 expect(row):has { requests = 5, input_tokens = up.usage.input_tokens, output_tokens = up.usage.output_tokens,
 	cost_nusd = 5 * (7 * 3000 + 3 * 15000) }
+
+test "a day is the zone's day, whatever TZ the gateway has; another zone keeps what was used"
+-- 10:00 in UTC is 15:30 in Kolkata, whose day ends at 18:30 UTC.
+local gw, up, key = rich("0.017 USD/day", { usage = { input_tokens = 0, output_tokens = 1000 } },
+	{ clock = "2026-08-21T10:00:00Z", env = { TZ = "America/Lima" }, policies = zoned("Asia/Kolkata", "0.017 USD/day") })
+expect(gw:client(key):post("/anthropic/v1/messages", BODY).status):is(200)
+expect(quota(gw, key).resets_at):is("2026-08-21T18:30:00Z")
+local r = gw:client(key):post("/anthropic/v1/messages", BODY)
+expect(r.status):is(429)
+expect(r.json.error.message):has("resets 2026-08-22 00:00 Asia/Kolkata")
+expect(r.headers["retry-after"]):is("30600")
+-- In New York the day ends at 04:00 UTC.
+sys.write_file(gw.folder .. "/policies/root/org.yaml", zoned("America/New_York", "0.017 USD/day")["root/org.yaml"])
+gw:ok { "reload" }
+expect(quota(gw, key)):has { used_nusd = 15000000, resets_at = "2026-08-22T04:00:00Z" }
+gw:advance("17h")
+expect(gw:client(key):post("/anthropic/v1/messages", BODY).status):is(429)
+gw:advance("61m")
+expect(gw:client(key):post("/anthropic/v1/messages", BODY).status):is(200)
+-- After a restart the ledger says the same.
+gw:restart()
+expect(quota(gw, key)):has { used_nusd = 15000000, resets_at = "2026-08-23T04:00:00Z" }

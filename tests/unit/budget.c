@@ -17,7 +17,6 @@
 #define LEVELS   (1 + TEAMS + CHAINS)
 #define PASSES   40
 #define STEPS    3000
-#define PERIODS  4
 #define NO_LIMIT INT64_MAX
 
 struct world {
@@ -317,12 +316,12 @@ test_rollover(struct loop *loop)
 		w.level[i].budgets_n = 0;
 	CHECK(budget_reserve(&w.core, &p, &w.chain[0], 700, &e));
 	a = account_get(&w.core, w.level[0].id);
-	period_bounds(PERIOD_DAY, now_s, &start, &end);
+	period_bounds(NULL, PERIOD_DAY, now_s, &start, &end);
 	CHECK(start <= now_s && now_s < end);
 	budget_settle(&p, end, 300);
 	CHECK_EQ_I(a->used_nusd[PERIOD_DAY - 1], 0);
 	CHECK_EQ_I(a->held_nusd[PERIOD_DAY - 1], 0);
-	period_bounds(PERIOD_YEAR, now_s, &start, &end);
+	period_bounds(NULL, PERIOD_YEAR, now_s, &start, &end);
 	CHECK_EQ_I(a->used_nusd[PERIOD_YEAR - 1], a->end_s[PERIOD_YEAR - 1] == end ? 300 : 0);
 	CHECK_EQ_I(a->held_nusd[PERIOD_YEAR - 1], 0);
 
@@ -349,7 +348,7 @@ test_periods(void)
 	for (size_t i = 0; i < COUNT(row); i++) {
 		int64_t start, end;
 
-		period_bounds(row[i].p, row[i].at, &start, &end);
+		period_bounds(NULL, row[i].p, row[i].at, &start, &end);
 		CHECK_EQ_I(start, row[i].start);
 		CHECK_EQ_I(end, row[i].end);
 	}

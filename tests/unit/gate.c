@@ -311,18 +311,18 @@ test_periods(void)
 	int64_t a, b;
 
 	TEST("calendar periods: leap day, year end, weeks from Monday");
-	period_bounds(PERIOD_MONTH, 1709164800, &a, &b); /* 2024-02-29 */
+	period_bounds(NULL, PERIOD_MONTH, 1709164800, &a, &b); /* 2024-02-29 */
 	CHECK_EQ_I(a, 1706745600);
 	CHECK_EQ_I(b, 1709251200);
-	period_bounds(PERIOD_YEAR, 1735689599, &a, &b); /* 2024-12-31T23:59:59 */
+	period_bounds(NULL, PERIOD_YEAR, 1735689599, &a, &b); /* 2024-12-31T23:59:59 */
 	CHECK_EQ_I(a, 1704067200);
 	CHECK_EQ_I(b, 1735689600);
-	period_bounds(PERIOD_MONTH, 1735689599, &a, &b);
+	period_bounds(NULL, PERIOD_MONTH, 1735689599, &a, &b);
 	CHECK_EQ_I(b, 1735689600);
-	period_bounds(PERIOD_WEEK, 1735689599, &a, &b); /* a Tuesday */
+	period_bounds(NULL, PERIOD_WEEK, 1735689599, &a, &b); /* a Tuesday */
 	CHECK_EQ_I(a, 1735516800);
 	CHECK_EQ_I(b - a, 7 * 86400);
-	period_bounds(PERIOD_DAY, 1735689599, &a, &b);
+	period_bounds(NULL, PERIOD_DAY, 1735689599, &a, &b);
 	CHECK_EQ_I(b - a, 86400);
 }
 
