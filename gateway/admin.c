@@ -32,12 +32,49 @@ body_text(struct work *w, const char *name)
 	return s;
 }
 
+/* Words with spaces between, any number of them; single ones in what is kept. */
+static struct str
+body_words(struct work *w, const char *name)
+{
+	struct str text = body_text(w, name), kept;
+	struct buf b;
+
+	buf_init(&b, ARENA_BYTES);
+	while (text.p != NULL) {
+		struct str one = str_cut(&text, ' ');
+
+		buf_puts(&b, b.n > 0 && one.n > 0 ? " " : "");
+		buf_put(&b, one);
+	}
+	kept = arena_str(&w->a, buf_str(&b));
+	buf_fini(&b);
+	return kept;
+}
+
 static const char *
 state_word(enum key_state s)
 {
 	static const char *const words[] = { "", "active", "disabled", "revoked" };
 
 	return words[s];
+}
+
+/* "a b": a list of two; left out when there are none. */
+static void
+words_put(struct buf *out, const char *member, struct str words)
+{
+	bool first = true;
+
+	if (words.n == 0)
+		return;
+	buf_puts(out, member);
+	buf_putc(out, '[');
+	while (words.p != NULL) {
+		buf_puts(out, first ? "" : ",");
+		buf_json_str(out, str_cut(&words, ' '));
+		first = false;
+	}
+	buf_putc(out, ']');
 }
 
 static void
@@ -56,6 +93,8 @@ key_put(struct work *w, struct key *k)
 	buf_json_str(w->out, i.team);
 	buf_puts(w->out, ",\"user\":");
 	buf_json_str(w->out, i.user);
+	words_put(w->out, ",\"tags\":", i.tags);
+	words_put(w->out, ",\"scope\":", i.scope);
 	buf_printf(w->out, ",\"created_ns\":%lld,\"expires_ns\":%lld}", (long long)i.created_ns,
 	    (long long)i.expires_ns);
 }
@@ -114,7 +153,9 @@ keys_create(struct work *w)
 	struct key_spec spec = { .name = body_text(w, "name"),
 		.customer = body_text(w, "customer"),
 		.team = body_text(w, "team"),
-		.user = body_text(w, "user") };
+		.user = body_text(w, "user"),
+		.tags = body_words(w, "tags"),
+		.scope = body_words(w, "scope") };
 	struct str raw;
 	struct key *k;
 

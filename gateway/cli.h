@@ -20,7 +20,8 @@
 struct cli { /* what was typed, after options */
 	const char *config;
 	bool json, managed, admin, cover;
-	const char *name, *customer, *team, *user, *expires, *key, *by, *since, *scope, *clock, *n;
+	const char *name, *customer, *team, *user, *expires, *key, *by, *since, *scope, *tags,
+	    *clock, *n;
 	const char *from, *out, *overlap, *url, *key_env, *call, *junit;
 	const char *words[CLI_WORDS_MAX]; /* after the command's own words */
 	size_t words_n;

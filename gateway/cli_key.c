@@ -20,7 +20,7 @@
 
 #define ARENA_BYTES ((size_t)16 << 20)
 #define CSV_BYTES   ((size_t)1 << 20)
-#define CSV_COLUMNS 5
+#define CSV_COLUMNS 7
 
 bool
 cli_span(const char *text, int64_t *seconds)
@@ -116,6 +116,8 @@ create(const struct cli *cli)
 	cli_member(&body, "customer", cli->customer);
 	cli_member(&body, "team", cli->team);
 	cli_member(&body, "user", cli->user);
+	cli_member(&body, "tags", cli->tags);
+	cli_member(&body, "scope", cli->scope);
 	buf_printf(&body, ",\"admin\":%s,\"expires_ns\":%lld}", cli->admin ? "true" : "false",
 	    (long long)expires);
 	if (cli_asked(cli, "POST", STR("/admin/api/keys"), buf_str(&body), &out, &code))
@@ -201,7 +203,9 @@ struct csv { /* the file, and where its columns stand */
 	int column[CSV_COLUMNS]; /* of each name below; -1: not there */
 	int made, failed;
 };
-static const char *const columns[CSV_COLUMNS] = { "name", "customer", "team", "user", "expires" };
+static const char *const columns[CSV_COLUMNS] = { "name", "customer", "team", "user", "tags",
+	"scope", "expires" };
+#define CSV_EXPIRES (CSV_COLUMNS - 1) /* the others are told as they are */
 
 static bool
 csv_load(struct csv *c, struct err *e)
@@ -247,7 +251,7 @@ csv_header(struct csv *c, struct str line, struct err *e)
 			    STR_ARG(name),
 			    near.n > 0 ? " (did you mean \""
 				       : " (the first line names columns: name,customer,team,user,"
-					 "expires)",
+					 "expires,tags,scope)",
 			    STR_ARG(near), near.n > 0 ? "\"?)" : "");
 		c->column[i] = at;
 	}
@@ -284,7 +288,7 @@ csv_key(struct csv *c, const char *const v[CSV_COLUMNS], struct err *e)
 		return err_set(e, ERR_INVALID, "the name is missing");
 	if (strchr(v[0], '/') != NULL)
 		return err_set(e, ERR_INVALID, "a key's name has no slash");
-	if (v[4] != NULL && !cli_time(v[4], &expires))
+	if (v[CSV_EXPIRES] != NULL && !cli_time(v[CSV_EXPIRES], &expires))
 		return err_set(e, ERR_INVALID, "expires takes a date like 2026-12-31, or 90d");
 	path = arena_printf(&c->arena, "%s/%s.key", c->cli->out, v[0]);
 	fd = open(path.p, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -294,7 +298,7 @@ csv_key(struct csv *c, const char *const v[CSV_COLUMNS], struct err *e)
 	buf_init(&body, 0);
 	buf_init(&out, 0);
 	buf_putc(&body, '{');
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < CSV_EXPIRES; i++)
 		cli_member(&body, columns[i], v[i]);
 	buf_printf(&body, ",\"expires_ns\":%lld}", (long long)expires);
 	if (cli_admin(c->cli, "POST", STR("/admin/api/keys"), buf_str(&body), &out, e)) {

@@ -28,14 +28,14 @@ static const struct command {
 	    cmd_policy },
 	{ "key",
 	    "create --name N [--customer C] [--team T] [--user U] [--expires 2026-12-31|90d] "
-	    "[--admin]\n"
+	    "[--admin] [--scope 'github/get_* model:*'] [--tags 'ci nightly']\n"
 	    "  tollgate key create --from users.csv --out DIR   (columns: name,customer,team,user,"
-	    "expires)\n"
+	    "expires,tags,scope)\n"
 	    "  tollgate key list|show|disable|enable|revoke [KEY]\n"
 	    "  tollgate key revoke --user U\n"
 	    "  tollgate key rotate KEY [--overlap 24h]",
 	    "--json --name --customer --team --user --expires --key --admin --from --out "
-	    "--overlap",
+	    "--overlap --scope --tags",
 	    "virtual keys; the secret is shown once",
 	    "tollgate key create --name ana-laptop --user ana", cmd_key },
 	{ "tools", "[--key N] | --url URL [--key-env TOLLGATE_KEY]", "--json --key --url --key-env",
@@ -89,7 +89,7 @@ struct option {
 	const char **value; /* takes one, or */
 	bool *flag;         /* is one */
 };
-#define OPTIONS_N 25
+#define OPTIONS_N 26
 
 static void
 options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
@@ -101,12 +101,13 @@ options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
 		{ "--user", &cli->user, NULL }, { "--expires", &cli->expires, NULL },
 		{ "--key", &cli->key, NULL }, { "--by", &cli->by, NULL },
 		{ "--since", &cli->since, NULL }, { "--scope", &cli->scope, NULL },
-		{ "--managed", NULL, &cli->managed }, { "--cover", NULL, &cli->cover },
-		{ "--junit", &cli->junit, NULL }, { "--admin", NULL, &cli->admin },
-		{ "--from", &cli->from, NULL }, { "--out", &cli->out, NULL },
-		{ "--overlap", &cli->overlap, NULL }, { "--url", &cli->url, NULL },
-		{ "--key-env", &cli->key_env, NULL }, { "--clock", &cli->clock, NULL },
-		{ "-n", &cli->n, NULL }, { "--call", &cli->call, NULL } };
+		{ "--tags", &cli->tags, NULL }, { "--managed", NULL, &cli->managed },
+		{ "--cover", NULL, &cli->cover }, { "--junit", &cli->junit, NULL },
+		{ "--admin", NULL, &cli->admin }, { "--from", &cli->from, NULL },
+		{ "--out", &cli->out, NULL }, { "--overlap", &cli->overlap, NULL },
+		{ "--url", &cli->url, NULL }, { "--key-env", &cli->key_env, NULL },
+		{ "--clock", &cli->clock, NULL }, { "-n", &cli->n, NULL },
+		{ "--call", &cli->call, NULL } };
 
 	memcpy(out, all, sizeof(all));
 }

@@ -108,8 +108,8 @@ void
 applies_read(struct loading *ld, const struct policy_file *f, struct applies *to, struct yaml *y)
 {
 	static const char *const known[] = { "customers", "teams", "users", "groups", "keys",
-		NULL };
-	static const char *const later[] = { "tags", "clients", "views", NULL };
+		"tags", NULL };
+	static const char *const later[] = { "clients", "views", NULL };
 	static const struct key_table keys = { "applies_to", known, later };
 
 	if (y->kind == YAML_SCALAR && str_eq(y->text, STR("*"))) {
@@ -132,6 +132,8 @@ applies_read(struct loading *ld, const struct policy_file *f, struct applies *to
 			values_read(ld, f, to, &to->groups, 0, m);
 		else if (str_eq(m->key, STR("keys")))
 			values_read(ld, f, to, &to->keys, 0, m);
+		else if (str_eq(m->key, STR("tags")))
+			values_read(ld, f, to, &to->tags, 0, m);
 	}
 	for (size_t i = 0; i < to->groups.n; i++)
 		if (!group_known(ld->b, to->groups.text[i]))
@@ -185,8 +187,19 @@ key_in(const struct names *v, struct str key)
 	return false;
 }
 
+static bool
+tag_in(const struct names *v, struct str tags)
+{
+	if (!v->said || (v->any && tags.n > 0))
+		return true;
+	for (size_t k = 0; k < v->n; k++)
+		if (tags_have(tags, v->text[k]))
+			return true;
+	return false;
+}
+
 bool
-applies_to(const struct applies *to, const struct chain *c, struct str key_name)
+applies_to(const struct applies *to, const struct chain *c, struct str key_name, struct str tags)
 {
 	bool inside = to->within == NULL;
 
@@ -194,5 +207,5 @@ applies_to(const struct applies *to, const struct chain *c, struct str key_name)
 		inside = c->level[i] == &to->within->level;
 	return inside && level_in(&to->customers, LEVEL_CUSTOMER, c) &&
 	       level_in(&to->teams, LEVEL_TEAM, c) && level_in(&to->users, LEVEL_USER, c) &&
-	       group_in(&to->groups, c) && key_in(&to->keys, key_name);
+	       group_in(&to->groups, c) && key_in(&to->keys, key_name) && tag_in(&to->tags, tags);
 }

@@ -121,10 +121,16 @@ const struct limit *limits_read(struct loading *ld, const struct policy_file *f,
 
 /* ---- policy.c ---- */
 
+/* What a rule does: an allow grants; a deny and an approve restrict whoever grants; a limit only
+ * bounds. */
+enum effect { EFFECT_ALLOW = 1, EFFECT_DENY, EFFECT_APPROVE, EFFECT_LIMIT };
+const char *effect_word(enum effect e);
+
 struct rule {
 	struct pattern pattern;
-	bool deny, has_when, has_unless;
-	bool bounds; /* limit: it neither grants nor denies */
+	enum effect effect;
+	bool has_when, has_unless;
+	const struct approval *approval; /* of an approve, or of an allow that needs one */
 	const struct limit *limits;
 	size_t limits_n;
 	struct condition when, unless;
@@ -136,12 +142,12 @@ struct rule {
 struct names { /* one line of applies_to; values are ORed */
 	bool said, any;
 	const struct node **node; /* customers, teams, users */
-	struct str *text;         /* groups, keys */
+	struct str *text;         /* groups, keys, tags */
 	size_t n;
 };
 struct applies {
 	const struct node *within; /* the folder's customer or team; NULL: root/ */
-	struct names customers, teams, users, groups, keys;
+	struct names customers, teams, users, groups, keys, tags;
 };
 struct policy {
 	struct str id, owner, file;
@@ -284,4 +290,20 @@ void policy_models(struct loading *ld); /* `models:` of levels become policies *
 /* Reads a mapping of kinds to names, or "*"; to->within is set by the caller. */
 void
 applies_read(struct loading *ld, const struct policy_file *f, struct applies *to, struct yaml *y);
-bool applies_to(const struct applies *to, const struct chain *c, struct str key_name);
+bool
+applies_to(const struct applies *to, const struct chain *c, struct str key_name, struct str tags);
+
+/* ---- scope.c ---- */
+
+#define SCOPE_ARENA_BYTES ((size_t)1 << 20)
+bool scope_parse(
+    struct arena *a, struct str scope, struct pattern **out, size_t *n, struct err *e) MUST_CHECK;
+bool tags_have(struct str tags, struct str tag);
+bool scope_covers(const struct subject *s, enum ask_kind kind, struct str name);
+
+/* ---- approvalfile.c ---- */
+
+/* `approval:` of an allow or an approve, or NULL for the defaults; NULL (reported) when it is
+ * none. */
+const struct approval *approval_read(
+    struct loading *ld, const struct policy_file *f, const struct policy *p, struct yaml *y);

@@ -40,6 +40,7 @@ policies_explain(const struct core_settings *s, const struct key_spec *who, stru
 	struct str args = call, name;
 	struct subject subject;
 	struct verdict v;
+	struct arena a;
 	struct err bad;
 	bool ok;
 
@@ -47,13 +48,15 @@ policies_explain(const struct core_settings *s, const struct key_spec *who, stru
 		return false;
 	name = str_cut(&args, ' ');
 	args = args.p == NULL ? STR("") : str_trim(args);
-	ok = subject_resolve(b, who->customer, who->team, who->user, who->name, &subject, e);
+	arena_init(&a, SCOPE_ARENA_BYTES);
+	ok = subject_resolve(b, who, &a, &subject, e);
 	if (ok && args.n > 0 && !json_check(args, false, &bad))
 		ok = err_set(e, ERR_INVALID, "the arguments are no JSON: %s", bad.text);
 	if (ok) {
 		explain_call(b, &subject, name, args, &v, out);
 		*allowed = v.allowed;
 	}
+	arena_free(&a);
 	bundle_unref(&b);
 	return ok;
 }

@@ -37,7 +37,8 @@ struct key {
 	uint32_t magic;
 	struct core *core;
 	struct link all, passes, watches;
-	char *id, *name, *customer, *team, *user;
+	char *id, *name, *customer, *team, *user, *tags, *scope, *budget;
+	struct arena arena; /* what `subject` borrows */
 	struct sha256 digest;
 	char digest_key[SHA256_BYTES]; /* the same, as the map's key */
 	enum key_state state;

@@ -15,7 +15,8 @@ call_kind(struct str call, enum ask_kind *kind, struct str *name)
 		enum ask_kind kind;
 	} kinds[] = { { STR("model:"), ASK_MODEL }, { STR("code:"), ASK_RUN },
 		{ STR("prompt:"), ASK_PROMPT }, { STR("resource:"), ASK_RESOURCE },
-		{ STR("hosted:"), ASK_HOSTED }, { STR("tool:"), ASK_TOOL } };
+		{ STR("hosted:"), ASK_HOSTED }, { STR("admin:"), ASK_ADMIN },
+		{ STR("tool:"), ASK_TOOL } };
 
 	*kind = ASK_TOOL;
 	*name = call;
@@ -59,10 +60,7 @@ policy_put(const struct bundle *b, uint32_t set, size_t at, enum ask_kind kind, 
 
 		if (!pattern_match(&r->pattern, kind, name))
 			continue;
-		buf_printf(out, "  %s " STR_FMT ":%d%s" STR_FMT,
-		    r->deny     ? "deny "
-		    : r->bounds ? "limit"
-				: "allow",
+		buf_printf(out, "  %-5s " STR_FMT ":%d%s" STR_FMT, effect_word(r->effect),
 		    STR_ARG(p->id), r->line, r->text.n > 0 ? " " : "", STR_ARG(r->text));
 		rule_limits_text(r, out);
 		buf_printf(out, " -> %s%s\n", tri_word(rule_holds(b, set, r, j)),

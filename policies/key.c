@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policies/bundle.h"
 #include "policies/core.h"
 
 #define RANDOM_CHARS 34
@@ -147,9 +148,9 @@ void
 key_info(const struct key *k, struct key_info *out)
 {
 	IS(k, KEY_MAGIC);
-	*out =
-	    (struct key_info){ str_of(k->id), str_of(k->name), str_of(k->customer), str_of(k->team),
-		    str_of(k->user), k->state, k->admin, k->created_ns, k->expires_ns };
+	*out = (struct key_info){ str_of(k->id), str_of(k->name), str_of(k->customer),
+		str_of(k->team), str_of(k->user), k->state, k->admin, k->created_ns, k->expires_ns,
+		str_of(k->tags), str_of(k->scope), str_of(k->budget) };
 }
 
 struct key *
@@ -171,7 +172,10 @@ key_row_of(const struct key *k, struct key_row *out)
 		.digest = k->digest,
 		.state = (int)k->state,
 		.created_ns = k->created_ns,
-		.expires_ns = k->expires_ns };
+		.expires_ns = k->expires_ns,
+		.tags = str_of(k->tags),
+		.scope = str_of(k->scope),
+		.budget = str_of(k->budget) };
 }
 
 void
@@ -209,12 +213,20 @@ event_render(struct key *k)
 static void
 resolve(struct key *k)
 {
+	const struct key_spec who = { .name = str_of(k->name),
+		.customer = str_of(k->customer),
+		.team = str_of(k->team),
+		.user = str_of(k->user),
+		.tags = str_of(k->tags),
+		.scope = str_of(k->scope) };
+
+	arena_free(&k->arena);
 	if (k->admin)
 		k->resolved = err_set(&k->owner_err, ERR_DENIED,
 		    "%s is an admin token and calls no model and no tool", k->id);
 	else
-		k->resolved = subject_resolve(k->core->bundle, str_of(k->customer), str_of(k->team),
-		    str_of(k->user), str_of(k->name), &k->subject, &k->owner_err);
+		k->resolved =
+		    subject_resolve(k->core->bundle, &who, &k->arena, &k->subject, &k->owner_err);
 	event_render(k);
 }
 
@@ -249,6 +261,10 @@ key_add(struct core *c, const struct key_row *r)
 	k->customer = str_dup(r->customer);
 	k->team = str_dup(r->team);
 	k->user = str_dup(r->user);
+	k->tags = str_dup(r->tags);
+	k->scope = str_dup(r->scope);
+	k->budget = str_dup(r->budget);
+	arena_init(&k->arena, SCOPE_ARENA_BYTES);
 	k->admin = str_starts(r->name, STR("@"));
 	k->digest = r->digest;
 	memcpy(k->digest_key, r->digest.b, SHA256_BYTES);
@@ -282,6 +298,10 @@ keys_free(struct core *c)
 		free(k->customer);
 		free(k->team);
 		free(k->user);
+		free(k->tags);
+		free(k->scope);
+		free(k->budget);
+		arena_free(&k->arena);
 		free(k->denials);
 		buf_fini(&k->event);
 		k->magic = 0;
@@ -330,7 +350,10 @@ make(struct core *c, const struct key_spec *s, struct str actor, char secret[KEY
 		.user = s->user,
 		.state = KEY_ACTIVE,
 		.created_ns = loop_wall_ns(c->loop),
-		.expires_ns = s->expires_ns };
+		.expires_ns = s->expires_ns,
+		.tags = s->tags,
+		.scope = s->scope,
+		.budget = s->budget };
 	char id[KEY_ID_BYTES + 1] = "k_";
 	struct key *k;
 
@@ -358,7 +381,7 @@ key_create(struct core *c, const struct key_spec *s, struct str actor,
 	struct key_spec spec = *s;
 	struct chain chain;
 
-	if (!core_ready(c, e) || !name_check(s->name, e))
+	if (!core_ready(c, e) || !name_check(s->name, e) || !scope_check(s->tags, s->scope, e))
 		return NULL;
 	if (s->admin) {
 		if (s->customer.n + s->team.n + s->user.n > 0) {
@@ -412,7 +435,8 @@ key_rotate(struct core *c, struct key *k, int64_t overlap_ns, struct str actor,
     char secret[KEY_SECRET_BYTES + 1], struct err *e)
 {
 	struct key_spec s = { str_of(k->name), str_of(k->customer), str_of(k->team),
-		str_of(k->user), k->expires_ns, k->admin };
+		str_of(k->user), k->expires_ns, k->admin, str_of(k->tags), str_of(k->scope),
+		str_of(k->budget) };
 	int64_t now_ns = loop_wall_ns(c->loop), until_ns = now_ns + overlap_ns;
 
 	IS(k, KEY_MAGIC);

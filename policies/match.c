@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * match - the patterns of rules: `server/tool`, `any/tool`, `model:name`, `code:run`,
- * `prompt:server/name`, `resource:server/uri`, `hosted:web_search`, `hosted:mcp/host`.
+ * `prompt:server/name`, `resource:server/uri`, `hosted:web_search`, `hosted:mcp/host`,
+ * `admin:key.create`.
  *
  * Only two things are special: `*`, any characters within its side, and `{a,b}`, either.  Braces
  * are expanded when the pattern is read (not nested, at most GLOB_ALTS_MAX alternatives), so
@@ -124,10 +125,10 @@ glob_parse(struct arena *a, struct str text, struct glob *out, struct err *e)
 
 static const struct {
 	struct str word;
-	enum ask_kind kind; /* 0: of the language, not supported yet */
+	enum ask_kind kind;
 } kinds[] = { { STR("tool"), ASK_TOOL }, { STR("model"), ASK_MODEL }, { STR("code"), ASK_RUN },
 	{ STR("prompt"), ASK_PROMPT }, { STR("resource"), ASK_RESOURCE },
-	{ STR("hosted"), ASK_HOSTED }, { STR("admin"), 0 } };
+	{ STR("hosted"), ASK_HOSTED }, { STR("admin"), ASK_ADMIN } };
 
 /* "model:…": takes the word off *text.  Without one it is a tool. */
 static bool
@@ -143,10 +144,6 @@ kind_parse(struct str *text, enum ask_kind *kind, struct err *e)
 		words[i] = kinds[i].word;
 		if (!str_eq(word, kinds[i].word))
 			continue;
-		if (kinds[i].kind == 0)
-			return err_set(e, ERR_INVALID,
-			    "\"" STR_FMT ":\" rules are not supported yet (remove the rule)",
-			    STR_ARG(word));
 		*kind = kinds[i].kind;
 		*text = rest;
 		return true;

@@ -115,6 +115,7 @@ struct key_info { /* a view, valid until the next turn */
 	enum key_state state;
 	bool admin;                     /* an admin token: its name starts with @ */
 	int64_t created_ns, expires_ns; /* 0: never */
+	struct str tags, scope, budget; /* as in struct key_spec */
 };
 /*
  * Who presents this secret?  ERR_AUTH (unknown; the text tells a mistyped key from an unknown one),
@@ -133,10 +134,19 @@ struct key *key_named(struct core *c, struct str name_or_id); /* NULL when there
 void key_info(const struct key *k, struct key_info *out);
 struct key *key_next(struct core *c, struct key *after); /* in order of creation; NULL first/last */
 
+/*
+ * tags: names that `applies_to: { tags: [...] }` can mean; scope: the patterns of what the key may
+ * do at most ("github/get_* model:sonnet"; "" = no narrowing: it grants nothing and can only
+ * narrow); both separated by spaces.
+ */
+#define KEY_TAGS_MAX   16
+#define KEY_SCOPE_MAX  64   /* patterns */
+#define KEY_TEXT_BYTES 4096 /* of tags, of scope */
 struct key_spec {
 	struct str name, customer, team, user; /* name required; the rest "" */
 	int64_t expires_ns;
 	bool admin; /* an admin token: has no owner, calls nothing, is named "@NAME" */
+	struct str tags, scope, budget;
 };
 /* Makes a key; `secret` gets KEY_SECRET_BYTES + NUL and is the only copy there will ever be.
  * `actor` goes to the audit ("local:0", a key id).  ERR_INVALID: name taken, unknown owner. */

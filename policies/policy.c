@@ -112,7 +112,7 @@ conditions_read(struct loading *ld, const struct policy_file *f, const struct po
     struct rule *out, struct yaml *y)
 {
 	struct yaml *when = yaml_get(y, "when"), *unless = yaml_get(y, "unless");
-	const bool opens = !out->deny && !out->bounds;
+	const bool opens = out->effect == EFFECT_ALLOW;
 
 	if (when != NULL && condition_read(ld, f, p, when, opens, &out->when))
 		out->has_when = true;
@@ -136,7 +136,7 @@ limit_id(struct loading *ld, const struct policy *p, const struct rule *r, struc
 {
 	struct arena *a = &ld->b->arena;
 	struct str id = arena_printf(a, "%s " STR_FMT " " STR_FMT " " STR_FMT,
-	    r->bounds ? "limit" : "allow", STR_ARG(p->id), STR_ARG(pattern), STR_ARG(r->text));
+	    effect_word(r->effect), STR_ARG(p->id), STR_ARG(pattern), STR_ARG(r->text));
 	uintptr_t before = (uintptr_t)map_get(&ld->limit_ids, id);
 	struct sha256 h;
 	struct buf hex;
@@ -157,19 +157,23 @@ rule_limits_read(struct loading *ld, const struct policy_file *f, const struct p
 {
 	const struct node *within = p->applies.within;
 	struct yaml *limit = yaml_get(y, "limit"), *to = yaml_get(y, "to");
-	struct yaml *pattern = out->bounds ? limit : yaml_get(y, "allow");
+	const bool bounds = out->effect == EFFECT_LIMIT;
+	struct yaml *pattern = bounds ? limit : yaml_get(y, "allow");
 	struct limit like = { .of = pattern == NULL ? STR("") : pattern->text,
 		.owner = p->owner,
 		.opaque = p->explain == EXPLAIN_OPAQUE };
 
-	if (to != NULL && !out->bounds)
+	if (to != NULL && !bounds)
 		problem_key(&ld->problems, to, "to: stands with limit: PATTERN");
-	if (limit != NULL && out->deny)
+	if (limit != NULL && out->effect == EFFECT_DENY)
 		problem_key(&ld->problems, limit, "a deny has no limit: it lets nothing through");
-	if (out->bounds && to == NULL)
+	if (limit != NULL && out->effect == EFFECT_APPROVE)
+		problem_key(&ld->problems, limit,
+		    "an approve has no limit of its own (write: limit: PATTERN and to:)");
+	if (bounds && to == NULL)
 		problem_key(
 		    &ld->problems, limit, "how much is missing (write: to: { calls: 200/day })");
-	if (limit == NULL || out->deny || (out->bounds && to == NULL))
+	if (limit == NULL || (out->effect != EFFECT_ALLOW && to == NULL))
 		return;
 	like.of = arena_str(&ld->b->arena, like.of);
 	like.per = within == NULL                     ? PER_KEY
@@ -178,7 +182,7 @@ rule_limits_read(struct loading *ld, const struct policy_file *f, const struct p
 	like.policy = arena_printf(&ld->b->arena, STR_FMT ":%d", STR_ARG(p->id), y->line);
 	like.id = limit_id(ld, p, out, like.of);
 	out->limits =
-	    limits_read(ld, f, out->bounds ? to : limit, &like, out->pattern.kind, &out->limits_n);
+	    limits_read(ld, f, bounds ? to : limit, &like, out->pattern.kind, &out->limits_n);
 	ld->b->limits_n += out->limits_n;
 }
 
@@ -186,7 +190,6 @@ rule_limits_read(struct loading *ld, const struct policy_file *f, const struct p
 static void
 bounds_read(struct loading *ld, struct yaml *limit, struct rule *out)
 {
-	out->bounds = true;
 	if (limit->kind == YAML_SCALAR)
 		(void)rule_pattern(ld, limit, out);
 	else
@@ -196,42 +199,94 @@ bounds_read(struct loading *ld, struct yaml *limit, struct rule *out)
 		    "200/day })");
 }
 
+const char *
+effect_word(enum effect e)
+{
+	static const char *const words[] = { "", "allow", "deny", "approve", "limit" };
+
+	return words[e];
+}
+
+/* What the rule does is said by one member, whose value is the pattern.  `limit` is one when it
+ * stands alone: beside an allow it is that one's. */
+static struct yaml *
+effect_read(struct loading *ld, struct yaml *y, struct rule *out)
+{
+	struct yaml *said = NULL;
+
+	for (enum effect e = EFFECT_ALLOW; e <= EFFECT_LIMIT; e++) {
+		struct yaml *one = yaml_get(y, effect_word(e));
+
+		if (one == NULL || (e == EFFECT_LIMIT && said != NULL))
+			continue;
+		if (said != NULL)
+			problem(&ld->problems, y, "a rule has either %s: or %s:, not both",
+			    effect_word(out->effect), effect_word(e));
+		said = one;
+		out->effect = e;
+	}
+	if (said == NULL)
+		/* `redact:` has been reported already. */
+		out->effect = EFFECT_LIMIT;
+	if (said == NULL && yaml_get(y, "redact") == NULL)
+		problem(&ld->problems, y, "a rule has allow:, deny:, approve: or limit:");
+	return said;
+}
+
+static void
+reason_read(struct loading *ld, struct yaml *y, const struct yaml *said, struct rule *out)
+{
+	struct yaml *reason = yaml_get(y, "reason");
+
+	if (reason == NULL && out->effect == EFFECT_DENY)
+		problem_key(&ld->problems, said, "a deny needs a reason: (the denied read it)");
+	if (reason == NULL && out->effect == EFFECT_APPROVE)
+		problem_key(
+		    &ld->problems, said, "an approve needs a reason: (who is to approve reads it)");
+	if (reason != NULL &&
+	    text_get(&ld->problems, reason, "reason", BUNDLE_TEXT_BYTES, &out->reason))
+		out->reason = arena_str(&ld->b->arena, out->reason);
+}
+
+static void
+rule_approval_read(struct loading *ld, const struct policy_file *f, const struct policy *p,
+    struct rule *out, struct yaml *y)
+{
+	struct yaml *approval = yaml_get(y, "approval");
+	const bool may = out->effect == EFFECT_ALLOW || out->effect == EFFECT_APPROVE;
+
+	if (approval != NULL && !may)
+		problem_key(&ld->problems, approval, "approval: stands with allow: or approve:");
+	if (!may || (approval == NULL && out->effect == EFFECT_ALLOW))
+		return;
+	if (out->pattern.kind != 0 && out->pattern.kind != ASK_TOOL)
+		problem(&ld->problems, y, "only calls of tools wait for an approval");
+	out->approval = approval_read(ld, f, p, approval);
+}
+
 static void
 rule_read(struct loading *ld, const struct policy_file *f, const struct policy *p, struct rule *out,
     struct yaml *y)
 {
-	static const char *const known[] = { "allow", "deny", "limit", "to", "reason", "when",
-		"unless", NULL };
-	static const char *const later[] = { "approval", "approve", "approvers", "redact", "where",
-		"result", "args", "log", "mode", "explain", NULL };
+	static const char *const known[] = { "allow", "deny", "approve", "approval", "limit", "to",
+		"reason", "when", "unless", NULL };
+	static const char *const later[] = { "redact", "where", "result", "args", "log", "mode",
+		"explain", NULL };
 	static const struct key_table keys = { "a rule", known, later };
-	struct yaml *allow, *deny, *limit, *reason;
+	struct yaml *said;
 
 	if (!keys_check(&ld->problems, y, &keys))
 		return;
-	allow = yaml_get(y, "allow");
-	deny = yaml_get(y, "deny");
-	limit = yaml_get(y, "limit");
-	reason = yaml_get(y, "reason");
-	/* `approve:` and `redact:` have been reported already. */
-	if (allow == NULL && deny == NULL && limit == NULL && yaml_get(y, "approve") == NULL &&
-	    yaml_get(y, "redact") == NULL)
-		problem(&ld->problems, y, "a rule has either allow: or deny:, or limit:");
-	if (allow != NULL && deny != NULL)
-		problem(&ld->problems, y, "a rule has either allow: or deny:, not both");
-	if (deny != NULL && reason == NULL)
-		problem_key(&ld->problems, deny, "a deny needs a reason: (the denied read it)");
-	if (reason != NULL &&
-	    text_get(&ld->problems, reason, "reason", BUNDLE_TEXT_BYTES, &out->reason))
-		out->reason = arena_str(&ld->b->arena, out->reason);
-	if (allow != NULL)
-		(void)rule_pattern(ld, allow, out);
-	if (deny != NULL)
-		(void)rule_pattern(ld, deny, out);
-	if (allow == NULL && deny == NULL && limit != NULL)
-		bounds_read(ld, limit, out);
-	out->deny = deny != NULL;
+	said = effect_read(ld, y, out);
+	if (said == NULL)
+		return;
+	reason_read(ld, y, said, out);
+	if (out->effect == EFFECT_LIMIT)
+		bounds_read(ld, said, out);
+	else
+		(void)rule_pattern(ld, said, out);
 	conditions_read(ld, f, p, out, y);
+	rule_approval_read(ld, f, p, out, y);
 	rule_limits_read(ld, f, p, out, y);
 	out->line = y->line;
 	out->where = arena_printf(&ld->b->arena, STR_FMT ":%d", STR_ARG(f->path), y->line);
@@ -243,7 +298,8 @@ rules_read(struct loading *ld, const struct policy_file *f, struct policy *p, st
 	struct rule *rules;
 
 	if (y->kind != YAML_LIST || y->n == 0) {
-		problem(&ld->problems, y, "rules is a list of allow:, deny: and limit: rules");
+		problem(&ld->problems, y,
+		    "rules is a list of allow:, deny:, approve: and limit: rules");
 		return;
 	}
 	ld->b->rules_n += y->n;
@@ -338,7 +394,7 @@ ceiling_read(struct loading *ld, const struct policy_file *f, struct policy *p, 
 	p->ceiling_line = y->key_line;
 	p->ceiling_at = arena_printf(&ld->b->arena, STR_FMT ":%d", STR_ARG(f->path), y->key_line);
 	for (struct yaml *m = y->kids; m != NULL && loading_room(ld, m); m = m->next) {
-		struct rule one = { .deny = false };
+		struct rule one = { .effect = EFFECT_ALLOW };
 
 		if (rule_pattern(ld, m, &one))
 			patterns[p->ceiling_n++] = one.pattern;

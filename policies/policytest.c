@@ -22,6 +22,7 @@
 struct suite {
 	struct bundle *bundle;
 	struct subject subject;
+	struct arena *arena;
 	struct test_report *report;
 };
 
@@ -191,6 +192,23 @@ named(struct yaml *map, const char *key)
 	return y == NULL ? STR("") : y->text;
 }
 
+/* [a, b]: "a b", as a key's own tags and scope are written. */
+static struct str
+words_of(struct arena *a, const struct yaml *list)
+{
+	struct str all;
+	struct buf b;
+
+	buf_init(&b, BUNDLE_FILE_BYTES); /* the file itself is no larger */
+	for (const struct yaml *y = list == NULL ? NULL : list->kids; y != NULL; y = y->next) {
+		buf_puts(&b, b.n > 0 ? " " : "");
+		buf_put(&b, y->text);
+	}
+	all = arena_str(a, buf_str(&b));
+	buf_fini(&b);
+	return all;
+}
+
 static bool
 groups_held(const struct subject *s, const struct yaml *groups, struct err *e)
 {
@@ -216,8 +234,9 @@ given_read(struct suite *s, struct yaml *doc, struct err *e)
 		STR("version") };
 	static const struct str of_given[] = { STR("as") };
 	static const struct str of_as[] = { STR("customer"), STR("team"), STR("user"), STR("key"),
-		STR("groups") };
+		STR("groups"), STR("tags"), STR("scope") };
 	struct yaml *given = yaml_get(doc, "given"), *as = NULL, *groups = NULL;
+	struct key_spec who;
 
 	(void)yaml_get(doc, "suite");
 	(void)yaml_get(doc, "version");
@@ -229,8 +248,14 @@ given_read(struct suite *s, struct yaml *doc, struct err *e)
 	if (as == NULL || as->kind != YAML_MAP)
 		return yaml_err(doc, e, "who asks? given: { as: { user: ana } }");
 	groups = yaml_get(as, "groups");
-	if (!subject_resolve(s->bundle, named(as, "customer"), named(as, "team"), named(as, "user"),
-		named(as, "key"), &s->subject, e))
+	who = (struct key_spec){ .name = named(as, "key"),
+		.customer = named(as, "customer"),
+		.team = named(as, "team"),
+		.user = named(as, "user"),
+		.tags = words_of(s->arena, yaml_get(as, "tags")),
+		.scope = words_of(s->arena, yaml_get(as, "scope")) };
+	if (!scope_check(who.tags, who.scope, e) ||
+	    !subject_resolve(s->bundle, &who, s->arena, &s->subject, e))
 		return false;
 	return yaml_unknown(as, of_as, COUNT(of_as), e) && groups_held(&s->subject, groups, e);
 }
@@ -238,9 +263,9 @@ given_read(struct suite *s, struct yaml *doc, struct err *e)
 void
 tests_run(struct bundle *b, const char *path, struct str text, struct test_report *r)
 {
-	struct suite s = { .bundle = b, .report = r };
-	struct yaml *doc, *cases = NULL;
 	struct arena a;
+	struct suite s = { .bundle = b, .report = r, .arena = &a };
+	struct yaml *doc, *cases = NULL;
 	struct err e;
 	bool ok;
 

@@ -452,6 +452,27 @@ schema_put(struct buf *b, struct str schema, const struct condition *c, struct a
 
 /* ---- in words ---- */
 
+/* "a person approves first", or in which cases. */
+static void
+approvals_put(struct buf *b, const struct decided *d, bool said)
+{
+	bool some = false;
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct rule *r = d->candidates[i].rule;
+
+		if (r->approval == NULL)
+			continue;
+		if (r->text.n == 0) {
+			buf_printf(b, "%sa person approves it first", said ? "; " : "");
+			return;
+		}
+		some = true;
+	}
+	if (some)
+		buf_printf(b, "%ssome calls are approved by a person first", said ? "; " : "");
+}
+
 static void
 line_put(struct buf *b, const struct decided *d, const struct rule *only)
 {
@@ -459,8 +480,8 @@ line_put(struct buf *b, const struct decided *d, const struct rule *only)
 
 	buf_puts(b, "Policy: ");
 	for (size_t i = 0; i < d->n; i++)
-		free_grant = free_grant ||
-			     (!d->candidates[i].rule->deny && d->candidates[i].rule->text.n == 0);
+		free_grant = free_grant || (d->candidates[i].rule->effect == EFFECT_ALLOW &&
+					       d->candidates[i].rule->text.n == 0);
 	if (only != NULL && only->unless.text.n == 0) {
 		condition_text(&only->when, true, b);
 		said = true;
@@ -468,7 +489,7 @@ line_put(struct buf *b, const struct decided *d, const struct rule *only)
 	for (size_t i = 0; i < d->n && only == NULL && !free_grant; i++) {
 		const struct rule *r = d->candidates[i].rule;
 
-		if (r->deny)
+		if (r->effect != EFFECT_ALLOW)
 			continue;
 		buf_printf(b, "%s" STR_FMT, said ? ", or " : "allowed ", STR_ARG(r->text));
 		said = true;
@@ -480,11 +501,12 @@ line_put(struct buf *b, const struct decided *d, const struct rule *only)
 	for (size_t i = 0; i < d->n; i++) {
 		const struct rule *r = d->candidates[i].rule;
 
-		if (!r->deny)
+		if (r->effect != EFFECT_DENY)
 			continue;
 		buf_printf(b, "%srefused " STR_FMT, said ? "; " : "", STR_ARG(r->text));
 		said = true;
 	}
+	approvals_put(b, d, said);
 }
 
 /* The raw string of the description, without its last quote, and the line behind it. */
@@ -521,7 +543,7 @@ only_grant(const struct decided *d)
 	for (size_t i = 0; i < d->n; i++) {
 		const struct rule *r = d->candidates[i].rule;
 
-		if (r->deny)
+		if (r->effect != EFFECT_ALLOW)
 			continue;
 		if (only != NULL || r->text.n == 0)
 			return NULL;

@@ -109,6 +109,9 @@ key_put(struct buf *out, const struct key_row *k)
 	put_i64(out, k->state);
 	put_i64(out, k->created_ns);
 	put_i64(out, k->expires_ns);
+	put_str(out, k->tags);
+	put_str(out, k->scope);
+	put_str(out, k->budget);
 }
 
 static bool
@@ -123,7 +126,13 @@ key_get(struct str *in, struct key_row *k)
 		return false;
 	memcpy(k->digest.b, digest.p, SHA256_BYTES);
 	k->state = (int)state;
-	return get_i64(in, &k->created_ns) && get_i64(in, &k->expires_ns);
+	if (!get_i64(in, &k->created_ns) || !get_i64(in, &k->expires_ns))
+		return false;
+	if (in->n == 0) { /* a journal of version 0.1: it ends here */
+		k->tags = k->scope = k->budget = STR("");
+		return true;
+	}
+	return get_str(in, &k->tags) && get_str(in, &k->scope) && get_str(in, &k->budget);
 }
 
 size_t

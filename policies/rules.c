@@ -7,14 +7,15 @@
  * For a name asked for (a model: the name the client used and the id it stands for):
  *   1. any deny that matches, from any policy that applies           -> denied
  *   2. a `models:` on the chain that lists neither of the two names,
- *      or a `ceiling:` that does not cover both                      -> denied
- *   3. an allow that matches (a model: one for each of its names)    -> allowed
+ *      or a `ceiling:` or the key's scope that does not cover both   -> denied
+ *   3. an allow that matches (a model: one for each of its names)    -> allowed, or, when only
+ *      such as need an approval match, or an `approve:` matches too  -> once it is approved
  *   4. otherwise                                                     -> denied (default)
  *
  * A rule with conditions is true, false, or unknown (condition.h).  Without arguments, in a list,
  * that is read with hope: a deny needs true, an allow is content with unknown.  With the arguments
- * of a call it is read without: an allow needs true, a deny is content with unknown.  The memo
- * keeps, beside the answer for lists, the rules that arguments may still turn, so that a call
+ * of a call it is read without: an allow needs true, a deny or approve is content with unknown. The
+ * memo keeps, beside the answer for lists, the rules that arguments may still turn, so that a call
  * judges those alone.
  *
  * Nothing here looks at the order of files or rules, but for which of several denies is named:
@@ -68,22 +69,24 @@ set_number(struct bundle *b, const uint8_t *bits)
 }
 
 bool
-/* NOLINTNEXTLINE(readability-function-size): an owner has three names */
-subject_resolve(struct bundle *b, struct str customer, struct str team, struct str user,
-    struct str key_name, struct subject *out, struct err *e)
+subject_resolve(struct bundle *b, const struct key_spec *who, struct arena *a, struct subject *out,
+    struct err *e)
 {
+	struct pattern *scope;
 	uint8_t *bits;
 
 	IS(b, BUNDLE_MAGIC);
-	*out = (struct subject){ .bundle = b, .key = key_name };
-	if (!bundle_find_chain(b, customer, team, user, &out->chain, e))
+	*out = (struct subject){ .bundle = b, .key = who->name };
+	if (!bundle_find_chain(b, who->customer, who->team, who->user, &out->chain, e) ||
+	    !scope_parse(a, who->scope, &scope, &out->scope_n, e))
 		return false;
+	out->scope = scope;
 	bits = mem_zalloc(bits_bytes(b));
 	for (size_t i = 0; i < b->policies_n + b->subjects_n; i++) {
 		const struct applies *to =
 		    i < b->policies_n ? &b->policies[i]->applies : b->subjects[i - b->policies_n];
 
-		if (applies_to(to, &out->chain, key_name))
+		if (applies_to(to, &out->chain, who->name, who->tags))
 			bits[i / 8] = (uint8_t)(bits[i / 8] | 1u << (i % 8));
 	}
 	out->all = set_number(b, bits);
@@ -173,7 +176,7 @@ denied(const struct bundle *b, const uint8_t *bits, const struct question *q,
 		for (size_t k = 0; k < p->rules_n; k++) {
 			const struct rule *r = &p->rules[k];
 
-			if (!r->deny || !question_matches(q, r) ||
+			if (r->effect != EFFECT_DENY || !question_matches(q, r) ||
 			    rule_value(b, bits, r, unknown) != TRI_YES)
 				continue;
 			verdict_set(out, false, p, r->where, r->line, r->reason);
@@ -257,7 +260,7 @@ granted(const struct bundle *b, const uint8_t *bits, const struct question *q, s
 			const struct rule *r = &p->rules[k];
 			enum tri value;
 
-			if (r->deny || r->bounds || !pattern_match(&r->pattern, q->kind, name))
+			if (r->effect != EFFECT_ALLOW || !pattern_match(&r->pattern, q->kind, name))
 				continue;
 			value = rule_value(b, bits, r, unknown);
 			if (value <= best)
@@ -292,7 +295,8 @@ candidates(const struct bundle *b, const uint8_t *bits, const struct question *q
 		for (size_t k = 0; bit(bits, i) && k < p->rules_n; k++) {
 			const struct rule *r = &p->rules[k];
 
-			if (r->bounds || !pattern_match(&r->pattern, q->kind, q->name) ||
+			if (r->effect == EFFECT_LIMIT ||
+			    !pattern_match(&r->pattern, q->kind, q->name) ||
 			    rule_value(b, bits, r, unknown) == TRI_NO)
 				continue;
 			if (out != NULL)
@@ -360,7 +364,8 @@ candidates_keep(struct bundle *b, const uint8_t *bits, const struct question *q,
 	(void)candidates(b, bits, q, &unknown, kept);
 	d->candidates = kept;
 	for (size_t i = 0; i < d->n; i++)
-		any = any || kept[i].rule->deny ||
+		any = any || kept[i].rule->effect == EFFECT_DENY ||
+		      kept[i].rule->approval != NULL ||
 		      rule_value(b, bits, kept[i].rule, &unknown) != TRI_YES;
 	d->open = any;
 	judging_fini(&unknown);
@@ -408,7 +413,7 @@ must_text(const struct rule *r, const struct judging *j, enum tri value, struct 
 {
 	if (must->n > 0)
 		buf_puts(must, ", or ");
-	if (j->last != NULL && !r->deny && j->of == &r->when) {
+	if (j->last != NULL && r->effect == EFFECT_ALLOW && j->of == &r->when) {
 		buf_put(must, j->last->text);
 		if (value == TRI_MAYBE && j->why != NULL)
 			buf_printf(must, " (it %s)", j->why);
@@ -420,7 +425,8 @@ must_text(const struct rule *r, const struct judging *j, enum tri value, struct 
 								  : STR("the arguments")),
 		    j->why);
 	else if (r->unless.text.n > 0)
-		buf_printf(must, "%s when " STR_FMT, r->deny ? "allowed only" : "not allowed",
+		buf_printf(must, "%s when " STR_FMT,
+		    r->effect == EFFECT_DENY ? "allowed only" : "not allowed",
 		    STR_ARG(r->unless.text));
 	else
 		buf_printf(must, "not allowed when " STR_FMT, STR_ARG(r->when.text));
@@ -428,44 +434,109 @@ must_text(const struct rule *r, const struct judging *j, enum tri value, struct 
 
 #define MUST_MAX 3 /* ways to be allowed that a refusal names */
 
+/* What the rules say of one call, while they are gone through. */
+struct hearing {
+	const struct candidate *grant; /* certain, without an approval */
+	const struct candidate *asks;  /* certain, and somebody has to approve */
+	const struct candidate *near;  /* would grant other arguments */
+	const struct candidate *denies;
+	const struct candidate *approve[APPROVAL_RULES_MAX]; /* hold whoever grants */
+	size_t approve_n;
+	size_t told;
+};
+
+static void
+grant_hear(struct hearing *h, const struct candidate *c, enum tri value, const struct judging *j,
+    struct buf *must)
+{
+	if (value == TRI_YES && c->rule->approval == NULL) {
+		h->grant = c;
+	} else if (value == TRI_YES) {
+		h->asks = h->asks == NULL ? c : h->asks;
+	} else {
+		h->near = h->near == NULL ? c : h->near;
+		if (h->told++ < MUST_MAX)
+			must_text(c->rule, j, value, must);
+	}
+}
+
+/* False when a deny has ended it. */
+static bool
+rule_hear(struct hearing *h, const struct candidate *c, enum tri value, const struct judging *j,
+    struct buf *must)
+{
+	switch (c->rule->effect) {
+	case EFFECT_ALLOW:
+		grant_hear(h, c, value, j, must);
+		return true;
+	case EFFECT_DENY:
+		if (value == TRI_NO)
+			return true;
+		buf_reset(must);
+		must_text(c->rule, j, value, must);
+		h->denies = c;
+		return false;
+	case EFFECT_APPROVE: /* one more than a call can hold is as good as a deny */
+		if (value != TRI_NO && h->approve_n < COUNT(h->approve))
+			h->approve[h->approve_n] = c;
+		h->approve_n += value != TRI_NO;
+		return true;
+	case EFFECT_LIMIT:
+		return true;
+	}
+	UNREACHABLE();
+}
+
+static void
+candidate_verdict(struct verdict *out, bool allowed, const struct candidate *c, struct str reason)
+{
+	verdict_set(out, allowed, c->policy, c->rule->where, c->rule->line, reason);
+}
+
+/* Granted, but a person has to say yes: `who` is the first rule that asks. */
+static void
+approvals_verdict(const struct hearing *h, struct verdict *out)
+{
+	const struct candidate *who = h->grant == NULL ? h->asks : h->approve[0];
+
+	candidate_verdict(out, false, who, who->rule->reason);
+	if (h->approve_n + (h->grant == NULL) > COUNT(out->approval)) {
+		out->reason = STR("more approvals are asked for than one call can have");
+		return;
+	}
+	if (h->grant == NULL)
+		out->approval[out->approvals_n++] = h->asks->rule->approval;
+	for (size_t i = 0; i < h->approve_n; i++)
+		out->approval[out->approvals_n++] = h->approve[i]->rule->approval;
+}
+
 static void
 call_judge(const struct bundle *b, const uint8_t *bits, const struct decided *d, struct judging *j,
     struct verdict *out, struct buf *must)
 {
-	const struct candidate *grant = NULL, *near = NULL;
-	size_t told = 0;
+	struct hearing h = { .grant = NULL };
 
 	for (size_t i = 0; i < d->n; i++) {
 		const struct candidate *c = &d->candidates[i];
-		enum tri value;
 
-		if (!c->rule->deny && grant != NULL)
+		if (c->rule->effect == EFFECT_ALLOW && h.grant != NULL)
 			continue;
-		value = rule_value(b, bits, c->rule, j);
-		if (!c->rule->deny && value == TRI_YES) {
-			grant = c;
-		} else if (!c->rule->deny) {
-			near = near == NULL ? c : near;
-			if (told++ < MUST_MAX)
-				must_text(c->rule, j, value, must);
-		} else if (value != TRI_NO) {
-			buf_reset(must);
-			must_text(c->rule, j, value, must);
-			verdict_set(
-			    out, false, c->policy, c->rule->where, c->rule->line, c->rule->reason);
-			out->must = buf_str(must);
-			return;
-		}
+		if (!rule_hear(&h, c, rule_value(b, bits, c->rule, j), j, must))
+			break;
 	}
-	if (grant != NULL) {
-		verdict_set(out, true, grant->policy, grant->rule->where, grant->rule->line,
-		    grant->rule->reason);
-		return;
+	if (h.denies != NULL) {
+		candidate_verdict(out, false, h.denies, h.denies->rule->reason);
+		out->must = buf_str(must);
+	} else if ((h.grant != NULL && h.approve_n > 0) || (h.grant == NULL && h.asks != NULL)) {
+		approvals_verdict(&h, out);
+	} else if (h.grant != NULL) {
+		candidate_verdict(out, true, h.grant, h.grant->rule->reason);
+	} else {
+		*out = nobody;
+		if (h.near != NULL) /* always: a list had hope */
+			candidate_verdict(out, false, h.near, STR(""));
+		out->must = buf_str(must);
 	}
-	*out = nobody;
-	if (near != NULL) /* always: a list had hope */
-		verdict_set(out, false, near->policy, near->rule->where, near->rule->line, STR(""));
-	out->must = buf_str(must);
 }
 
 static const struct decided *
@@ -483,11 +554,22 @@ decided_in(
 	return name_sane(name) && name_sane(q.requested) ? decision(b, set, &q) : NULL;
 }
 
+/* What the key itself leaves out. */
+static const struct decided outside_scope = { .list = { .rule = STR("scope"),
+						  .policy = STR(""),
+						  .reason = STR("outside the key's own scope"),
+						  .owner = STR(""),
+						  .when = STR(""),
+						  .must = STR("") } };
+
 const struct decided *
 rules_decided(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
     struct str requested)
 {
 	ASSERT(s->bundle == b);
+	if (!scope_covers(s, kind, name) ||
+	    (kind == ASK_MODEL && requested.n > 0 && !scope_covers(s, kind, requested)))
+		return &outside_scope;
 	return decided_in(b, s->set, kind, name, requested);
 }
 
@@ -545,7 +627,7 @@ bool
 rules_would(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
     struct str requested, struct str args, struct verdict *out, struct buf *must)
 {
-	if (s->all == s->set)
+	if (s->all == s->set || rules_decided(b, s, kind, name, requested) == &outside_scope)
 		return false;
 	decided_call(b, s->all, decided_in(b, s->all, kind, name, requested), args, out, must);
 	verdict_finish(b, s, out);
@@ -561,7 +643,9 @@ verdict_text(const struct verdict *v, struct buf *out)
 			buf_printf(out, " " STR_FMT, STR_ARG(v->when));
 		return;
 	}
-	if (v->must.n > 0 && v->reason.n == 0)
+	if (v->approvals_n > 0)
+		buf_printf(out, "needs an approval by " STR_FMT ":%d", STR_ARG(v->policy), v->line);
+	else if (v->must.n > 0 && v->reason.n == 0)
 		buf_printf(out, STR_FMT " · policy " STR_FMT ":%d", STR_ARG(v->must),
 		    STR_ARG(v->policy), v->line);
 	else if (v->policy.n > 0)

@@ -16,17 +16,42 @@
 struct subject {
 	const struct bundle *bundle;
 	struct chain chain;
-	struct str key; /* its name; borrowed */
-	uint32_t set;   /* which policies apply and are enforced */
-	uint32_t all;   /* the same with those that only observe; equal when there are none */
+	struct str key;              /* its name; borrowed */
+	const struct pattern *scope; /* what it may do at most; of the caller's arena */
+	size_t scope_n;              /* 0: whatever the policies say */
+	uint32_t set;                /* which policies apply and are enforced */
+	uint32_t all; /* the same with those that only observe; equal when there are none */
 };
-/* ERR_NO_OWNER as bundle_find_chain(). */
-bool subject_resolve(struct bundle *b, struct str customer, struct str team, struct str user,
-    struct str key_name, struct subject *out, struct err *e) MUST_CHECK;
+/* ERR_NO_OWNER as bundle_find_chain(); ERR_INVALID: a tag or scope that is none.  *out borrows from
+ * *who and from the arena. */
+bool subject_resolve(struct bundle *b, const struct key_spec *who, struct arena *a,
+    struct subject *out, struct err *e) MUST_CHECK;
+/* Are these well formed?  ERR_INVALID says which is not, and what one looks like. */
+bool scope_check(struct str tags, struct str scope, struct err *e) MUST_CHECK;
+
+struct applies;
+
+/* A person who has to say yes: what an `approval:` of a rule asks. */
+enum approval_way { APPROVAL_ELICITATION = 1, APPROVAL_WEBHOOK, APPROVAL_CLI };
+#define APPROVAL_WAYS_MAX    3
+#define APPROVAL_RULES_MAX   4 /* that one call can need */
+#define APPROVAL_EXPIRES_S   600
+#define APPROVAL_EXPIRES_MAX 86400
+struct approval {
+	struct str text;                          /* what the person reads; or "" */
+	enum approval_way way[APPROVAL_WAYS_MAX]; /* the first that works */
+	size_t ways_n;
+	int64_t expires_s;
+	const struct applies *approvers; /* NULL: whoever the way reaches, the one who asks too */
+};
 
 enum explain { EXPLAIN_REASON, EXPLAIN_OPAQUE, EXPLAIN_FULL };
 struct verdict {
 	bool allowed;
+	/* Not allowed, but for these approvals, each of which must be given: `rule` is the first
+	 * that asks. */
+	const struct approval *approval[APPROVAL_RULES_MAX];
+	size_t approvals_n;
 	enum explain explain; /* of the policy that refuses */
 	struct str rule;      /* "root/solo.yaml:12"; "" when no rule allows it (default deny) */
 	struct str policy;    /* "solo"; "" as above */

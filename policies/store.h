@@ -39,6 +39,7 @@ struct key_row {
 	struct sha256 digest;
 	int state;
 	int64_t created_ns, expires_ns;
+	struct str tags, scope, budget; /* as struct key_spec has them */
 };
 bool store_key_put(struct store *s, const struct key_row *r, struct err *e) MUST_CHECK;
 bool store_applied_put(struct store *s, uint64_t seq, struct err *e) MUST_CHECK;

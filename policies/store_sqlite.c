@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STORE_VERSION 1
+#define STORE_VERSION 2
 #define BUSY_MS       200 /* the scribe tries again; a reader gives up */
 
 enum sql { SQL_AUDIT, SQL_USAGE, SQL_KEY, SQL_APPLIED, SQL_BEGIN, SQL_COMMIT, SQL_N };
@@ -31,28 +31,36 @@ static const char *const sql_text[SQL_N] = {
 		      "cache_write=cache_write+excluded.cache_write,"
 		      "cache_read=cache_read+excluded.cache_read,cost_nusd=cost_nusd+"
 		      "excluded.cost_nusd,kept_bytes=kept_bytes+excluded.kept_bytes",
-	[SQL_KEY] = "INSERT INTO keys VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
-		    "state=excluded.state,expires_ns=excluded.expires_ns",
+	[SQL_KEY] =
+	    "INSERT INTO keys VALUES(?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
+	    "state=excluded.state,expires_ns=excluded.expires_ns",
 	[SQL_APPLIED] = "UPDATE meta SET applied=?",
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
 };
 
-static const char schema[] =
-    "CREATE TABLE meta(applied INTEGER NOT NULL);"
-    "INSERT INTO meta VALUES(0);"
-    "CREATE TABLE audit(seq INTEGER PRIMARY KEY, ts_ns INTEGER NOT NULL, id TEXT NOT NULL,"
-    " parent TEXT NOT NULL, event TEXT NOT NULL, hash BLOB NOT NULL);"
-    "CREATE TABLE keys(id TEXT PRIMARY KEY, name TEXT NOT NULL, customer TEXT NOT NULL,"
-    " team TEXT NOT NULL, user TEXT NOT NULL, digest BLOB NOT NULL UNIQUE, state INTEGER NOT NULL,"
-    " created_ns INTEGER NOT NULL, expires_ns INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE usage(quarter_s INTEGER NOT NULL, kind INTEGER NOT NULL, key TEXT NOT NULL,"
-    " customer TEXT NOT NULL, team TEXT NOT NULL, user TEXT NOT NULL, name TEXT NOT NULL,"
-    " requests INTEGER NOT NULL, refused INTEGER NOT NULL, input INTEGER NOT NULL,"
-    " output INTEGER NOT NULL, cache_write INTEGER NOT NULL, cache_read INTEGER NOT NULL,"
-    " cost_nusd INTEGER NOT NULL, kept_bytes INTEGER NOT NULL,"
-    " PRIMARY KEY(quarter_s,kind,key,customer,team,user,name)) WITHOUT ROWID;"
-    "PRAGMA user_version=1;";
+/* What leads from one version to the next; the first from nothing. */
+static const char *const migrations[STORE_VERSION] = {
+	"CREATE TABLE meta(applied INTEGER NOT NULL);"
+	"INSERT INTO meta VALUES(0);"
+	"CREATE TABLE audit(seq INTEGER PRIMARY KEY, ts_ns INTEGER NOT NULL, id TEXT NOT NULL,"
+	" parent TEXT NOT NULL, event TEXT NOT NULL, hash BLOB NOT NULL);"
+	"CREATE TABLE keys(id TEXT PRIMARY KEY, name TEXT NOT NULL, customer TEXT NOT NULL,"
+	" team TEXT NOT NULL, user TEXT NOT NULL, digest BLOB NOT NULL UNIQUE, state INTEGER NOT "
+	"NULL,"
+	" created_ns INTEGER NOT NULL, expires_ns INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE usage(quarter_s INTEGER NOT NULL, kind INTEGER NOT NULL, key TEXT NOT NULL,"
+	" customer TEXT NOT NULL, team TEXT NOT NULL, user TEXT NOT NULL, name TEXT NOT NULL,"
+	" requests INTEGER NOT NULL, refused INTEGER NOT NULL, input INTEGER NOT NULL,"
+	" output INTEGER NOT NULL, cache_write INTEGER NOT NULL, cache_read INTEGER NOT NULL,"
+	" cost_nusd INTEGER NOT NULL, kept_bytes INTEGER NOT NULL,"
+	" PRIMARY KEY(quarter_s,kind,key,customer,team,user,name)) WITHOUT ROWID;"
+	"PRAGMA user_version=1;",
+	"ALTER TABLE keys ADD COLUMN tags TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE keys ADD COLUMN scope TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE keys ADD COLUMN budget TEXT NOT NULL DEFAULT '';"
+	"PRAGMA user_version=2;",
+};
 
 struct store {
 	sqlite3 *db;
@@ -110,9 +118,11 @@ migrate(struct store *s, struct err *e)
 		return err_set(e, ERR_STORE,
 		    "the database is of version %lld, newer than this program's %d (upgrade it)",
 		    (long long)version, STORE_VERSION);
-	if (version == STORE_VERSION)
-		return true;
-	return run(s, "BEGIN IMMEDIATE", e) && run(s, schema, e) && run(s, "COMMIT", e);
+	for (; version < STORE_VERSION; version++)
+		if (!run(s, "BEGIN IMMEDIATE", e) || !run(s, migrations[version], e) ||
+		    !run(s, "COMMIT", e))
+			return false;
+	return true;
 }
 
 static struct store *
@@ -263,6 +273,9 @@ store_key_put(struct store *s, const struct key_row *r, struct err *e)
 	(void)sqlite3_bind_int(q, 7, r->state);
 	(void)sqlite3_bind_int64(q, 8, r->created_ns);
 	(void)sqlite3_bind_int64(q, 9, r->expires_ns);
+	bind_str(q, 10, r->tags);
+	bind_str(q, 11, r->scope);
+	bind_str(q, 12, r->budget);
 	return step(s, SQL_KEY, e);
 }
 
@@ -417,7 +430,10 @@ store_key_each(struct store *s, store_key_f *fn, void *ctx, struct err *e)
 			.user = column_str(q, 4),
 			.state = sqlite3_column_int(q, 6),
 			.created_ns = sqlite3_column_int64(q, 7),
-			.expires_ns = sqlite3_column_int64(q, 8) };
+			.expires_ns = sqlite3_column_int64(q, 8),
+			.tags = column_str(q, 9),
+			.scope = column_str(q, 10),
+			.budget = column_str(q, 11) };
 
 		column_hash(q, 5, &r.digest);
 		if (!fn(ctx, &r))

@@ -90,7 +90,7 @@ report_cover(const struct test_report *r, const struct bundle *b, struct buf *ou
 		for (size_t k = 0; k < p->rules_n; k++) {
 			const struct rule *rule = &p->rules[k];
 
-			if (rule->bounds || p->observe)
+			if (rule->effect == EFFECT_LIMIT || p->observe)
 				continue;
 			all++;
 			if (map_get(&r->deciding, rule->where) != NULL) {
@@ -98,7 +98,7 @@ report_cover(const struct test_report *r, const struct bundle *b, struct buf *ou
 				continue;
 			}
 			buf_printf(&rest, "#   " STR_FMT ": %s%s" STR_FMT " decided no case\n",
-			    STR_ARG(rule->where), rule->deny ? "deny" : "allow",
+			    STR_ARG(rule->where), effect_word(rule->effect),
 			    rule->text.n > 0 ? " " : "", STR_ARG(rule->text));
 		}
 	}

@@ -172,3 +172,33 @@ expect(row.name):is("github")
 expect(row.state):is("ready")
 expect(row.tools):is(1)
 expect(gw:ok({ "servers" }).out):has("github")
+
+test "a key's scope narrows it below its owner, in lists and calls, and outlives a restart and a rotation"
+local srv = mcp_server { tools = { "get_issue", "delete_repo" } }
+local gw = gateway { servers = { github = srv }, policies = { ["root/rig.yaml"] = [[
+version: 1
+organisation: { customers: { acme: { teams: { payments: { users: { ana: {} } } } } } }
+policy: pay
+applies_to: "*"
+rules:
+  - allow: github/*
+]] } }
+local wide = gw:key { name = "wide", user = "ana" }
+gw:wait_tools(wide, 2)
+local made = gw:ok({ "key", "create", "--name", "narrow", "--user", "ana", "--scope", "github/get_*  model:none", "--tags", "ci night", "--json" }).json
+local function names(secret) return table.concat(gw:mcp({ key = secret }):tools(), " ") end
+expect(names(made.key)):is("github__get_issue")
+expect(gw:ok({ "key", "show", "narrow", "--json" }).json):has { scope = { "github/get_*", "model:none" }, tags = { "ci", "night" } }
+expect(gw:ok({ "tools", "--key", "narrow" }).out):has("outside the key's own scope")
+gw:restart()
+gw:wait_tools(wide, 2)
+expect(names(made.key)):is("github__get_issue")
+local again = gw:ok({ "key", "rotate", "narrow", "--json" }).json
+expect(names(again.key)):is("github__get_issue")
+expect(gw:mcp({ key = again.key }):call("github__delete_repo", {}).error.message):has("nknown tool")
+local bad = gw:cli { "key", "create", "--name", "x", "--user", "ana", "--scope", "github/[a]" }
+expect(bad.code):is(1)
+expect(bad.err):has("has no meaning in a pattern")
+bad = gw:cli { "key", "create", "--name", "x", "--user", "ana", "--tags", "a,b" }
+expect(bad.code):is(1)
+expect(bad.err):has("is no tag")

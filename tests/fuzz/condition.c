@@ -17,6 +17,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+static struct arena scopes = { .limit = 1 << 20 }; /* of subjects */
+
 static const char policy[] =
     "version: 1\npolicy: p\napplies_to: \"*\"\nrules:\n"
     "  - allow: a/path\n    when: { p: { under: /repo } }\n"
@@ -52,7 +54,7 @@ prepare(void)
 		abort();
 	bundle = bundle_load(&src, NULL, &e);
 	if (bundle == NULL ||
-	    !subject_resolve(bundle, STR(""), STR(""), STR(""), STR("k"), &subject, &e))
+	    !subject_resolve(bundle, &(struct key_spec){ .name = STR("k") }, &scopes, &subject, &e))
 		abort();
 }
 

@@ -15,6 +15,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+static struct arena scopes = { .limit = 1 << 20 }; /* of subjects */
+
 static const char *const places[] = { "root", "customers/acme", "customers/acme/teams/payments" };
 static const char *const folders[] = { "root", "customers", "customers/acme",
 	"customers/acme/teams", "customers/acme/teams/payments" };
@@ -70,7 +72,12 @@ ask_all(struct bundle *b, bool may_allow)
 	struct subject s;
 	struct err e;
 
-	if (!subject_resolve(b, STR("acme"), STR("payments"), STR("ana"), STR("k"), &s, &e))
+	if (!subject_resolve(b,
+		&(struct key_spec){ .customer = STR("acme"),
+		    .team = STR("payments"),
+		    .user = STR("ana"),
+		    .name = STR("k") },
+		&scopes, &s, &e))
 		abort();
 	for (size_t i = 0; i < COUNT(asks); i++) {
 		rules_decide(

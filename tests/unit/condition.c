@@ -18,6 +18,8 @@
 	"          users:\n            ana: { groups: [sre] }\n            ben: {}\n"
 #define HEAD "version: 1\npolicy: p\napplies_to: \"*\"\nrules:\n"
 
+static struct arena scopes = { .limit = 1 << 20 }; /* of subjects */
+
 static struct bundle *
 load_with(const char *rules, struct buf *problems)
 {
@@ -57,7 +59,8 @@ subject_of(struct bundle *b, const char *user, struct subject *s)
 {
 	struct err e;
 
-	ASSERT(subject_resolve(b, STR(""), STR(""), str_of(user), STR("laptop"), s, &e));
+	ASSERT(subject_resolve(
+	    b, &(struct key_spec){ .user = str_of(user), .name = STR("laptop") }, &scopes, s, &e));
 }
 
 /* Calls a/t with these arguments; the text of the verdict goes to *text when it is there. */

@@ -7,6 +7,8 @@
 #include "tests/unit/folder.h"
 
 /* The definition that a/t has for a key under these rules. */
+static struct arena scopes = { .limit = 1 << 20 }; /* of subjects */
+
 static void
 shown(const char *rules, const char *definition, const char *want)
 {
@@ -25,7 +27,7 @@ shown(const char *rules, const char *definition, const char *want)
 		printf("%s\n", e.text);
 		return;
 	}
-	ASSERT(subject_resolve(b, STR(""), STR(""), STR(""), STR("k"), &s, &e));
+	ASSERT(subject_resolve(b, &(struct key_spec){ .name = STR("k") }, &scopes, &s, &e));
 	buf_reset(&text);
 	project(b, &s, STR("a/t"), str_of(definition), &text);
 	CHECK_STR(buf_str(&text), want);
@@ -222,7 +224,8 @@ projection_holds(const char *rules, size_t *allowed, size_t *refused)
 	buf_init(&must, 0);
 	folder_put(dir, "root/p.yaml", rules);
 	b = bundle_load(&src, NULL, &e);
-	ASSERT(b != NULL && subject_resolve(b, STR(""), STR(""), STR(""), STR("k"), &s, &e));
+	ASSERT(b != NULL &&
+	       subject_resolve(b, &(struct key_spec){ .name = STR("k") }, &scopes, &s, &e));
 	project(b, &s, STR("a/t"), definition, &text);
 	ASSERT(json_check(buf_str(&text), true, &e) &&
 	       json_get(buf_str(&text), STR("inputSchema"), &schema));

@@ -16,6 +16,8 @@
 	"            ben: {}\n        core:\n          models: [sonnet]\n          users:\n"       \
 	"            cat: {}\n"
 
+static struct arena scopes = { .limit = 1 << 20 }; /* of subjects */
+
 static struct bundle *
 load(const char *dir)
 {
@@ -40,7 +42,8 @@ decide(struct bundle *b, const char *user, enum ask_kind kind, const char *name,
 	struct verdict v;
 	struct err e;
 
-	ASSERT(subject_resolve(b, STR(""), STR(""), str_of(user), STR("laptop"), &s, &e));
+	ASSERT(subject_resolve(
+	    b, &(struct key_spec){ .user = str_of(user), .name = STR("laptop") }, &scopes, &s, &e));
 	rules_decide(b, &s, kind, str_of(name), str_of(asked), &v);
 	return v;
 }
@@ -152,7 +155,7 @@ test_semantics(void)
 	TEST("code:run is a grant of its own");
 	CHECK(decide(b, "ana", ASK_RUN, "run", "").allowed);
 	CHECK(!decide(b, "ben", ASK_RUN, "run", "").allowed);
-	TEST("nothing grants admin");
+	TEST("admin is a kind of its own");
 	CHECK(!decide(b, "ana", ASK_ADMIN, "key.create", "").allowed);
 
 	TEST("a model is granted under both its names");
@@ -339,7 +342,7 @@ test_cost(void)
 	folder_put(dir, "root/o.yaml", ORG);
 	folder_put(dir, "root/big.yaml", buf_cstr(&text));
 	b = load(dir);
-	ASSERT(subject_resolve(b, STR(""), STR(""), STR("ana"), STR(""), &s, &e));
+	ASSERT(subject_resolve(b, &(struct key_spec){ .user = STR("ana") }, &scopes, &s, &e));
 	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t0);
 	for (int i = 0; i < n; i++)
 		rules_decide(
@@ -366,11 +369,134 @@ test_cost(void)
 	folder_drop(&dir);
 }
 
+static struct verdict
+call(struct bundle *b, const struct key_spec *who, const char *name, const char *args)
+{
+	static struct buf must;
+	struct subject s;
+	struct verdict v;
+	struct err e;
+
+	ASSERT(subject_resolve(b, who, &scopes, &s, &e));
+	buf_reset(&must);
+	must.limit = 4096;
+	rules_decide_call(b, &s, ASK_TOOL, str_of(name), STR(""), str_of(args), &v, &must);
+	return v;
+}
+
+static void
+test_approvals(void)
+{
+	const struct key_spec ana = { .user = STR("ana"), .name = STR("laptop") };
+	char *dir = folder_new();
+	struct bundle *b;
+	struct verdict v;
+
+	folder_put(dir, "root/o.yaml", ORG);
+	folder_put(dir, "root/p.yaml",
+	    "version: 1\npolicy: p\napplies_to: \"*\"\nrules:\n"
+	    "  - allow: git/merge\n    approval: { text: A human confirms, via: [cli], expires: 5m "
+	    "}\n"
+	    "  - allow: git/*\n    when: { branch: { glob: \"feat/*\" } }\n"
+	    "  - allow: k8s/*\n"
+	    "  - approve: any/restart_*\n    reason: Restarts are announced\n"
+	    "    unless: { dry_run: { equals: true } }\n"
+	    "  - approve: nobody/x\n    reason: grants nothing\n"
+	    "  - deny: k8s/restart_db\n    reason: never\n");
+	b = load(dir);
+
+	TEST("an allow that needs an approval does not allow by itself, and says what it needs");
+	v = call(b, &ana, "git/merge", "{\"branch\":\"main\"}");
+	CHECK(!v.allowed && v.approvals_n == 1);
+	CHECK_STR(v.approval[0]->text, "A human confirms");
+	CHECK(v.approval[0]->ways_n == 1 && v.approval[0]->way[0] == APPROVAL_CLI);
+	CHECK(v.approval[0]->expires_s == 300);
+	text_is(&v, "needs an approval by p:5 (ask #top)");
+	TEST("another allow that holds needs none");
+	v = call(b, &ana, "git/merge", "{\"branch\":\"feat/x\"}");
+	CHECK(v.allowed && v.approvals_n == 0);
+	TEST("an approve: rule holds whoever grants, unknown included");
+	v = call(b, &ana, "k8s/restart_web", "{\"dry_run\":false}");
+	CHECK(!v.allowed && v.approvals_n == 1);
+	text_is(&v, "needs an approval by p:10: Restarts are announced (ask #top)");
+	CHECK(call(b, &ana, "k8s/restart_web", "{\"dry_run\":\"x\"}").approvals_n == 1);
+	CHECK(call(b, &ana, "k8s/restart_web", "{\"dry_run\":true}").allowed);
+	TEST("it never turns a no into a maybe");
+	v = call(b, &ana, "k8s/restart_db", "{}");
+	CHECK(!v.allowed && v.approvals_n == 0);
+	v = call(b, &ana, "nobody/x", "{}");
+	CHECK(!v.allowed && v.approvals_n == 0);
+	TEST("a list shows what may be approved");
+	CHECK(decide(b, "ana", ASK_TOOL, "git/merge", "").allowed);
+	CHECK(decide(b, "ana", ASK_TOOL, "k8s/restart_web", "").allowed);
+	CHECK(!decide(b, "ana", ASK_TOOL, "nobody/x", "").allowed);
+	bundle_unref(&b);
+	folder_drop(&dir);
+}
+
+static void
+test_scope_and_tags(void)
+{
+	const struct key_spec ci = {
+		.user = STR("ana"), .name = STR("ci"), .tags = STR("ci night")
+	};
+	const struct key_spec narrow = {
+		.user = STR("ana"), .name = STR("n"), .scope = STR("git/get_* model:sonnet")
+	};
+	char *dir = folder_new(), long_text[KEY_TEXT_BYTES + 2];
+	struct bundle *b;
+	struct subject s;
+	struct verdict v;
+	struct err e;
+
+	folder_put(dir, "root/o.yaml", ORG);
+	folder_put(dir, "root/p.yaml",
+	    "version: 1\npolicy: p\napplies_to: \"*\"\nrules:\n  - allow: git/*\n"
+	    "  - allow: \"model:*\"\n");
+	folder_put(dir, "root/t.yaml",
+	    "version: 1\npolicy: t\napplies_to: { tags: [night] }\nrules:\n  - allow: ci/*\n");
+	b = load(dir);
+
+	TEST("a policy can mean keys by their tag");
+	CHECK(call(b, &ci, "ci/run", "{}").allowed);
+	CHECK(!call(b, &narrow, "ci/run", "{}").allowed);
+	TEST("a scope narrows, in lists and in calls");
+	CHECK(call(b, &narrow, "git/get_x", "{}").allowed);
+	v = call(b, &narrow, "git/merge", "{}");
+	CHECK(!v.allowed);
+	text_is(&v, "no rule allows it: outside the key's own scope (ask #top)");
+	ASSERT(subject_resolve(b, &narrow, &scopes, &s, &e));
+	rules_decide(b, &s, ASK_TOOL, STR("git/merge"), STR(""), &v);
+	CHECK(!v.allowed);
+	rules_decide(b, &s, ASK_MODEL, STR("sonnet"), STR(""), &v);
+	CHECK(v.allowed);
+	TEST("a model is covered under both its names or not at all");
+	rules_decide(b, &s, ASK_MODEL, STR("claude-sonnet-1"), STR("sonnet"), &v);
+	CHECK(!v.allowed);
+	TEST("a scope adds nothing");
+	CHECK(
+	    !call(b, &(struct key_spec){ .user = STR("ana"), .scope = STR("ci/*") }, "ci/run", "{}")
+		 .allowed);
+	TEST("one that cannot be read makes no subject");
+	CHECK(!subject_resolve(b, &(struct key_spec){ .scope = STR("git/[x]") }, &scopes, &s, &e));
+	CHECK(!scope_check(STR(""), STR(" "), &e));
+	CHECK(!scope_check(STR("a,b"), STR(""), &e));
+	CHECK(!scope_check(STR("../x"), STR(""), &e));
+	memset(long_text, 'a', sizeof(long_text));
+	CHECK(!scope_check((struct str){ long_text, sizeof(long_text) }, STR(""), &e));
+	CHECK(!scope_check(STR(""), (struct str){ long_text, sizeof(long_text) }, &e));
+	CHECK(scope_check(STR("ci night-2"), STR("git/get_* any/x model:*"), &e));
+	bundle_unref(&b);
+	folder_drop(&dir);
+}
+
 int
 main(void)
 {
 	test_patterns();
 	test_semantics();
+	test_approvals();
+	test_scope_and_tags();
 	test_properties();
 	test_cost();
 	return check_done();

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * approvalfile - `approval:` of a rule, read.
+ *
+ *   approval: { text: "A human confirms merges", via: [elicitation, webhook], expires: 10m,
+ *               approvers: { groups: [sre] } }
+ *
+ * Without `approvers` whoever the way reaches may say yes; with them only those, and never the one
+ * who asks, so that an elicitation, which asks the asking client, is no way then.
+ */
+#include "policies/bundle.h"
+
+static bool
+way_read(struct loading *ld, struct approval *a, const struct yaml *y)
+{
+	static const struct str words[] = { STR("elicitation"), STR("webhook"), STR("cli") };
+	char near[HINT_BYTES];
+
+	for (size_t i = 0; i < COUNT(words); i++) {
+		if (y->kind != YAML_SCALAR || !str_eq(words[i], y->text))
+			continue;
+		for (size_t k = 0; k < a->ways_n; k++)
+			if (a->way[k] == (enum approval_way)(i + 1)) {
+				problem(&ld->problems, y, "\"" STR_FMT "\" stands here twice",
+				    STR_ARG(y->text));
+				return false;
+			}
+		a->way[a->ways_n++] = (enum approval_way)(i + 1);
+		return true;
+	}
+	problem(&ld->problems, y, "unknown way \"" STR_FMT "\"%s", STR_ARG(y->text),
+	    hint(near, y->text, words, COUNT(words)));
+	return false;
+}
+
+static void
+ways_read(struct loading *ld, struct approval *a, const struct yaml *y)
+{
+	if (y->kind != YAML_LIST || y->n == 0 || y->n > APPROVAL_WAYS_MAX) {
+		problem(&ld->problems, y, "via is a list of elicitation, webhook, cli");
+		return;
+	}
+	for (const struct yaml *w = y->kids; w != NULL; w = w->next)
+		if (!way_read(ld, a, w))
+			return;
+}
+
+static void
+expires_read(struct loading *ld, struct approval *a, const struct yaml *y)
+{
+	struct str digits = y->text;
+	int64_t n = 0, unit = 0;
+
+	if (y->kind == YAML_SCALAR && digits.n > 1) {
+		char last = digits.p[--digits.n];
+
+		unit = last == 's' ? 1 : last == 'm' ? 60 : last == 'h' ? 3600 : 0;
+	}
+	if (unit == 0 || !str_i64(digits, &n) || n < 1 || n > APPROVAL_EXPIRES_MAX / unit)
+		problem(&ld->problems, y, "expires is a time of 1s to 24h, like 10m");
+	else
+		a->expires_s = n * unit;
+}
+
+static const struct applies *
+approvers_read(
+    struct loading *ld, const struct policy_file *f, const struct policy *p, struct yaml *y)
+{
+	struct applies *to = arena_new(&ld->b->arena, struct applies);
+
+	to->within = p->applies.within;
+	applies_read(ld, f, to, y);
+	return to;
+}
+
+const struct approval *
+approval_read(
+    struct loading *ld, const struct policy_file *f, const struct policy *p, struct yaml *y)
+{
+	static const char *const known[] = { "text", "via", "expires", "approvers", NULL };
+	static const char *const later[] = { NULL };
+	static const struct key_table keys = { "an approval", known, later };
+	struct approval *a = arena_new(&ld->b->arena, struct approval);
+	struct yaml *text = NULL, *via = NULL, *expires = NULL, *approvers = NULL;
+
+	a->expires_s = APPROVAL_EXPIRES_S;
+	if (y != NULL && !keys_check(&ld->problems, y, &keys))
+		return a;
+	if (y != NULL) {
+		text = yaml_get(y, "text");
+		via = yaml_get(y, "via");
+		expires = yaml_get(y, "expires");
+		approvers = yaml_get(y, "approvers");
+	}
+	if (text != NULL && text_get(&ld->problems, text, "text", BUNDLE_TEXT_BYTES, &a->text))
+		a->text = arena_str(&ld->b->arena, a->text);
+	if (expires != NULL)
+		expires_read(ld, a, expires);
+	if (approvers != NULL)
+		a->approvers = approvers_read(ld, f, p, approvers);
+	if (via != NULL) {
+		ways_read(ld, a, via);
+	} else {
+		if (a->approvers == NULL)
+			a->way[a->ways_n++] = APPROVAL_ELICITATION;
+		a->way[a->ways_n++] = APPROVAL_WEBHOOK;
+		a->way[a->ways_n++] = APPROVAL_CLI;
+	}
+	if (a->approvers != NULL && via != NULL && a->ways_n == 1 &&
+	    a->way[0] == APPROVAL_ELICITATION)
+		problem_key(&ld->problems, via,
+		    "an elicitation asks the one who calls, who is no approver of the own call "
+		    "(add webhook or cli)");
+	return a;
+}
