@@ -21,6 +21,7 @@
 
 #define EXCHANGE_MAGIC 0x65786368u
 #define ARENA_BYTES    ((size_t)8 << 20)
+#define NS_PER_S       1000000000
 #define HEADERS_MAX    (HTTP1_HEADERS_MAX + 4) /* a provider's whole head, and some of ours */
 
 static struct exchange *
@@ -171,29 +172,10 @@ exchange_reply(struct exchange *x, int status, struct str type, struct str body)
 	sink_end(&x->sink, NULL);
 }
 
-void
-refusal_body(enum dialect d, const struct err *e, struct buf *out)
+static int
+refusal_status(const struct dialect *d, const struct err *e)
 {
-	switch (d) {
-	case DIALECT_ANTHROPIC:
-		buf_printf(out, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":",
-		    err_anthropic(e->code));
-		buf_json_str(out, str_of(e->text));
-		buf_puts(out, "}}");
-		return;
-	case DIALECT_RPC:
-		buf_printf(out,
-		    "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":%d,\"message\":",
-		    err_rpc(e->code));
-		buf_json_str(out, str_of(e->text));
-		buf_puts(out, "}}");
-		return;
-	case DIALECT_PLAIN:
-		buf_printf(out, "{\"error\":{\"type\":\"%s\",\"message\":", err_word(e->code));
-		buf_json_str(out, str_of(e->text));
-		buf_puts(out, "}}");
-		return;
-	}
+	return d->status != NULL ? d->status(e->code) : err_http(e->code);
 }
 
 /* content-type, retry-after, x-should-retry, www-authenticate; returns how many.  challenge: more
@@ -228,8 +210,8 @@ exchange_refuse(struct exchange *x, const struct err *e)
 	size_t n = refusal_headers(e, x->challenge, h, seconds);
 
 	buf_init(&b, 0);
-	refusal_body(x->dialect, e, &b);
-	sink_head(&x->sink, err_http(e->code), h, n, (int64_t)b.n);
+	x->dialect->refusal(e, loop_wall_ns(x->g->loop) / NS_PER_S, &b);
+	sink_head(&x->sink, refusal_status(x->dialect, e), h, n, (int64_t)b.n);
 	(void)sink_push(&x->sink, buf_str(&b));
 	buf_fini(&b);
 	sink_end(&x->sink, NULL);
@@ -330,7 +312,7 @@ identify_person(struct exchange *x)
 bool
 exchange_identify(struct exchange *x)
 {
-	if (x->g->identity != NULL && x->dialect == DIALECT_RPC)
+	if (x->g->identity != NULL && x->dialect == &dialect_rpc)
 		return identify_person(x);
 	return identify(
 	    x, key_find, "a virtual key is needed: Authorization: Bearer tg-... (or x-api-key)");
@@ -403,22 +385,24 @@ request(void *ctx, struct conn *c, const struct http1_head *head, struct str bod
 static void
 bad(void *ctx, struct conn *c, const struct err *e, struct str target)
 {
+	const struct dialect *d = route_dialect(target);
 	struct gateway *g = ctx;
 	struct header h[5];
 	char seconds[16], id[20] = "";
 	struct buf b;
 	size_t n = refusal_headers(e, STR(""), h, seconds);
+	int status = refusal_status(d, e);
 
 	id_new(id);
 	h[n++] = (struct header){ STR("x-tollgate-request-id"), str_of(id) };
 	g->requests++;
-	g->replies[err_http(e->code) / 100]++;
+	g->replies[status / 100]++;
 	if (g->access_log)
 		log_info(NULL, "access", F_TEXT("id", id), F_STR("client", conn_peer(c)),
-		    F_INT("status", err_http(e->code)), F_TEXT("why", e->text));
+		    F_INT("status", status), F_TEXT("why", e->text));
 	buf_init(&b, 0);
-	refusal_body(route_dialect(target), e, &b);
-	sink_head(conn_sink(c), err_http(e->code), h, n, (int64_t)b.n);
+	d->refusal(e, loop_wall_ns(g->loop) / NS_PER_S, &b);
+	sink_head(conn_sink(c), status, h, n, (int64_t)b.n);
 	(void)sink_push(conn_sink(c), buf_str(&b));
 	sink_end(conn_sink(c), NULL);
 	buf_fini(&b);

@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "base/sink.h"
 #include "codemode/codemode.h"
+#include "gateway/dialect.h"
 #include "gateway/listen.h"
 #include "mcp/mcp.h"
 #include "policies/policies.h"
@@ -22,6 +23,7 @@
 
 struct provider {
 	struct str name;
+	enum provider_kind kind;
 	struct origin *origin; /* NULL when it cannot be used */
 	struct str key;        /* the provider's own key; never shown */
 	struct str missing;    /* why it cannot be used: "ANTHROPIC_API_KEY is not set" */
@@ -41,10 +43,10 @@ struct models {
 	struct alias *aliases;
 	size_t aliases_n;
 };
-/* The resolved id (after aliases) and its provider; ERR_NOT_FOUND names the nearest model,
- * ERR_UNCONFIGURED what is not set. */
-struct provider *
-models_pick(const struct models *m, struct str requested, struct str *resolved, struct err *e);
+/* The resolved id (after aliases) and its provider, which is of that kind; ERR_NOT_FOUND names the
+ * nearest model, or who serves it; ERR_UNCONFIGURED what is not set. */
+struct provider *models_pick(const struct models *m, enum provider_kind kind, struct str requested,
+    struct str *resolved, struct err *e);
 
 /* ---- main.c ---- */
 
@@ -102,8 +104,6 @@ void first_used(struct gateway *g, const struct key *k); /* every use of a secre
 
 /* ---- exchange.c: one request and its reply ---- */
 
-enum dialect { DIALECT_PLAIN, DIALECT_ANTHROPIC, DIALECT_RPC };
-
 struct exchange {
 	struct job job; /* the root of everything this request started */
 	uint32_t magic;
@@ -112,7 +112,8 @@ struct exchange {
 	struct conn *conn;
 	const struct http1_head *head;
 	struct str body, path, query;
-	enum dialect dialect;
+	const struct dialect *dialect;
+	const struct endpoint *endpoint; /* of an API of models; NULL: something else */
 	struct arena arena;
 	struct str client; /* its address: the peer's, or what a trusted proxy says */
 	struct str page;   /* the Origin, if it is a listed one: it may read the reply */
@@ -137,9 +138,6 @@ bool exchange_identify_admin(struct exchange *x);
 void exchange_reply(struct exchange *x, int status, struct str type, struct str body);
 /* The refusal in the dialect of the endpoint; the exchange is over. */
 void exchange_refuse(struct exchange *x, const struct err *e);
-/* The body of a refusal, for those who write it themselves. */
-void refusal_body(enum dialect d, const struct err *e, struct buf *out);
-
 /* ---- origin.c ---- */
 
 /* Does a browser's Host or Origin forbid this request (ERR_DENIED)? */
@@ -156,15 +154,14 @@ struct str query_clean(struct arena *a, struct str query);
 /* ---- route.c ---- */
 
 /* What a target belongs to, also when the request itself was malformed. */
-enum dialect route_dialect(struct str target);
+const struct dialect *route_dialect(struct str target);
 void route(struct exchange *x);
 
 /* ---- handlers ---- */
 
-void proxy_messages(struct exchange *x);     /* proxy.c */
-void proxy_count_tokens(struct exchange *x); /* proxy.c */
-void models_list(struct exchange *x);        /* pick.c */
-void status_health(struct exchange *x);      /* status.c */
+void proxy_run(struct exchange *x);     /* proxy.c: x->endpoint */
+void models_list(struct exchange *x);   /* pick.c */
+void status_health(struct exchange *x); /* status.c */
 void status_ready(struct exchange *x);
 void status_metrics(struct exchange *x);
 void me_quota(struct exchange *x); /* me.c */

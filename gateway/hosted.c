@@ -21,11 +21,20 @@
 #define DATE_BYTES    9     /* "_20250305" */
 #define SCRATCH_BYTES 65536 /* for names written with escapes, which nobody needs */
 
-struct reading {
-	struct arena *kept;   /* the caller's: at most HOSTED_MAX names go there */
-	struct arena scratch; /* what a client can make many of */
-	struct hosted *out;
-};
+void
+hosted_begin(struct hosted_reading *r, struct arena *kept, struct hosted *out)
+{
+	r->kept = kept;
+	r->out = out;
+	out->n = 0;
+	arena_init(&r->scratch, SCRATCH_BYTES);
+}
+
+void
+hosted_end(struct hosted_reading *r)
+{
+	arena_free(&r->scratch);
+}
 
 /* "web_search_20250305" is web_search, whatever its date. */
 static struct str
@@ -52,8 +61,8 @@ is_harmless(struct str tool)
 	return false;
 }
 
-static bool
-hosted_add(struct reading *r, struct str name, struct err *e)
+bool
+hosted_add(struct hosted_reading *r, struct str name, struct err *e)
 {
 	struct hosted *h = r->out;
 
@@ -67,9 +76,9 @@ hosted_add(struct reading *r, struct str name, struct err *e)
 	return true;
 }
 
-/* A name that a pattern could be meant for: nothing else can be granted or denied. */
-static bool
-type_sane(struct str s)
+/* Nothing else can be granted or denied. */
+bool
+hosted_name_sane(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') ||
@@ -78,8 +87,18 @@ type_sane(struct str s)
 	return s.n > 0 && s.n <= TYPE_BYTES;
 }
 
+bool
+hosted_type(struct hosted_reading *r, struct str raw, const char *list, size_t at, struct str *out,
+    struct err *e)
+{
+	return (json_string(raw, &r->scratch, out) && hosted_name_sane(*out)) ||
+	       err_set(e, ERR_INVALID,
+		   "%s[%zu].type is no name (1 to %d of a-z, 0-9, \"_\", \"-\", \".\")", list, at,
+		   TYPE_BYTES);
+}
+
 static bool
-tool_read(struct reading *r, struct str tool, size_t at, struct err *e)
+tool_read(struct hosted_reading *r, struct str tool, size_t at, struct err *e)
 {
 	struct json_field f[] = { { .name = STR("type") } };
 	struct err why;
@@ -89,10 +108,8 @@ tool_read(struct reading *r, struct str tool, size_t at, struct err *e)
 		return err_set(e, ERR_INVALID, "tools[%zu]: %s", at, why.text);
 	if (f[0].raw.p == NULL || json_kind(f[0].raw) == JSON_NULL)
 		return true;
-	if (!json_string(f[0].raw, &r->scratch, &type) || !type_sane(type))
-		return err_set(e, ERR_INVALID,
-		    "tools[%zu].type is no name (1 to %d of a-z, 0-9, \"_\", \"-\", \".\")", at,
-		    TYPE_BYTES);
+	if (!hosted_type(r, f[0].raw, "tools", at, &type, e))
+		return false;
 	type = without_date(type);
 	return is_harmless(type) || hosted_add(r, type, e);
 }
@@ -109,33 +126,40 @@ host_put(struct buf *out, struct str host)
 		    out, host.p[i] >= 'A' && host.p[i] <= 'Z' ? (char)(host.p[i] + 32) : host.p[i]);
 }
 
+bool
+hosted_host(struct hosted_reading *r, struct str raw, struct buf *name)
+{
+	struct str text;
+	struct url url;
+
+	if (raw.p == NULL || !json_string(raw, &r->scratch, &text) || !url_parse(text, &url))
+		return false;
+	host_put(name, url.host);
+	return true;
+}
+
 static bool
-server_read(struct reading *r, struct str server, size_t at, struct err *e)
+server_read(struct hosted_reading *r, struct str server, size_t at, struct err *e)
 {
 	struct json_field f[] = { { .name = STR("url") } };
 	struct buf name;
 	struct err why;
-	struct str text;
-	struct url url;
 	bool ok;
 
 	if (!json_fields(server, f, COUNT(f), &why))
 		return err_set(e, ERR_INVALID, "mcp_servers[%zu]: %s", at, why.text);
-	if (f[0].raw.p == NULL || !json_string(f[0].raw, &r->scratch, &text) ||
-	    !url_parse(text, &url))
-		return err_set(e, ERR_INVALID,
-		    "mcp_servers[%zu].url is not an http(s) URL without user and password", at);
 	buf_init(&name, 0);
-	host_put(&name, url.host);
-	ok = hosted_add(r, buf_str(&name), e);
+	ok = hosted_host(r, f[0].raw, &name)
+		 ? hosted_add(r, buf_str(&name), e)
+		 : err_set(e, ERR_INVALID,
+		       "mcp_servers[%zu].url is not an http(s) URL without user and password", at);
 	buf_fini(&name);
 	return ok;
 }
 
-typedef bool item_f(struct reading *r, struct str item, size_t at, struct err *e);
-
-static bool
-each(struct reading *r, struct str list, const char *name, item_f *fn, struct err *e)
+bool
+hosted_each(
+    struct hosted_reading *r, struct str list, const char *name, hosted_item_f *fn, struct err *e)
 {
 	struct json_iter it;
 	struct str key, item;
@@ -158,13 +182,12 @@ bool
 hosted_read(
     struct arena *a, struct str tools, struct str mcp_servers, struct hosted *out, struct err *e)
 {
-	struct reading r = { .kept = a, .out = out };
+	struct hosted_reading r;
 	bool ok;
 
-	out->n = 0;
-	arena_init(&r.scratch, SCRATCH_BYTES);
-	ok = each(&r, tools, "tools", tool_read, e) &&
-	     each(&r, mcp_servers, "mcp_servers", server_read, e);
-	arena_free(&r.scratch);
+	hosted_begin(&r, a, out);
+	ok = hosted_each(&r, tools, "tools", tool_read, e) &&
+	     hosted_each(&r, mcp_servers, "mcp_servers", server_read, e);
+	hosted_end(&r);
 	return ok;
 }

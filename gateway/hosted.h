@@ -20,3 +20,28 @@ struct hosted {
  */
 bool hosted_read(struct arena *a, struct str tools, struct str mcp_servers, struct hosted *out,
     struct err *e) MUST_CHECK;
+
+/* ---- for the readers of the other dialects ---- */
+
+struct hosted_reading {
+	struct arena *kept;   /* the caller's: at most HOSTED_MAX names go there */
+	struct arena scratch; /* what a client can make many of */
+	struct hosted *out;
+};
+/* Starts with none named. */
+void hosted_begin(struct hosted_reading *r, struct arena *kept, struct hosted *out);
+void hosted_end(struct hosted_reading *r);
+/* ERR_INVALID when there are too many. */
+bool hosted_add(struct hosted_reading *r, struct str name, struct err *e) MUST_CHECK;
+/* Does what a text says make a name that a pattern could be meant for? */
+bool hosted_name_sane(struct str s);
+/* A type's name, unescaped; ERR_INVALID names the place when it is none. */
+bool hosted_type(struct hosted_reading *r, struct str raw, const char *list, size_t at,
+    struct str *out, struct err *e) MUST_CHECK;
+/* mcp/HOST of a URL in JSON; false when it is not one. */
+bool hosted_host(struct hosted_reading *r, struct str raw, struct buf *name) MUST_CHECK;
+/* fn for each item of a list, in order, until it says false; nothing for one that is absent or
+ * null.  ERR_INVALID when it is no list, or no JSON. */
+typedef bool hosted_item_f(struct hosted_reading *r, struct str item, size_t at, struct err *e);
+bool hosted_each(struct hosted_reading *r, struct str list, const char *name, hosted_item_f *fn,
+    struct err *e) MUST_CHECK;

@@ -45,8 +45,19 @@ not_found(const struct models *m, struct str requested, struct err *e)
 	    shown, requested.p);
 }
 
+static struct provider *
+elsewhere(const struct provider *p, struct str requested, struct err *e)
+{
+	static const char *const doors[] = { "", "/anthropic", "/openai", "/genai" };
+
+	(void)err_set(e, ERR_NOT_FOUND, "model \"%.*s\" is not served here (ask for it at %s)",
+	    requested.n > 80 ? 80 : (int)requested.n, requested.p, doors[p->kind]);
+	return NULL;
+}
+
 struct provider *
-models_pick(const struct models *m, struct str requested, struct str *resolved, struct err *e)
+models_pick(const struct models *m, enum provider_kind kind, struct str requested,
+    struct str *resolved, struct err *e)
 {
 	const struct model_row *r;
 
@@ -59,6 +70,8 @@ models_pick(const struct models *m, struct str requested, struct str *resolved, 
 		(void)not_found(m, requested, e);
 		return NULL;
 	}
+	if (r->provider->kind != kind)
+		return elsewhere(r->provider, requested, e);
 	if (r->provider->origin == NULL) {
 		(void)err_set(e, ERR_UNCONFIGURED,
 		    "provider \"" STR_FMT "\" is not usable: " STR_FMT
@@ -72,22 +85,17 @@ models_pick(const struct models *m, struct str requested, struct str *resolved, 
 static void
 model_put(struct exchange *x, struct str id, struct buf *out, bool *first)
 {
-	if (str_has(id, '*') || !rules_may_list(x->g->core, x->key, ASK_MODEL, id))
-		return;
 	if (!*first)
 		buf_putc(out, ',');
 	*first = false;
-	buf_puts(out, "{\"type\":\"model\",\"id\":");
-	buf_json_str(out, id);
-	buf_puts(out, ",\"display_name\":");
-	buf_json_str(out, id);
-	buf_puts(out, ",\"created_at\":\"1970-01-01T00:00:00Z\"}");
+	x->dialect->model_put(out, id);
 }
 
-/* Anthropic's list shape: what this key may use, ids first, then aliases. */
+/* What this key may use of this dialect, ids first, then aliases. */
 void
 models_list(struct exchange *x)
 {
+	const struct dialect *d = x->dialect;
 	const struct models *m = &x->g->models;
 	bool first = true;
 	struct buf b;
@@ -95,13 +103,23 @@ models_list(struct exchange *x)
 	if (!exchange_identify(x))
 		return;
 	buf_init(&b, 0);
-	buf_puts(&b, "{\"data\":[");
-	for (size_t i = 0; i < m->rows_n; i++)
-		model_put(x, m->rows[i].pattern, &b, &first);
-	for (size_t i = 0; i < m->aliases_n; i++)
-		if (rules_may_list(x->g->core, x->key, ASK_MODEL, m->aliases[i].model))
+	buf_put(&b, d->list_head);
+	for (size_t i = 0; i < m->rows_n; i++) {
+		struct str id = m->rows[i].pattern;
+
+		if (m->rows[i].provider->kind == d->kind && !str_has(id, '*') &&
+		    rules_may_list(x->g->core, x->key, ASK_MODEL, id))
+			model_put(x, id, &b, &first);
+	}
+	for (size_t i = 0; i < m->aliases_n; i++) {
+		const struct model_row *r = row_find(m, m->aliases[i].model);
+
+		if (r != NULL && r->provider->kind == d->kind &&
+		    rules_may_list(x->g->core, x->key, ASK_MODEL, m->aliases[i].name) &&
+		    rules_may_list(x->g->core, x->key, ASK_MODEL, m->aliases[i].model))
 			model_put(x, m->aliases[i].name, &b, &first);
-	buf_puts(&b, "],\"has_more\":false,\"first_id\":null,\"last_id\":null}");
+	}
+	buf_put(&b, d->list_tail);
 	exchange_reply(x, 200, STR("application/json"), buf_str(&b));
 	buf_fini(&b);
 }

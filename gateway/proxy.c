@@ -16,15 +16,11 @@
  */
 #include <stdlib.h>
 
-#include "base/json.h"
 #include "gateway/gateway.h"
-#include "gateway/hosted.h"
-#include "gateway/tap.h"
 
 #define PROXY_MAGIC 0x70727879u
 #define HEADERS_MAX HTTP1_HEADERS_MAX /* all that a head may have: nothing is cut silently */
-#define MODEL_BYTES 256
-#define MAX_TOKENS  100000000
+#define CHARS_TOKEN 4                 /* bytes a token, where nobody counted them */
 
 struct proxy {
 	struct job job;
@@ -34,12 +30,12 @@ struct proxy {
 	struct http_call *call;
 	struct deferred durable;
 	struct tap tap;
-	struct str requested, model, model_raw;
-	struct hosted hosted;                       /* what the provider would run itself */
-	int64_t max_tokens, up_bytes, length_bytes; /* length: as the reply promised, or -1 */
+	const struct endpoint *to;
+	struct asked asked;
+	struct str model;               /* what it is called there */
+	int64_t up_bytes, length_bytes; /* length: as the reply promised, or -1 */
 	struct buf last; /* the piece that makes it whole, until the pass is on record */
 	int status;
-	bool free_of_charge; /* count_tokens */
 	bool tapped, head_sent;
 	enum pass_end end;
 };
@@ -57,7 +53,7 @@ proxy_leave(struct proxy *p, enum pass_end end)
 
 	if (!pass_open(&p->pass))
 		return;
-	if (p->tapped && p->status < 400 && !p->free_of_charge) {
+	if (p->tapped && p->status < 400 && !p->to->free_of_charge) {
 		tap_usage(&p->tap, &o.usage, &guessed);
 		o.cost_nusd = price_cost_nusd(p->x->g->core, p->model, &o.usage, &o.estimated);
 		o.estimated |= guessed;
@@ -123,11 +119,6 @@ on_drained(void *ctx)
 		http_resume(p->call);
 }
 
-#define NAME(lit)                                                                                  \
-	{                                                                                          \
-		"" lit, sizeof(lit) - 1                                                            \
-	}
-
 static bool
 begins_with_one(struct str name, const struct str *prefixes, size_t n)
 {
@@ -141,18 +132,18 @@ begins_with_one(struct str name, const struct str *prefixes, size_t n)
 /* Headers of the reply that describe the hop, our shared account, or somebody else's site; and
  * ours, which no provider may speak. */
 static bool
-is_dropped(struct str name)
+is_dropped(const struct dialect *d, struct str name)
 {
-	static const struct str names[] = { NAME("connection"), NAME("keep-alive"),
-		NAME("proxy-authenticate"), NAME("trailer"), NAME("transfer-encoding"),
-		NAME("upgrade"), NAME("content-length"), NAME("set-cookie"), NAME("server"),
-		NAME("date"), NAME("alt-svc"), NAME("via"), NAME("strict-transport-security"),
-		NAME("nel"), NAME("report-to"), NAME("x-robots-tag") };
-	static const struct str prefixes[] = { NAME("anthropic-ratelimit-"), NAME("cf-"),
-		NAME("x-tollgate-") };
+	static const struct str names[] = { STR("connection"), STR("keep-alive"),
+		STR("proxy-authenticate"), STR("trailer"), STR("transfer-encoding"), STR("upgrade"),
+		STR("content-length"), STR("set-cookie"), STR("server"), STR("date"),
+		STR("alt-svc"), STR("via"), STR("strict-transport-security"), STR("nel"),
+		STR("report-to"), STR("x-robots-tag") };
+	static const struct str prefixes[] = { STR("cf-"), STR("x-tollgate-") };
 
 	return str_in(name, names, COUNT(names)) ||
-	       begins_with_one(name, prefixes, COUNT(prefixes));
+	       begins_with_one(name, prefixes, COUNT(prefixes)) ||
+	       begins_with_one(name, d->dropped_prefixes, d->dropped_prefixes_n);
 }
 
 static void
@@ -166,14 +157,14 @@ on_head(void *ctx, const struct http1_head *h)
 	for (size_t i = 0; i < h->n && n < HEADERS_MAX; i++) {
 		if (str_ieq(h->h[i].name, STR("content-type")))
 			type = h->h[i].value;
-		if (!is_dropped(h->h[i].name) && !http1_nominated(h, h->h[i].name))
+		if (!is_dropped(p->to->dialect, h->h[i].name) && !http1_nominated(h, h->h[i].name))
 			out[n++] = h->h[i];
 	}
 	p->status = h->status;
 	p->length_bytes = h->framing == HTTP1_LENGTH ? h->length_bytes : -1;
 	p->head_sent = true;
 	p->tapped = true;
-	tap_init(&p->tap, str_starts(type, STR("text/event-stream")), p->length_bytes);
+	tap_init(&p->tap, p->to, str_starts(type, STR("text/event-stream")), p->length_bytes);
 	p->x->sink.drained = on_drained;
 	p->x->sink.drained_ctx = p;
 	sink_head(&p->x->sink, h->status, out, n,
@@ -236,84 +227,142 @@ static const struct http_events events = { on_head, on_data, on_done };
 static bool
 peek(struct proxy *p, struct err *e)
 {
-	struct json_field f[] = { { .name = STR("model") }, { .name = STR("max_tokens") },
-		{ .name = STR("tools") }, { .name = STR("mcp_servers") } };
-
-	if (!json_fields(p->x->body, f, COUNT(f), e))
-		return false;
-	if (!json_string(f[0].raw, &p->x->arena, &p->requested) || p->requested.n == 0)
-		return err_set(e, ERR_INVALID, "the body needs \"model\", a string");
-	if (p->requested.n > MODEL_BYTES || str_has(p->requested, '\0'))
-		return err_set(
-		    e, ERR_INVALID, "\"model\" is over %d bytes or holds a NUL", MODEL_BYTES);
-	if (f[1].raw.p != NULL && (!json_i64(f[1].raw, &p->max_tokens) || p->max_tokens < 0 ||
-				      p->max_tokens > MAX_TOKENS))
-		return err_set(e, ERR_INVALID, "\"max_tokens\" is not a whole number in range");
-	p->model_raw = f[0].raw;
-	return hosted_read(&p->x->arena, f[2].raw, f[3].raw, &p->hosted, e);
+	p->asked.arena = &p->x->arena;
+	p->asked.body = p->x->body;
+	p->asked.choices = 1;
+	return p->to->peek(&p->asked, e);
 }
 
 /* ---- send ---- */
 
 static bool
-is_forwarded(struct str name)
+is_forwarded(const struct dialect *d, struct str name)
 {
-	static const struct str names[] = { NAME("user-agent"), NAME("accept"),
-		NAME("content-type"), NAME("x-app") };
-	static const struct str prefixes[] = { NAME("anthropic-"), NAME("x-stainless-"),
-		NAME("x-claude-code-") };
+	return str_in(name, d->forwarded, d->forwarded_n) ||
+	       begins_with_one(name, d->forwarded_prefixes, d->forwarded_prefixes_n);
+}
 
-	return str_in(name, names, COUNT(names)) ||
-	       begins_with_one(name, prefixes, COUNT(prefixes));
+/* A name in a path: what has a meaning there is escaped. */
+static struct str
+in_path(struct arena *a, struct str name)
+{
+	struct str out;
+	struct buf b;
+
+	buf_init(&b, 0);
+	for (size_t i = 0; i < name.n; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		    c == '-' || c == '.' || c == '_')
+			buf_putc(&b, name.p[i]);
+		else
+			buf_printf(&b, "%%%02X", c);
+	}
+	out = arena_str(a, buf_str(&b));
+	buf_fini(&b);
+	return out;
 }
 
 /* The provider's path, ours behind it, and the client's query. */
 static struct str
-target_of(struct exchange *x, const struct provider *to, struct str path)
+target_of(struct proxy *p, const struct provider *at)
 {
-	struct str query = query_clean(&x->arena, x->query);
-	struct str parts[] = { origin_path(to->origin), path, query.n > 0 ? STR("?") : STR(""),
-		query };
+	struct exchange *x = p->x;
+	struct str base = origin_path(at->origin), query = query_clean(&x->arena, x->query);
+	bool bare = p->to->dialect->own_version && base.n > 0, named = p->to->verb.n > 0;
+	struct str parts[] = { base, bare ? STR("") : p->to->dialect->version, p->to->path,
+		named ? in_path(&x->arena, p->model) : STR(""), p->to->verb,
+		query.n > 0 ? STR("?") : STR(""), query };
 
 	return arena_join(&x->arena, parts, COUNT(parts));
 }
 
-/* The original bytes, with the model's name replaced where an alias stood. */
+/* What is sent in place of the model's name, when that is another one. */
+static struct str
+model_text(struct proxy *p)
+{
+	struct str whole[] = { p->asked.model_prefix, p->model }, out;
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_json_str(&b, arena_join(&p->x->arena, whole, COUNT(whole)));
+	out = arena_str(&p->x->arena, buf_str(&b));
+	buf_fini(&b);
+	return out;
+}
+
+/* The original bytes, but for the edits: another name of the model, and what the dialect asks. */
 static void
 body_splice(struct proxy *p, struct http_request *r)
 {
-	struct str body = p->x->body;
-	struct buf name;
+	struct edit edits[2];
+	struct str rest = p->x->body;
+	size_t n = 0, spans = 0;
 
-	if (str_eq(p->model, p->requested)) {
-		r->body[0] = body;
-		return;
+	if (p->asked.model_raw.p != NULL && !str_eq(p->model, p->asked.model))
+		edits[n++] = (struct edit){ p->asked.model_raw, model_text(p) };
+	if (p->asked.edit.span.p != NULL)
+		edits[n++] = p->asked.edit;
+	if (n == 2 && edits[1].span.p < edits[0].span.p) {
+		edits[1] = edits[0];
+		edits[0] = p->asked.edit;
 	}
-	buf_init(&name, 0);
-	buf_json_str(&name, p->model);
-	r->body[0] = STR_SPAN(body.p, p->model_raw.p);
-	r->body[1] = arena_str(&p->x->arena, buf_str(&name));
-	r->body[2] = STR_SPAN(p->model_raw.p + p->model_raw.n, body.p + body.n);
-	buf_fini(&name);
+	_Static_assert(HTTP_BODY_SPANS >= 2 * COUNT(edits) + 1, "a body's spans");
+	for (size_t i = 0; i < n; i++) {
+		r->body[spans++] = STR_SPAN(rest.p, edits[i].span.p);
+		r->body[spans++] = edits[i].with;
+		rest = STR_SPAN(edits[i].span.p + edits[i].span.n, rest.p + rest.n);
+	}
+	r->body[spans] = rest;
 }
 
 static bool
-send_up(struct proxy *p, struct provider *to, const char *path, struct err *e)
+send_up(struct proxy *p, struct provider *at, struct err *e)
 {
+	const struct dialect *d = p->to->dialect;
 	struct exchange *x = p->x;
 	struct header h[HEADERS_MAX + 2];
-	struct http_request r = { .origin = to->origin, .method = STR("POST"), .h = h };
+	struct http_request r = { .origin = at->origin, .method = STR("POST"), .h = h };
+	struct str key[] = { d->key_prefix, at->key };
 
 	for (size_t i = 0; i < x->head->n && r.n < HEADERS_MAX; i++)
-		if (is_forwarded(x->head->h[i].name) &&
+		if (is_forwarded(d, x->head->h[i].name) &&
 		    !http1_nominated(x->head, x->head->h[i].name))
 			h[r.n++] = x->head->h[i];
-	h[r.n++] = (struct header){ STR("x-api-key"), to->key };
+	h[r.n++] = (struct header){ d->key_header,
+		d->key_prefix.n > 0 ? arena_join(&x->arena, key, COUNT(key)) : at->key };
 	h[r.n++] = (struct header){ STR("accept-encoding"), STR("identity") };
-	r.target = target_of(x, to, str_of(path));
+	r.target = target_of(p, at);
 	body_splice(p, &r);
 	p->call = http_start(&p->job, &r, &events, p, e);
 	return p->call != NULL;
+}
+
+static int64_t
+plus(int64_t a, int64_t b)
+{
+	return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
+/* At worst: every choice is as long as one may be. */
+static void
+hold_set(struct proxy *p, struct ask *ask)
+{
+	const struct core *c = p->x->g->core;
+	const struct asked *q = &p->asked;
+	int64_t body = (int64_t)p->x->body.n, most = q->max_tokens * q->choices;
+	bool estimated;
+
+	ask->hold_nusd = price_hold_nusd(c, p->model, body, most, &estimated);
+	ask->hold_tokens = price_hold_tokens(c, p->model, body, most);
+	if (most > 0)
+		return;
+	for (int64_t i = 1; i < q->choices; i++) { /* each as much as the model can */
+		ask->hold_nusd =
+		    plus(ask->hold_nusd, price_hold_nusd(c, p->model, 0, 0, &estimated));
+		ask->hold_tokens = plus(ask->hold_tokens, price_hold_tokens(c, p->model, 0, 0));
+	}
 }
 
 static bool
@@ -322,29 +371,24 @@ enter(struct proxy *p, struct err *e)
 	struct exchange *x = p->x;
 	struct ask ask = { .kind = ASK_MODEL,
 		.name = p->model,
-		.requested = p->requested,
-		.hosted = p->hosted.name,
-		.hosted_n = p->hosted.n,
-		.session = exchange_header(x, STR("x-claude-code-session-id")),
+		.requested = p->asked.model,
+		.hosted = p->asked.hosted.name,
+		.hosted_n = p->asked.hosted.n,
+		.session = exchange_header(x, p->to->dialect->session),
 		.client = exchange_header(x, STR("user-agent")),
 		.address = x->client };
-	bool estimated;
 
-	if (!p->free_of_charge) {
-		ask.hold_nusd = price_hold_nusd(
-		    x->g->core, p->model, (int64_t)x->body.n, p->max_tokens, &estimated);
-		ask.hold_tokens =
-		    price_hold_tokens(x->g->core, p->model, (int64_t)x->body.n, p->max_tokens);
-	}
+	if (!p->to->free_of_charge)
+		hold_set(p, &ask);
 	p->pass.cut = on_cut;
 	p->pass.ctx = p;
 	return gate_enter(x->g->core, &p->pass, x->key, &ask, e);
 }
 
-static void
-proxy_run(struct exchange *x, const char *path, bool free_of_charge)
+void
+proxy_run(struct exchange *x)
 {
-	struct provider *to;
+	struct provider *at;
 	struct proxy *p;
 	struct err e;
 
@@ -353,30 +397,19 @@ proxy_run(struct exchange *x, const char *path, bool free_of_charge)
 	p = mem_zalloc(sizeof(*p));
 	p->magic = PROXY_MAGIC;
 	p->x = x;
-	p->free_of_charge = free_of_charge;
+	p->to = x->endpoint;
 	buf_init(&p->last, 0);
 	job_init(&p->job, &proxy_type, &x->job, NULL, NULL);
 	if (!peek(p, &e) ||
-	    (to = models_pick(&x->g->models, p->requested, &p->model, &e)) == NULL ||
+	    (at = models_pick(
+		 &x->g->models, p->to->dialect->kind, p->asked.model, &p->model, &e)) == NULL ||
 	    !enter(p, &e)) {
 		exchange_refuse(x, &e);
 		return;
 	}
-	if (!send_up(p, to, path, &e)) {
+	if (!send_up(p, at, &e)) {
 		p->end = END_FAILED;
 		job_cancel(&p->job);
 		exchange_refuse(x, &e);
 	}
-}
-
-void
-proxy_messages(struct exchange *x)
-{
-	proxy_run(x, "/v1/messages", false);
-}
-
-void
-proxy_count_tokens(struct exchange *x)
-{
-	proxy_run(x, "/v1/messages/count_tokens", true);
 }

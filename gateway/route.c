@@ -14,30 +14,31 @@ struct row {
 	const char *path; /* a trailing slash stands for everything below */
 	const char *method;
 	int serves;
-	enum dialect dialect;
+	const struct dialect *dialect;
+	const struct endpoint *endpoint; /* what proxy_run() is to do */
 	void (*handle)(struct exchange *x);
 };
 
 // clang-format off
 static const struct row rows[] = {
-	{ "/anthropic/v1/messages",              "POST",   SERVES_MODEL,   DIALECT_ANTHROPIC, proxy_messages },
-	{ "/anthropic/v1/messages/count_tokens", "POST",   SERVES_MODEL,   DIALECT_ANTHROPIC, proxy_count_tokens },
-	{ "/anthropic/v1/models",                "GET",    SERVES_MODEL,   DIALECT_ANTHROPIC, models_list },
-	{ "/v1/messages",                        "POST",   SERVES_MODEL,   DIALECT_ANTHROPIC, proxy_messages },
-	{ "/v1/messages/count_tokens",           "POST",   SERVES_MODEL,   DIALECT_ANTHROPIC, proxy_count_tokens },
-	{ "/v1/models",                          "GET",    SERVES_MODEL,   DIALECT_ANTHROPIC, models_list },
-	{ "/mcp",                                "*",      SERVES_MCP,     DIALECT_RPC,       mcp_endpoint },
-	{ "/mcp/v/",                             "*",      SERVES_MCP,     DIALECT_RPC,       mcp_endpoint },
-	{ "/.well-known/oauth-protected-resource",  "GET", SERVES_MCP,     DIALECT_PLAIN,     identity_metadata },
-	{ "/.well-known/oauth-protected-resource/", "GET", SERVES_MCP,     DIALECT_PLAIN,     identity_metadata },
-	{ "/oauth/sign-in/",                     "*",      SERVES_MCP,     DIALECT_PLAIN,     sign_in_page },
-	{ SIGN_IN_RETURN,                        "GET",    SERVES_MCP,     DIALECT_PLAIN,     sign_in_return },
-	{ "/v1/quota",                           "GET",    SERVES_MODEL | SERVES_MCP, DIALECT_PLAIN, me_quota },
-	{ "/me",                                 "GET",    SERVES_MODEL | SERVES_MCP, DIALECT_PLAIN, me_all },
-	{ "/healthz",                            "GET",    -1,             DIALECT_PLAIN,     status_health },
-	{ "/readyz",                             "GET",    -1,             DIALECT_PLAIN,     status_ready },
-	{ "/metrics",                            "GET",    SERVES_METRICS, DIALECT_PLAIN,     status_metrics },
-	{ "/admin/api/",                         "*",      SERVES_CONTROL | SERVES_ADMIN, DIALECT_PLAIN, control_request },
+	{ "/anthropic/v1/messages",                 "POST", SERVES_MODEL,   &dialect_anthropic, &anthropic_messages,     proxy_run },
+	{ "/anthropic/v1/messages/count_tokens",    "POST", SERVES_MODEL,   &dialect_anthropic, &anthropic_count_tokens, proxy_run },
+	{ "/anthropic/v1/models",                   "GET",  SERVES_MODEL,   &dialect_anthropic, NULL,                    models_list },
+	{ "/v1/messages",                           "POST", SERVES_MODEL,   &dialect_anthropic, &anthropic_messages,     proxy_run },
+	{ "/v1/messages/count_tokens",              "POST", SERVES_MODEL,   &dialect_anthropic, &anthropic_count_tokens, proxy_run },
+	{ "/v1/models",                             "GET",  SERVES_MODEL,   &dialect_anthropic, NULL,                    models_list },
+	{ "/mcp",                                   "*",    SERVES_MCP,     &dialect_rpc,       NULL,                    mcp_endpoint },
+	{ "/mcp/v/",                                "*",    SERVES_MCP,     &dialect_rpc,       NULL,                    mcp_endpoint },
+	{ "/.well-known/oauth-protected-resource",  "GET",  SERVES_MCP,     &dialect_plain,     NULL,                    identity_metadata },
+	{ "/.well-known/oauth-protected-resource/", "GET",  SERVES_MCP,     &dialect_plain,     NULL,                    identity_metadata },
+	{ "/oauth/sign-in/",                        "*",    SERVES_MCP,     &dialect_plain,     NULL,                    sign_in_page },
+	{ SIGN_IN_RETURN,                           "GET",  SERVES_MCP,     &dialect_plain,     NULL,                    sign_in_return },
+	{ "/v1/quota",                              "GET",  SERVES_MODEL | SERVES_MCP, &dialect_plain,     NULL,                    me_quota },
+	{ "/me",                                    "GET",  SERVES_MODEL | SERVES_MCP, &dialect_plain,     NULL,                    me_all },
+	{ "/healthz",                               "GET",  -1,             &dialect_plain,     NULL,                    status_health },
+	{ "/readyz",                                "GET",  -1,             &dialect_plain,     NULL,                    status_ready },
+	{ "/metrics",                               "GET",  SERVES_METRICS, &dialect_plain,     NULL,                    status_metrics },
+	{ "/admin/api/",                            "*",    SERVES_CONTROL | SERVES_ADMIN, &dialect_plain,     NULL,                    control_request },
 };
 // clang-format on
 
@@ -57,11 +58,11 @@ path_is(const struct row *r, struct str path)
 static bool
 guarded(const struct row *r)
 {
-	return r->dialect == DIALECT_RPC || str_starts(str_of(r->path), STR("/admin")) ||
+	return r->dialect == &dialect_rpc || str_starts(str_of(r->path), STR("/admin")) ||
 	       str_starts(str_of(r->path), STR("/oauth/"));
 }
 
-enum dialect
+const struct dialect *
 route_dialect(struct str target)
 {
 	struct str path = str_cut(&target, '?');
@@ -69,7 +70,7 @@ route_dialect(struct str target)
 	for (size_t i = 0; i < COUNT(rows); i++)
 		if (path_is(&rows[i], path))
 			return rows[i].dialect;
-	return str_starts(path, STR("/anthropic/")) ? DIALECT_ANTHROPIC : DIALECT_PLAIN;
+	return str_starts(path, STR("/anthropic/")) ? &dialect_anthropic : &dialect_plain;
 }
 
 static bool
@@ -121,6 +122,7 @@ route(struct exchange *x)
 		if (origin_preflight(x))
 			return;
 		if (str_eq(x->head->method, str_of(r->method)) || strcmp(r->method, "*") == 0) {
+			x->endpoint = r->endpoint;
 			r->handle(x);
 			return;
 		}

@@ -181,7 +181,10 @@ providers_build(struct running *r, struct err *e)
 		struct provider_entry *from = &s->providers[m->providers_n];
 		struct provider *p = &m->providers[m->providers_n];
 
-		*p = (struct provider){ from->name, NULL, from->key, from->missing };
+		*p = (struct provider){ .name = from->name,
+			.kind = from->kind,
+			.key = from->key,
+			.missing = from->missing };
 		if (from->missing.n > 0)
 			continue;
 		p->origin = origin_new(r->g.pool,

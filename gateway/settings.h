@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/tls.h"
 #include "gateway/address.h"
+#include "gateway/dialect.h"
 #include "gateway/webhook.h"
 #include "mcp/mcp.h"
 
@@ -27,6 +28,7 @@ struct listen_entry {
 };
 struct provider_entry {
 	struct str name, key;
+	enum provider_kind kind;
 	const char *url, *ca_file, *proxy;
 	struct str missing; /* why it cannot be used, or "" */
 };

@@ -96,12 +96,12 @@ ca_read(struct reading *r, struct yaml *y, void *into)
 static void
 kind_read(struct reading *r, struct yaml *y, void *into)
 {
-	static const struct word words[] = { { "anthropic", 1 }, { "openai", -1 }, { "genai", -1 },
-		{ "bedrock", -1 }, { "vertex", -1 }, { NULL, 0 } };
-	int v = 0;
+	static const struct word words[] = { { "anthropic", PROVIDER_ANTHROPIC }, { "openai", -1 },
+		{ "genai", -1 }, { "bedrock", -1 }, { "vertex", -1 }, { NULL, 0 } };
+	int v = PROVIDER_NONE;
 
-	(void)into;
-	(void)word_read(r, y, words, &v);
+	if (word_read(r, y, words, &v))
+		*(enum provider_kind *)into = (enum provider_kind)v;
 }
 
 static void
@@ -134,7 +134,7 @@ static void
 provider_read(struct reading *r, struct yaml *y, struct provider_entry *p)
 {
 #define AT(member) offsetof(struct provider_entry, member)
-	static const struct setting rows[] = { { "kind", 0, kind_read },
+	static const struct setting rows[] = { { "kind", AT(kind), kind_read },
 		{ "url", AT(url), url_read }, { "key", 0, key_read },
 		{ "ca_file", AT(ca_file), ca_read }, { "proxy", 0, provider_proxy_read },
 		{ NULL, 0, NULL } };

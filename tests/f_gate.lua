@@ -7,7 +7,7 @@ local BODY = '{"model":"claude-sonnet-4-6","max_tokens":10,"messages":[{"role":"
 local SCRIPT = "return shop.price{}"
 
 -- Handlers of gateway/route.c: those that go through the gate, and those that ask for nothing.
-local GOVERNED = { proxy_messages = true, proxy_count_tokens = true, mcp_endpoint = true, control_request = true }
+local GOVERNED = { proxy_run = true, mcp_endpoint = true, control_request = true }
 local FREE = { models_list = true, me_quota = true, me_all = true, status_health = true, status_ready = true,
 	status_metrics = true, sign_in_page = true, sign_in_return = true,
 	identity_metadata = true }

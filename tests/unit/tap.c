@@ -5,6 +5,8 @@
  */
 #include "gateway/tap.h"
 
+#include "gateway/dialect.h"
+
 #include "tests/unit/check.h"
 
 #define START                                                                                      \
@@ -41,7 +43,7 @@ stream_whole(size_t chunk)
 	struct tap t;
 	bool guessed;
 
-	tap_init(&t, true, -1);
+	tap_init(&t, &anthropic_messages, true, -1);
 	feed(&t, in, chunk);
 	tap_usage(&t, &u, &guessed);
 	CHECK(u.seen && !guessed);
@@ -64,7 +66,7 @@ json_whole(size_t chunk)
 	struct tap t;
 	bool guessed;
 
-	tap_init(&t, false, (int64_t)in.n);
+	tap_init(&t, &anthropic_messages, false, (int64_t)in.n);
 	feed(&t, in, chunk);
 	tap_usage(&t, &u, &guessed);
 	CHECK(u.seen && !guessed);
@@ -86,7 +88,7 @@ stream_cut(void)
 		struct tap t;
 		bool guessed;
 
-		tap_init(&t, true, -1);
+		tap_init(&t, &anthropic_messages, true, -1);
 		tap_feed(&t, (struct str){ in.p, n });
 		tap_usage(&t, &u, &guessed);
 		CHECK(u.output >= before);
@@ -105,7 +107,7 @@ nonsense(const char *text, bool stream)
 	struct tap t;
 	bool guessed;
 
-	tap_init(&t, stream, -1);
+	tap_init(&t, &anthropic_messages, stream, -1);
 	tap_feed(&t, str_of(text));
 	tap_usage(&t, &u, &guessed);
 	check_that(!u.seen && u.input == 0 && u.output == 0, __FILE__, __LINE__, text);
@@ -122,7 +124,7 @@ bad_figures(void)
 	struct tap t;
 	bool guessed;
 
-	tap_init(&t, false, -1);
+	tap_init(&t, &anthropic_messages, false, -1);
 	tap_feed(&t, in);
 	tap_usage(&t, &u, &guessed);
 	CHECK_EQ_I(u.input, 0);
@@ -140,7 +142,7 @@ endless_line(void)
 	bool guessed;
 
 	memset(piece, 'x', sizeof(piece));
-	tap_init(&t, true, -1);
+	tap_init(&t, &anthropic_messages, true, -1);
 	tap_feed(&t, STR(START));
 	for (int i = 0; i < 100; i++)
 		tap_feed(&t, (struct str){ piece, sizeof(piece) });
