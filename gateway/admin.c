@@ -7,6 +7,7 @@
  */
 #include "gateway/admin.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -318,7 +319,19 @@ servers(struct work *w)
 	return true;
 }
 
-/* A running gateway answers it before it comes here (control.c). */
+/* A running gateway answers these before they come here (control.c). */
+static bool
+script(struct work *w)
+{
+	return err_set(w->e, ERR_STORE, "no gateway runs for this config (tollgate run)");
+}
+
+static bool
+sync(struct work *w)
+{
+	return script(w);
+}
+
 static bool
 reload(struct work *w)
 {
@@ -326,11 +339,10 @@ reload(struct work *w)
 	    "no gateway runs for this config, nothing to reload (tollgate check reads the files)");
 }
 
-/* Likewise. */
 static bool
 sign_in(struct work *w)
 {
-	return err_set(w->e, ERR_STORE, "no gateway runs for this config (tollgate run)");
+	return script(w);
 }
 
 /* Is it set up right?  The receiver's log says; ours, when it does not take it. */
@@ -351,19 +363,22 @@ webhook_test(struct work *w)
 
 static const struct route {
 	const char *method, *path;
+	const char *operation; /* as `admin:` rules and the audit name it */
 	bool (*answer)(struct work *w);
 } routes[] = {
-	{ "GET", "/admin/api/keys", keys_list },
-	{ "POST", "/admin/api/keys", keys_create },
-	{ "GET", "/admin/api/keys/show", keys_show },
-	{ "POST", "/admin/api/keys/state", keys_state },
-	{ "POST", "/admin/api/keys/rotate", keys_rotate },
-	{ "GET", "/admin/api/quota", quota },
-	{ "GET", "/admin/api/tools", tools },
-	{ "GET", "/admin/api/servers", servers },
-	{ "POST", "/admin/api/servers/sign-in", sign_in },
-	{ "POST", "/admin/api/reload", reload },
-	{ "POST", "/admin/api/webhook/test", webhook_test },
+	{ "GET", "/admin/api/keys", "key.list", keys_list },
+	{ "POST", "/admin/api/keys", "key.create", keys_create },
+	{ "GET", "/admin/api/keys/show", "key.show", keys_show },
+	{ "POST", "/admin/api/keys/state", "key.state", keys_state },
+	{ "POST", "/admin/api/keys/rotate", "key.rotate", keys_rotate },
+	{ "GET", "/admin/api/quota", "quota", quota },
+	{ "GET", "/admin/api/tools", "tools", tools },
+	{ "GET", "/admin/api/servers", "servers", servers },
+	{ "POST", "/admin/api/servers/sign-in", "servers.sign-in", sign_in },
+	{ "POST", "/admin/api/reload", "policies.reload", reload },
+	{ "POST", "/admin/api/script", "script.run", script },
+	{ "POST", "/admin/api/sync", "audit.sync", sync },
+	{ "POST", "/admin/api/webhook/test", "webhook.test", webhook_test },
 };
 
 static int
@@ -402,23 +417,68 @@ query_get(struct str query, struct str name, struct arena *a)
 	return STR("");
 }
 
-bool
-admin_answer(const struct admin_request *r, struct buf *out, struct err *e)
+static const struct route *
+route_of(struct str method, struct str path)
 {
-	struct work w = { .r = r, .out = out, .e = e };
-	bool found = false, ok = false;
+	for (size_t i = 0; i < COUNT(routes); i++)
+		if (str_eq(method, str_of(routes[i].method)) &&
+		    str_eq(path, str_of(routes[i].path)))
+			return &routes[i];
+	return NULL;
+}
 
+/* Is it about an admin token?  Those are a grant of their own: who may make keys for people must
+ * not be able to make, or take over, what opens everything. */
+static bool
+about_token(struct work *w)
+{
+	struct str raw;
+	struct key *k = key_named(w->r->core, body_text(w, "key"));
+	struct key_info i = { .admin = false };
+
+	if (k != NULL)
+		key_info(k, &i);
+	return i.admin || (json_get(w->r->body, STR("admin"), &raw) && str_eq(raw, STR("true")));
+}
+
+bool
+admin_operation(const struct admin_request *r, char out[ADMIN_OPERATION_BYTES], struct err *e)
+{
+	const struct route *route = route_of(r->method, r->path);
+	struct work w = { .r = r, .e = e };
+	const char *name;
+	bool token;
+
+	if (route == NULL)
+		return err_set(e, ERR_NOT_FOUND, "no such admin route");
 	if (r->body.n > ARENA_BYTES / 4)
 		return err_set(e, ERR_TOO_LARGE, "the request is too large");
 	if (r->body.n > 0 && !json_check(r->body, true, e))
 		return false;
 	arena_init(&w.a, ARENA_BYTES);
-	for (size_t i = 0; i < COUNT(routes) && !found; i++) {
-		found = str_eq(r->method, str_of(routes[i].method)) &&
-			str_eq(r->path, str_of(routes[i].path));
-		if (found)
-			ok = routes[i].answer(&w);
-	}
+	name = route->operation;
+	token = strncmp(name, "key.", 4) == 0 && about_token(&w);
+	(void)snprintf(
+	    out, ADMIN_OPERATION_BYTES, "%s%s", token ? "token." : "", token ? name + 4 : name);
 	arena_free(&w.a);
-	return found ? ok : err_set(e, ERR_NOT_FOUND, "no such admin route");
+	return true;
+}
+
+bool
+admin_answer(const struct admin_request *r, struct buf *out, struct err *e)
+{
+	struct work w = { .r = r, .out = out, .e = e };
+	const struct route *route = route_of(r->method, r->path);
+	bool ok;
+
+	if (route == NULL)
+		return err_set(e, ERR_NOT_FOUND, "no such admin route");
+	if (r->body.n > ARENA_BYTES / 4)
+		return err_set(e, ERR_TOO_LARGE, "the request is too large");
+	if (r->body.n > 0 && !json_check(r->body, true, e))
+		return false;
+	arena_init(&w.a, ARENA_BYTES);
+	ok = route->answer(&w);
+	arena_free(&w.a);
+	return ok;
 }

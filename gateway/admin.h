@@ -12,5 +12,10 @@ struct admin_request {
 };
 /* The JSON reply, or false with *e. */
 bool admin_answer(const struct admin_request *r, struct buf *out, struct err *e) MUST_CHECK;
+/* What it asks, as `admin:` rules name it: "key.create", "token.create" (of an admin token),
+ * "policies.reload"; ERR_NOT_FOUND, ERR_PARSE … for what is no request. */
+#define ADMIN_OPERATION_BYTES 64
+bool admin_operation(
+    const struct admin_request *r, char out[ADMIN_OPERATION_BYTES], struct err *e) MUST_CHECK;
 /* A query's value for `name`, percent-decoded into the arena; "" when absent. */
 struct str query_get(struct str query, struct str name, struct arena *a);

@@ -172,9 +172,24 @@ script_run(struct exchange *x)
 	buf_fini(&args);
 }
 
+/* A virtual key needs a rule: admin:key.create. */
+static bool
+admin_granted(struct exchange *x, const struct admin_request *r, struct err *e)
+{
+	char operation[ADMIN_OPERATION_BYTES];
+	struct ask a = { .kind = ASK_ADMIN,
+		.client = exchange_header(x, STR("user-agent")),
+		.address = x->client };
+
+	if (!admin_operation(r, operation, e))
+		return false;
+	a.name = a.requested = str_of(operation);
+	return gate_pass(r->core, x->key, &a, e);
+}
+
 /* Whose request, as the audit names them; false: refused. */
 static bool
-actor_of(struct exchange *x, struct str *actor)
+actor_of(struct exchange *x, struct admin_request *r)
 {
 	struct key_info i;
 	struct err e;
@@ -183,10 +198,13 @@ actor_of(struct exchange *x, struct str *actor)
 		if (!exchange_identify_admin(x))
 			return false;
 		key_info(x->key, &i);
-		*actor = i.id;
-		return true;
+		r->actor = i.id;
+		if (i.admin || admin_granted(x, r, &e))
+			return true;
+		exchange_refuse(x, &e);
+		return false;
 	}
-	*actor = conn_peer(x->conn);
+	r->actor = conn_peer(x->conn);
 	if (conn_uid(x->conn) == 0 || conn_uid(x->conn) == getuid())
 		return true;
 	(void)err_set(&e, ERR_DENIED, "only the gateway's own user and root may do this");
@@ -205,7 +223,7 @@ control_request(struct exchange *x)
 		.query = x->query,
 		.body = x->body };
 
-	if (!actor_of(x, &r.actor))
+	if (!actor_of(x, &r))
 		return;
 	if (str_eq(x->path, STR("/admin/api/script"))) {
 		script_run(x);

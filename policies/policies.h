@@ -301,6 +301,9 @@ bool gate_enter(
 /* The only way out; exactly once per entered pass, also from a job's stop().  Settles, meters,
  * writes the audit row. */
 void gate_leave(struct pass *p, const struct outcome *o);
+/* Enters and leaves at once: what is asked is over before anything else can run, as an operation of
+ * the admin API is, whose change is a row of its own with the key as its actor. */
+bool gate_pass(struct core *c, struct key *k, const struct ask *a, struct err *e) MUST_CHECK;
 /* What is no pass and changes no key (a reload, a sign-in): one audit row, a refused one with *e.
  * `actor` as in key_create(); name: "policies.reload", "sign-in.begin". */
 void gate_note(struct core *c, struct str actor, const char *name, const struct err *e);

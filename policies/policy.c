@@ -91,7 +91,7 @@ pattern_unquoted(struct loading *ld, const struct yaml *y)
 }
 
 static bool
-rule_pattern(struct loading *ld, struct yaml *y, struct rule *out)
+rule_pattern(struct loading *ld, const struct policy_file *f, struct yaml *y, struct rule *out)
 {
 	struct err e;
 
@@ -104,6 +104,9 @@ rule_pattern(struct loading *ld, struct yaml *y, struct rule *out)
 		return false;
 	}
 	names_check(ld, y, &out->pattern);
+	if (out->pattern.kind == ASK_ADMIN && f->customer.n > 0)
+		problem(&ld->problems, y,
+		    "admin: rules stand in root/ only (they are about the whole gateway)");
 	return true;
 }
 
@@ -188,10 +191,10 @@ rule_limits_read(struct loading *ld, const struct policy_file *f, const struct p
 
 /* limit: alone takes a pattern. */
 static void
-bounds_read(struct loading *ld, struct yaml *limit, struct rule *out)
+bounds_read(struct loading *ld, const struct policy_file *f, struct yaml *limit, struct rule *out)
 {
 	if (limit->kind == YAML_SCALAR)
-		(void)rule_pattern(ld, limit, out);
+		(void)rule_pattern(ld, f, limit, out);
 	else
 		problem(&ld->problems, limit,
 		    "limit: alone takes a pattern, and to: how much (limit: \"any/*\", to: { "
@@ -282,9 +285,9 @@ rule_read(struct loading *ld, const struct policy_file *f, const struct policy *
 		return;
 	reason_read(ld, y, said, out);
 	if (out->effect == EFFECT_LIMIT)
-		bounds_read(ld, said, out);
+		bounds_read(ld, f, said, out);
 	else
-		(void)rule_pattern(ld, said, out);
+		(void)rule_pattern(ld, f, said, out);
 	conditions_read(ld, f, p, out, y);
 	rule_approval_read(ld, f, p, out, y);
 	rule_limits_read(ld, f, p, out, y);
@@ -396,7 +399,7 @@ ceiling_read(struct loading *ld, const struct policy_file *f, struct policy *p, 
 	for (struct yaml *m = y->kids; m != NULL && loading_room(ld, m); m = m->next) {
 		struct rule one = { .effect = EFFECT_ALLOW };
 
-		if (rule_pattern(ld, m, &one))
+		if (rule_pattern(ld, f, m, &one))
 			patterns[p->ceiling_n++] = one.pattern;
 	}
 	p->ceiling = patterns;

@@ -202,3 +202,38 @@ expect(bad.err):has("has no meaning in a pattern")
 bad = gw:cli { "key", "create", "--name", "x", "--user", "ana", "--tags", "a,b" }
 expect(bad.code):is(1)
 expect(bad.err):has("is no tag")
+
+test "an admin: grant opens one operation of the admin API to a virtual key, and never an admin token"
+local gw = gateway { policies = { ["root/rig.yaml"] = [[
+version: 1
+organisation: { customers: { acme: { teams: { ops: { users: { ana: { groups: [desk] }, ben: {} } } } } } }
+policy: desk
+applies_to: { groups: [desk] }
+rules:
+  - allow: "admin:key.{create,list,rotate,state}"
+]] } }
+local ana, ben = gw:key { name = "desk", user = "ana" }, gw:key { name = "plain", user = "ben" }
+gw:ok { "key", "create", "--admin", "--name", "ops", "--json" }
+local made = gw:client(ana):post("/admin/api/keys", '{"name":"new","user":"ben"}')
+expect(made.status):is(200)
+expect(gw:client(made.json.key):get("/me").status):is(200)
+expect(gw:audit()):has { kind = "admin", name = "key.create", key = ana.id, verdict = "ok" }
+expect(gw:audit()):has { name = "key.create", target_name = "new", actor = ana.id }
+-- What is not granted is refused and audited, and nobody else has it.
+expect(gw:client(ana):post("/admin/api/reload", "{}").status):is(403)
+expect(gw:audit()):has { kind = "admin", name = "policies.reload", key = ana.id, verdict = "not_permitted" }
+expect(gw:client(ben):get("/admin/api/keys").status):is(403)
+-- Admin tokens are another name, so that keys for people open no way to them.
+expect(gw:client(ana):post("/admin/api/keys", '{"name":"root","admin":true}').status):is(403)
+expect(gw:client(ana):post("/admin/api/keys/rotate", '{"key":"@ops","overlap_s":0}').status):is(403)
+expect(gw:client(ana):post("/admin/api/keys/state", '{"key":"@ops","state":"revoked"}').status):is(403)
+expect(gw:client(ana):post("/admin/api/keys/rotate", '{"key":"@ops","key":"new","overlap_s":0}').status):is(400)
+
+test "a team's folder cannot grant what is about the whole gateway"
+local gw = gateway { start = false, policies = { ["root/rig.yaml"] =
+	"version: 1\norganisation: { customers: { acme: { teams: { ops: {} } } } }\n",
+	["customers/acme/teams/ops/p.yaml"] =
+	"version: 1\npolicy: p\napplies_to: { teams: [ops] }\nrules:\n  - allow: admin:key.create\n" } }
+local r = gw:cli { "check" }
+expect(r.code):is(1)
+expect(r.out .. r.err):has("p.yaml:5:12: admin: rules stand in root/ only")
