@@ -81,15 +81,18 @@ afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e)
 	int64_t now_ms = loop_mono_ms(c->loop);
 	struct takes t;
 	struct err why;
+	int64_t nusd;
 	bool room;
 
+	if (!hold_wanted(p, a, &nusd, e))
+		return false;
 	if (!limited(w.chain) && !rules_limited(c->bundle))
-		return budget_reserve(c, p, w.chain, a->hold_nusd, e);
+		return budget_reserve(c, p, w.chain, nusd, e);
 	limits_begin(&c->limits, &t, now_ms);
 	limits_of_levels(&t, &c->limits, &w, a);
 	if (rules_limited(c->bundle))
 		limits_of_rules(&t, c, &w, p->key, a);
-	room = budget_room(c, p, w.chain, a->hold_nusd, e);
+	room = budget_room(c, p, w.chain, nusd, e);
 	if (!limits_room(&t, &w, now_ms, &refusing, &why) &&
 	    (room || why.retry_after_s > e->retry_after_s)) {
 		*limit_at = refusing == NULL ? STR("") : refusing->where;
@@ -98,7 +101,7 @@ afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e)
 	}
 	if (!room)
 		return false;
-	budget_take(p, w.chain, a->hold_nusd);
+	budget_take(p, w.chain, nusd);
 	limits_take(&t, p);
 	return true;
 }

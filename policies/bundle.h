@@ -110,6 +110,18 @@ struct node { /* a level while and after loading */
 	int models_line;
 };
 
+/* Each fact has one owner: notes that it stands here, or reports where it already stood. */
+bool
+said_once(struct loading *ld, const struct policy_file *f, const struct yaml *y, struct str *at);
+
+/* ---- budgetfile.c ---- */
+
+void budgets_read(struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y);
+/* One of hold, at_cap and unknown_price; false: it is none of these. */
+bool
+spending_read(struct loading *ld, const struct policy_file *f, struct yaml *y, struct spending *s);
+void spending_inherit(struct spending *s, const struct spending *from); /* NULL: the defaults */
+
 /* ---- limitfile.c ---- */
 
 /*
@@ -169,7 +181,8 @@ struct bundle {
 	size_t refs;
 	struct arena arena;
 	struct str rev, zone, contact;
-	const struct zone *tz; /* of `zone`; NULL: UTC */
+	const struct zone *tz;    /* of `zone`; NULL: UTC */
+	struct spending spending; /* the organisation's */
 	struct str zone_at, contact_at;
 	struct tool_facts facts; /* in order of name; see facts.h */
 	struct node **nodes;     /* in order of id once loaded */

@@ -3,7 +3,7 @@
  * core - what the files of the governance core share; private to this folder.
  *
  *   core.c    opens everything, replays, turns        key.c     virtual keys
- *   gate.c    enter and leave; afford.c               budget.c  accounts; period.c their time
+ *   gate.c    enter and leave; afford.c, hold.c             budget.c  accounts; period.c their time
  *   scribe.c  the thread that writes the database     record.c  what a journal record says
  *   reload.c  new policies while serving              limits.c  token buckets
  */
@@ -154,6 +154,16 @@ bool budget_room(struct core *c, struct pass *p, const struct chain *chain, int6
 void budget_take(struct pass *p, const struct chain *chain, int64_t nusd);
 void budget_settle(struct pass *p, int64_t now_s, int64_t cost_nusd);
 void usd_put(struct buf *out, int64_t nusd); /* "12.50", "0.000123" */
+
+/* ---- hold.c ---- */
+
+/* How much the pass must reserve; fills what it will be charged by.  ERR_DENIED: a model without a
+ * price where that is not allowed. */
+bool hold_wanted(struct pass *p, const struct ask *a, int64_t *nusd, struct err *e) MUST_CHECK;
+/* What it costs: the outcome's cost, and what the table says of a tool. */
+void hold_cost(const struct pass *p, struct outcome *o);
+/* Does the model have the price of its family? */
+bool price_inherited(const struct core *c, struct str model); /* price.c */
 
 /* ---- afford.c ---- */
 

@@ -269,7 +269,8 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 	if (a->parent != NULL)
 		memcpy(p->parent, a->parent->id, sizeof(p->parent));
 	p->kind = a->kind;
-	p->hold_nusd = 0;
+	p->hold_nusd = p->price_nusd = 0;
+	p->unpriced = false;
 	p->at_n = p->holds_n = 0;
 	link_init(&p->run_limits);
 	p->entered_ns = loop_wall_ns(c->loop);
@@ -427,12 +428,15 @@ tokens_of(const struct outcome *o)
 void
 gate_leave(struct pass *p, const struct outcome *o)
 {
+	struct outcome out = *o;
 	int64_t now_ns;
 	struct buf *b;
 	size_t at;
 
 	IS(p, PASS_MAGIC);
 	ASSERT(o->cost_nusd >= 0 && o->end != 0);
+	hold_cost(p, &out);
+	o = &out;
 	now_ns = loop_wall_ns(p->core->loop);
 	b = row_begin(p, now_ns, "ok", &at);
 	buf_put(b, p->common);

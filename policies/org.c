@@ -11,8 +11,6 @@
 #include <string.h>
 
 #include "policies/bundle.h"
-#include "policies/period.h"
-#include "policies/prices.h"
 
 #define GROUPS_MAX 64
 #define MODELS_MAX 256
@@ -29,7 +27,7 @@ place(struct loading *ld, const struct policy_file *f, int line)
 }
 
 /* Each fact has one owner: notes that it stands here, or reports where it already stood. */
-static bool
+bool
 said_once(struct loading *ld, const struct policy_file *f, const struct yaml *y, struct str *at)
 {
 	if (at->n > 0) {
@@ -39,71 +37,6 @@ said_once(struct loading *ld, const struct policy_file *f, const struct yaml *y,
 	}
 	*at = place(ld, f, y->key_line);
 	return true;
-}
-
-/* ---- budgets ---- */
-
-/* "500 USD/month" */
-static bool
-budget_parse(struct loading *ld, const struct yaml *y, struct budget *out)
-{
-	struct str rest = y->text, amount = str_cut(&rest, ' '), unit, words[PERIODS];
-	char near[HINT_BYTES];
-
-	if (y->kind != YAML_SCALAR || rest.p == NULL || !usd_parse(amount, &out->amount_nusd)) {
-		problem(&ld->problems, y,
-		    "a budget is an amount of up to 9 digits, like 500 USD/month or 0.50 USD/day");
-		return false;
-	}
-	rest = str_trim(rest);
-	unit = str_cut(&rest, '/');
-	if (!str_eq(unit, STR("USD")) || rest.p == NULL) {
-		problem(
-		    &ld->problems, y, "a budget is in USD/day, USD/week, USD/month or USD/year");
-		return false;
-	}
-	if (period_read(rest, &out->period))
-		return true;
-	for (size_t i = 0; i < PERIODS; i++)
-		words[i] = str_of(period_word((enum period)(i + 1)));
-	problem(&ld->problems, y, "unknown period \"" STR_FMT "\"%s (day, week, month or year)",
-	    STR_ARG(rest), hint(near, rest, words, COUNT(words)));
-	return false;
-}
-
-static void
-budget_add(struct loading *ld, const struct policy_file *f, struct level *l, const struct yaml *y)
-{
-	struct budget one = { 0 };
-	size_t i;
-
-	if (!budget_parse(ld, y, &one))
-		return;
-	one.where = place(ld, f, y->line);
-	for (i = 0; i < l->budgets_n; i++)
-		if (l->budgets[i].period == one.period) {
-			problem(&ld->problems, y, "a second budget for the same period");
-			return;
-		}
-	ASSERT(l->budgets_n < LEVEL_BUDGETS_MAX);
-	for (i = l->budgets_n++; i > 0 && l->budgets[i - 1].period > one.period; i--)
-		l->budgets[i] = l->budgets[i - 1];
-	l->budgets[i] = one;
-}
-
-static void
-budgets_read(struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y)
-{
-	if (!said_once(ld, f, y, &n->budget_at))
-		return;
-	if (y->kind != YAML_LIST) {
-		budget_add(ld, f, &n->level, y);
-		return;
-	}
-	if (y->n == 0)
-		problem(&ld->problems, y, "the list of budgets is empty (remove it)");
-	for (struct yaml *one = y->kids; one != NULL; one = one->next)
-		budget_add(ld, f, &n->level, one);
 }
 
 /* ---- limits ---- */
@@ -277,16 +210,14 @@ static void
 level_read(
     struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y, bool inside)
 {
-	static const char *const known[][8] = {
-		[LEVEL_CUSTOMER] = { "budget", "limit", "contact", "models", "enforcement", "teams",
-		    NULL },
-		[LEVEL_TEAM] = { "budget", "limit", "contact", "models", "enforcement", "users",
-		    NULL },
-		[LEVEL_USER] = { "budget", "limit", "contact", "models", "enforcement", "groups",
-		    NULL },
+#define SAID                                                                                       \
+	"budget", "limit", "contact", "models", "enforcement", "hold", "at_cap", "unknown_price"
+	static const char *const known[][10] = {
+		[LEVEL_CUSTOMER] = { SAID, "teams", NULL },
+		[LEVEL_TEAM] = { SAID, "users", NULL },
+		[LEVEL_USER] = { SAID, "groups", NULL },
 	};
-	static const char *const later[] = { "alerts", "scope", "hold", "at_cap", "unknown_price",
-		"tags", NULL };
+	static const char *const later[] = { "alerts", "scope", "tags", NULL };
 	const struct key_table keys = { kind_words[n->level.kind], known[n->level.kind], later };
 
 	if (y->kind == YAML_NULL || !keys_check(&ld->problems, y, &keys))
@@ -311,6 +242,8 @@ level_read(
 			enforcement_check(ld, m);
 		else if (str_eq(m->key, STR("groups")) && n->level.kind == LEVEL_USER)
 			groups_read(ld, f, n, m);
+		else
+			(void)spending_read(ld, f, m, &n->level.spending);
 	}
 }
 
@@ -362,9 +295,10 @@ zone_read(struct loading *ld, const struct policy_file *f, struct yaml *y)
 void
 org_read(struct loading *ld, const struct policy_file *f, struct yaml *organisation)
 {
-	static const char *const known[] = { "zone", "contact", "enforcement", "customers", NULL };
+	static const char *const known[] = { "zone", "contact", "enforcement", "hold", "at_cap",
+		"unknown_price", "customers", NULL };
 	static const char *const later[] = { "limit", "limits", "alerts", "budget", "models",
-		"scope", "hold", "at_cap", "unknown_price", NULL };
+		"scope", NULL };
 	static const struct key_table keys = { "organisation", known, later };
 
 	if (!keys_check(&ld->problems, organisation, &keys))
@@ -381,6 +315,8 @@ org_read(struct loading *ld, const struct policy_file *f, struct yaml *organisat
 			contact_read(ld, f, m, &ld->b->contact, &ld->b->contact_at);
 		else if (str_eq(m->key, STR("enforcement")))
 			enforcement_check(ld, m);
+		else
+			(void)spending_read(ld, f, m, &ld->b->spending);
 	}
 }
 
@@ -397,12 +333,15 @@ org_finish(struct loading *ld)
 
 	if (b->nodes_n > 0)
 		qsort(b->nodes, b->nodes_n, sizeof(struct node *), node_order);
+	spending_inherit(&b->spending, NULL);
 	/* An id begins with its parent's, so parents come first and have inherited already. */
 	for (size_t i = 0; i < b->nodes_n; i++) {
 		struct node *n = b->nodes[i];
 
 		n->index = i;
 		n->level.zone = b->zone;
+		spending_inherit(&n->level.spending,
+		    n->parent == NULL ? &b->spending : &n->parent->level.spending);
 		if (n->level.contact.n == 0)
 			n->level.contact =
 			    n->parent == NULL ? b->contact : n->parent->level.contact;
@@ -500,6 +439,12 @@ const struct zone *
 bundle_zone(const struct bundle *b)
 {
 	return b->tz;
+}
+
+const struct spending *
+bundle_spending(const struct bundle *b, const struct chain *c)
+{
+	return c->n > 0 ? &c->level[0]->spending : &b->spending;
 }
 
 struct str

@@ -48,6 +48,16 @@ struct limit {
 	bool opaque;
 };
 
+/* How money is dealt with on a level; what it does not say, its parents do. */
+enum hold { HOLD_WORST = 1, HOLD_USUAL };
+enum at_cap { CAP_CUT = 1, CAP_FINISH };
+enum unknown_price { UNKNOWN_ESTIMATE = 1, UNKNOWN_DENY, UNKNOWN_FREE };
+enum { SPEND_HOLD, SPEND_AT_CAP, SPEND_UNKNOWN, SPENDINGS };
+struct spending {
+	int value[SPENDINGS]; /* one of the enums above, each */
+	struct str at[SPENDINGS];
+};
+
 struct level {
 	enum level_kind kind;
 	struct str name;
@@ -58,7 +68,8 @@ struct level {
 	size_t budgets_n;
 	const struct limit *limits;
 	size_t limits_n;
-	struct str zone;    /* IANA name, "UTC" by default; never empty */
+	struct spending spending; /* whole */
+	struct str zone;          /* IANA name, "UTC" by default; never empty */
 	struct str contact; /* nearest of the level's, its ancestors', the organisation's; or "" */
 	const struct str *groups; /* of a user */
 	size_t groups_n;
@@ -103,6 +114,11 @@ bool bundle_find_chain(const struct bundle *b, struct str customer, struct str t
 struct zone;
 const struct zone *bundle_zone(const struct bundle *b); /* NULL: UTC; lives with the bundle */
 struct str bundle_zone_name(const struct bundle *b);
+/* The chain's, or for a key of nobody the organisation's. */
+const struct spending *bundle_spending(const struct bundle *b, const struct chain *c);
+/* "5 USD/day, 100 USD/month": at most one per period, in order of period. */
+bool budgets_parse(
+    struct str text, struct budget out[LEVEL_BUDGETS_MAX], size_t *n, struct err *e) MUST_CHECK;
 
 /* All levels, in order of id (parents first); start with NULL. */
 const struct level *bundle_next_level(const struct bundle *b, const struct level *after);

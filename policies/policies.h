@@ -273,6 +273,8 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	char parent[20];
 	enum ask_kind kind;
 	int64_t hold_nusd, entered_ns;
+	int64_t price_nusd; /* of a tool, when its server did the work */
+	bool unpriced;      /* a model that costs nothing because nobody knows its price */
 	struct { /* where the hold lies: the accounts of the chain, and the periods it entered */
 		struct account *account;
 		int64_t start_s[4];

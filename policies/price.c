@@ -5,7 +5,8 @@
  * Prices are nano-USD per million tokens; products are summed in 128 bits and rounded up once per
  * request.  A dated or unknown id inherits the price of the longest row that it begins with
  * ("claude-sonnet-4-20250514" from "claude-sonnet-4"), and failing that the dearest row of the
- * table: an unknown model is never free by accident.  Both are marked estimated.
+ * table: an unknown model is never free by accident.  Both are marked estimated.  Where the
+ * policies say something else of unknown prices, hold.c applies it.
  */
 #include "policies/core.h"
 
@@ -28,6 +29,15 @@ price_of(const struct core *c, struct str model, bool *estimated)
 			dearest = r;
 	}
 	return family != NULL ? family : dearest;
+}
+
+bool
+price_inherited(const struct core *c, struct str model)
+{
+	bool estimated;
+	const struct price *p = price_of(c, model, &estimated);
+
+	return p != NULL && estimated && str_starts(model, p->model);
 }
 
 static int64_t

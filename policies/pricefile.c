@@ -7,6 +7,9 @@
  *	models:
  *	  claude-sonnet-4: { input: 3, output: 15, cache_write: 3.75, cache_read: 0.30,
  *	                     max_output: 64000 }
+ *	tools:
+ *	  search/web: 0.005
+ *	  maps/route_*: 0.002
  *
  * Decimals become integers digit by digit; no floating point comes near money.
  */
@@ -16,6 +19,7 @@
 #include "policies/prices.h"
 
 #define PRICE_ROWS_MAX   4096
+#define TOOL_ROWS_MAX    512
 #define PRICE_FILE_BYTES ((size_t)1 << 20)
 #define TREE_BYTES       (PRICE_FILE_BYTES * 160)
 #define MAX_OUTPUT_MAX   10000000
@@ -134,12 +138,38 @@ rows_read(struct problems *p, struct arena *a, struct yaml *models, struct price
 }
 
 static void
+tools_read(struct problems *p, struct arena *a, struct yaml *tools, struct prices *out)
+{
+	struct tool_price *rows;
+
+	if (tools->kind != YAML_MAP || tools->n > TOOL_ROWS_MAX) {
+		problem(p, tools, "tools: is a mapping of at most %d tools to USD per call",
+		    TOOL_ROWS_MAX);
+		return;
+	}
+	rows = arena_zalloc(a, (tools->n + 1) * sizeof(*rows));
+	for (struct yaml *m = tools->kids; m != NULL; m = m->next) {
+		struct str server = m->key, tool = server, first = str_cut(&tool, '/');
+		int64_t nusd;
+
+		if (tool.n == 0 || first.n == 0 || server.n > PATTERN_BYTES_MAX)
+			problem_key(p, m, "a tool is server/tool, like search/web or \"maps/*\"");
+		else if (m->kind != YAML_SCALAR || !usd_parse(m->text, &nusd))
+			problem(p, m, "the price of a tool is USD per call, like 0.005");
+		else
+			rows[out->tools_n++] = (struct tool_price){ arena_str(a, server), nusd };
+	}
+	out->tools = rows;
+}
+
+static void
 doc_read(struct problems *p, struct arena *a, struct yaml *doc, struct prices *out)
 {
-	static const char *const known[] = { "version", "date", "models", NULL };
-	static const char *const later[] = { "tools", NULL };
+	static const char *const known[] = { "version", "date", "models", "tools", NULL };
+	static const char *const later[] = { NULL };
 	static const struct key_table keys = { "a price table", known, later };
 	struct yaml *version = yaml_get(doc, "version"), *date = yaml_get(doc, "date");
+	struct yaml *tools = yaml_get(doc, "tools");
 	struct err e;
 	int64_t v;
 
@@ -155,6 +185,8 @@ doc_read(struct problems *p, struct arena *a, struct yaml *doc, struct prices *o
 	else
 		out->date = arena_str(a, date->text);
 	rows_read(p, a, yaml_get(doc, "models"), out);
+	if (tools != NULL)
+		tools_read(p, a, tools, out);
 }
 
 bool
@@ -204,4 +236,18 @@ prices_find(const struct prices *p, struct str model)
 			lo = mid + 1;
 	}
 	return NULL;
+}
+
+int64_t
+prices_tool(const struct prices *p, struct str name)
+{
+	int64_t dearest = 0;
+
+	for (size_t i = 0; i < p->tools_n; i++) {
+		if (str_eq(p->tools[i].name, name))
+			return p->tools[i].nusd;
+		if (str_star(p->tools[i].name, name) && p->tools[i].nusd > dearest)
+			dearest = p->tools[i].nusd;
+	}
+	return dearest;
 }

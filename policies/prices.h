@@ -2,6 +2,8 @@
 /*
  * prices - the table of model prices, as a file states it (looked up and summed in price.c).
  *
+ * Tools have a price per call.
+ *
  * Decimal USD in the file become int64_t nano-USD per million tokens, exactly: more than nine
  * decimals are refused.
  */
@@ -19,9 +21,15 @@ struct price {
 	int64_t max_output; /* tokens; what a request without max_tokens may produce at worst */
 	int line;
 };
+struct tool_price {
+	struct str name; /* "server/tool"; may hold `*` */
+	int64_t nusd;    /* per call */
+};
 struct prices {
 	const struct price *rows; /* in order of model, memcmp order, each once */
 	size_t n;
+	const struct tool_price *tools; /* as they stand */
+	size_t tools_n;
 	struct str date; /* "2026-08-01": when the table was true */
 };
 /* Everything lives in the arena (bounded: 1 MiB of file, 4,096 rows).  All problems go to
@@ -29,6 +37,8 @@ struct prices {
 bool prices_load(struct arena *a, const char *path, struct prices *out, struct buf *problems,
     struct err *e) MUST_CHECK;
 const struct price *prices_find(const struct prices *p, struct str model); /* exact, or NULL */
+/* Of one call of "server/tool": its own row's; else the dearest of the patterns'; else 0. */
+int64_t prices_tool(const struct prices *p, struct str name);
 /* "15", "0.075": exact nano-USD; false for anything but digits with at most nine decimals, and from
  * 10^9 USD on. */
 bool usd_parse(struct str decimal, int64_t *out_nusd);

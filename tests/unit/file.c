@@ -358,6 +358,20 @@ test_prices(void)
 		CHECK_EQ_I(prices_find(&p, STR("b"))->cache_write_nusd, 3750000000);
 		CHECK_EQ_I(prices_find(&p, STR("b"))->cache_read_nusd, 3000000000);
 	}
+	TEST("tools have prices too: a tool's own, else the dearest pattern's");
+	folder_put(dir, "prices.yaml",
+	    "version: 1\ndate: 2026-11-01\nmodels: {}\ntools:\n"
+	    "  \"a/*\": 0.5\n  a/one: 0.25\n  \"*/one\": 2\n");
+	if (CHECK(prices_load(&a, buf_cstr(&path), &p, NULL, &e))) {
+		CHECK_EQ_I(prices_tool(&p, STR("a/one")), 250000000);
+		CHECK_EQ_I(prices_tool(&p, STR("a/two")), 500000000);
+		CHECK_EQ_I(prices_tool(&p, STR("b/one")), 2000000000);
+		CHECK_EQ_I(prices_tool(&p, STR("b/two")), 0);
+	}
+	folder_put(
+	    dir, "prices.yaml", "version: 1\ndate: 2026-11-01\nmodels: {}\ntools:\n  a: 1\n");
+	CHECK(!prices_load(&a, buf_cstr(&path), &p, NULL, &e));
+	CHECK(strstr(e.text, "prices.yaml:5:3: a tool is server/tool") != NULL);
 	TEST("a bad price says where");
 	folder_put(dir, "prices.yaml",
 	    "version: 1\ndate: 2026-11-01\nmodels:\n  b: { input: 3x, output: 1, max_output: 1 "
