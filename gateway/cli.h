@@ -19,10 +19,11 @@
 
 struct cli { /* what was typed, after options */
 	const char *config;
-	bool json, managed, admin, cover;
+	bool json, managed, admin, cover, markdown, strict, codeowners;
 	const char *name, *customer, *team, *user, *expires, *key, *by, *since, *scope, *tags,
 	    *clock, *n;
 	const char *from, *out, *overlap, *url, *key_env, *call, *junit;
+	const char *fail_on;
 	const char *words[CLI_WORDS_MAX]; /* after the command's own words */
 	size_t words_n;
 };

@@ -19,11 +19,18 @@ static const struct command {
 	{ "reload", "", "--json", "the running gateway reads policies and certificates again",
 	    "tollgate reload", cmd_reload },
 	{ "policy",
-	    "test [--cover] [--junit FILE] | lint | explain --call 'server/tool "
+	    "test [--cover] [--junit FILE] | lint [--strict] [--codeowners] | explain --call "
+	    "'server/tool "
 	    "{\"argument\":\"value\"}' [--user U] "
-	    "[--team T] [--customer C] [--key N]",
-	    "--call --user --team --customer --key --cover --junit",
-	    "run the tests of the policy files; why a call is allowed or not",
+	    "[--team T] [--customer C] [--key N]\n"
+	    "  tollgate policy diff OLD NEW [--markdown] [--fail-on widen]   (two folders of "
+	    "policies)\n"
+	    "  tollgate policy replay NEW [--since 7d]",
+	    "--since --call --user --team --customer --key --cover --junit --json --markdown "
+	    "--fail-on "
+	    "--strict --codeowners",
+	    "the policy files: run their tests, why a call is allowed or not, what a change "
+	    "changes",
 	    "tollgate policy explain --user ana --call 'fs/read_file {\"path\":\"/etc\"}'",
 	    cmd_policy },
 	{ "key",
@@ -89,7 +96,7 @@ struct option {
 	const char **value; /* takes one, or */
 	bool *flag;         /* is one */
 };
-#define OPTIONS_N 26
+#define OPTIONS_N 30
 
 static void
 options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
@@ -107,7 +114,9 @@ options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
 		{ "--out", &cli->out, NULL }, { "--overlap", &cli->overlap, NULL },
 		{ "--url", &cli->url, NULL }, { "--key-env", &cli->key_env, NULL },
 		{ "--clock", &cli->clock, NULL }, { "-n", &cli->n, NULL },
-		{ "--call", &cli->call, NULL } };
+		{ "--call", &cli->call, NULL }, { "--markdown", NULL, &cli->markdown },
+		{ "--fail-on", &cli->fail_on, NULL }, { "--strict", NULL, &cli->strict },
+		{ "--codeowners", NULL, &cli->codeowners } };
 
 	memcpy(out, all, sizeof(all));
 }

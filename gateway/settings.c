@@ -510,5 +510,7 @@ settings_core(const struct settings *s, struct core_settings *out)
 		.servers = s->server_names,
 		.servers_n = s->servers_n,
 		.models = s->model_names,
-		.models_n = s->model_names_n };
+		.models_n = s->model_names_n,
+		.aliases = s->aliases,
+		.aliases_n = s->aliases_n };
 }

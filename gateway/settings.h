@@ -36,9 +36,6 @@ struct model_entry {
 	struct str pattern;
 	size_t provider; /* index */
 };
-struct alias_entry {
-	struct str name, model;
-};
 /* Who issues the tokens that people may come with, see identity.h; "" = not said. */
 struct identity_settings {   /* "" = not said */
 	struct str issuer;   /* "" = there is none, virtual keys only */
@@ -61,7 +58,7 @@ struct settings {
 	size_t providers_n;
 	struct model_entry *models;
 	size_t models_n;
-	struct alias_entry *aliases;
+	struct model_alias *aliases;
 	size_t aliases_n;
 	struct server_settings *servers;
 	size_t servers_n;

@@ -244,7 +244,7 @@ aliases_read(struct reading *r, struct yaml *y)
 		if (!text_read(r, k, &model))
 			continue;
 		s->aliases[s->aliases_n++] =
-		    (struct alias_entry){ arena_str(&s->arena, k->key), model };
+		    (struct model_alias){ arena_str(&s->arena, k->key), model };
 		if (!model_served(s, model))
 			(void)bad(r, k,
 			    "alias \"" STR_FMT "\" stands for \"" STR_FMT

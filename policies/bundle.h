@@ -77,6 +77,7 @@ bool glob_parse(struct arena *a, struct str text, struct glob *out, struct err *
 bool glob_match(const struct glob *g, struct str name);
 
 struct pattern {
+	struct str text; /* as written */
 	enum ask_kind kind;
 	bool any_server;    /* any/… */
 	struct glob server; /* a tool's, unless any_server */
@@ -188,6 +189,8 @@ struct bundle {
 	struct node **nodes;     /* in order of id once loaded */
 	size_t nodes_n, nodes_cap;
 	struct map by_id, by_name[LEVELS_MAX + 1]; /* by_name[kind] */
+	const struct str *files;                   /* in order of path, relative to the folder */
+	size_t files_n;
 	const char **tests; /* files named *_test.yaml, as messages name them */
 	size_t tests_n, tests_cap;
 	struct policy **policies; /* in order of file and line once loaded */
@@ -236,17 +239,25 @@ void rule_limits_text(const struct rule *r, struct buf *out);
 
 /* ---- explain.c ---- */
 
-/* "fs/read_file", "model:sonnet", "code:run": the kind, and the name behind it. */
-void call_kind(struct str call, enum ask_kind *kind, struct str *name);
+/* "fs/read_file", "model:sonnet", "code:run", as it is asked of the gate. */
+struct call {
+	enum ask_kind kind;
+	struct str shown; /* as it was written */
+	struct str name;  /* a model: the id that an alias stands for */
+	struct str requested;
+};
+bool call_read(
+    const struct core_settings *s, struct str text, struct call *out, struct err *e) MUST_CHECK;
 /* Decides the call and appends the verdict and what each rule that speaks of it says. */
-void explain_call(struct bundle *b, const struct subject *s, struct str call, struct str args,
-    struct verdict *v, struct buf *out);
+void explain_call(struct bundle *b, const struct subject *s, const struct call *call,
+    struct str args, struct verdict *v, struct buf *out);
 
 /* ---- policytest.c ---- */
 
 struct test_report;
 /* Runs one file of tests into the report. */
-void tests_run(struct bundle *b, const char *path, struct str text, struct test_report *r);
+void tests_run(struct bundle *b, const struct core_settings *settings, const char *path,
+    struct str text, struct test_report *r);
 
 /* ---- testreport.c ---- */
 

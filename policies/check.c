@@ -9,6 +9,7 @@
 #include "policies/bundle.h"
 #include "policies/facts.h"
 #include "policies/prices.h"
+#include "policies/tools.h"
 
 #define PRICES_ARENA_BYTES ((size_t)8 << 20)
 
@@ -33,13 +34,14 @@ policies_check(const struct core_settings *s, struct buf *out)
 }
 
 bool
-policies_explain(const struct core_settings *s, const struct key_spec *who, struct str call,
-    struct buf *out, bool *allowed, struct err *e)
+policies_explain(const struct core_settings *s, const struct explain_ask *ask, struct buf *out,
+    bool *allowed, struct err *e)
 {
 	struct bundle *b = bundle_of(s, NULL, e);
-	struct str args = call, name;
+	const struct key_spec *who = ask->who;
+	struct str args = ask->call, name;
 	struct subject subject;
-	struct verdict v;
+	struct call call;
 	struct arena a;
 	struct err bad;
 	bool ok;
@@ -49,16 +51,41 @@ policies_explain(const struct core_settings *s, const struct key_spec *who, stru
 	name = str_cut(&args, ' ');
 	args = args.p == NULL ? STR("") : str_trim(args);
 	arena_init(&a, SCOPE_ARENA_BYTES);
-	ok = subject_resolve(b, who, &a, &subject, e);
+	ok = call_read(s, name, &call, e) && subject_resolve(b, who, &a, &subject, e);
 	if (ok && args.n > 0 && !json_check(args, false, &bad))
 		ok = err_set(e, ERR_INVALID, "the arguments are no JSON: %s", bad.text);
 	if (ok) {
-		explain_call(b, &subject, name, args, &v, out);
-		*allowed = v.allowed;
+		struct explained x = {
+			.bundle = b, .subject = &subject, .call = &call, .args = args
+		};
+
+		explain_find(&x);
+		(ask->json ? explain_json : explain_text)(&x, out);
+		*allowed = x.verdict.allowed;
+		explain_fini(&x);
 	}
 	arena_free(&a);
 	bundle_unref(&b);
 	return ok;
+}
+
+void
+tests_all(struct bundle *b, const struct core_settings *s, struct test_report *r)
+{
+	struct err e;
+
+	for (size_t i = 0; i < b->tests_n; i++) {
+		struct buf text;
+
+		buf_init(&text, BUNDLE_FILE_BYTES * 2);
+		if (file_read(b->tests[i], BUNDLE_FILE_BYTES, &text, &e)) {
+			tests_run(b, s, b->tests[i], buf_str(&text), r);
+		} else {
+			report_case(r, false, b->tests[i], 0, STR("the file"), e.text);
+			report_suite_end(r, b->tests[i]);
+		}
+		buf_fini(&text);
+	}
 }
 
 bool
@@ -74,18 +101,8 @@ policies_test(const struct core_settings *s, bool cover, struct buf *tap, struct
 		report_case(&r, false, s->policies_dir, 0, STR("the policy files"), e.text);
 		report_suite_end(&r, s->policies_dir);
 	}
-	for (size_t i = 0; b != NULL && i < b->tests_n; i++) {
-		struct buf text;
-
-		buf_init(&text, BUNDLE_FILE_BYTES * 2);
-		if (file_read(b->tests[i], BUNDLE_FILE_BYTES, &text, &e)) {
-			tests_run(b, b->tests[i], buf_str(&text), &r);
-		} else {
-			report_case(&r, false, b->tests[i], 0, STR("the file"), e.text);
-			report_suite_end(&r, b->tests[i]);
-		}
-		buf_fini(&text);
-	}
+	if (b != NULL)
+		tests_all(b, s, &r);
 	buf_printf(tap, "1..%zu\n", r.n);
 	if (cover && b != NULL)
 		report_cover(&r, b, tap);

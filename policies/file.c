@@ -288,6 +288,7 @@ files_read(struct loading *ld, const struct paths *ps, struct sha256 *rev)
 {
 	struct str *parts = mem_zalloc((2 * ps->n + 1) * sizeof(*parts));
 	struct buf *texts = mem_zalloc((ps->n + 1) * sizeof(*texts));
+	struct str *names = arena_zalloc(&ld->b->arena, (ps->n + 1) * sizeof(*names));
 	struct buf shown;
 
 	buf_init(&shown, 0);
@@ -300,6 +301,7 @@ files_read(struct loading *ld, const struct paths *ps, struct sha256 *rev)
 		buf_init(&texts[i], BUNDLE_FILE_BYTES * 2);
 		arena_init(&f->arena, TREE_BYTES);
 		f->path = arena_str(&ld->b->arena, ps->at[i]);
+		names[i] = f->path;
 		f->shown = arena_cstr(&ld->b->arena, buf_str(&shown));
 		if (!file_text(ld, f->shown, &texts[i]))
 			continue;
@@ -310,6 +312,8 @@ files_read(struct loading *ld, const struct paths *ps, struct sha256 *rev)
 		parts[2 * i] = (struct str){ ps->at[i].p, ps->at[i].n + 1 };
 		parts[2 * i + 1] = arena_printf(&ld->b->arena, "%zu:", texts[i].n);
 	}
+	ld->b->files = names;
+	ld->b->files_n = ps->n;
 	if (ld->problems.errors == 0) {
 		struct buf all;
 

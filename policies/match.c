@@ -200,6 +200,7 @@ pattern_parse(struct arena *a, struct str text, struct pattern *out, struct err 
 		    e, ERR_INVALID, "the pattern is longer than %d bytes", PATTERN_BYTES_MAX);
 	if (!kind_parse(&rest, &out->kind, e))
 		return false;
+	out->text = arena_str(a, text);
 	if (out->kind == ASK_TOOL)
 		return tool_parse(a, rest, out, e);
 	if (!glob_parse(a, rest, &out->name, e))

@@ -38,6 +38,9 @@ struct tool_facts {
 	bool known; /* false: there is no lock, nothing is known of any tool */
 };
 
+struct model_alias { /* what a client may call a model, and the id it stands for */
+	struct str name, model;
+};
 struct core_settings {
 	const char *data_dir;     /* made 0700 when absent */
 	const char *policies_dir; /* the bundle; read at start and by core_reload() (its names live
@@ -55,6 +58,8 @@ struct core_settings {
 	 * policies are refused.  NULL: nothing is known. */
 	bool (*facts)(void *ctx, struct tool_facts *out, struct err *e);
 	void *facts_ctx;
+	const struct model_alias *aliases; /* what a `model:` of a question stands for */
+	size_t aliases_n;
 };
 
 /*
@@ -79,9 +84,44 @@ bool policies_check(const struct core_settings *s, struct buf *out);
  * rules decided no case. */
 bool policies_test(const struct core_settings *s, bool cover, struct buf *tap, struct buf *junit);
 /* Why a call ("fs/read_file {\"path\":\"/etc\"}", "model:sonnet", "code:run") is answered as it is,
- * for somebody of the files; names that are "" are left out.  *allowed says which. */
-bool policies_explain(const struct core_settings *s, const struct key_spec *who, struct str call,
-    struct buf *out, bool *allowed, struct err *e) MUST_CHECK;
+ * for somebody of the files: the verdict, each rule that speaks of it, and the nearest fix.
+ * *allowed says which. */
+struct explain_ask {
+	const struct key_spec *who; /* names that are "" are left out */
+	struct str call;
+	bool json;
+};
+bool policies_explain(const struct core_settings *s, const struct explain_ask *ask, struct buf *out,
+    bool *allowed, struct err *e) MUST_CHECK;
+/* What NEW allows that OLD does not, and the other way round: for everybody of either, for each
+ * name that the two can tell apart.  *widened: something is wider, or cannot be shown not to be. */
+enum diff_form { DIFF_TEXT, DIFF_MARKDOWN, DIFF_JSON };
+struct diff_ask {
+	const char *old_dir, *new_dir;
+	enum diff_form form;
+	const struct str *tools; /* "server/tool", known beside the files; may be NULL */
+	size_t tools_n;
+};
+bool policies_diff(const struct core_settings *s, const struct diff_ask *ask, struct buf *out,
+    bool *widened, struct err *e) MUST_CHECK;
+/* What the files of new_dir would have decided otherwise of what the audit of s->data_dir has since
+ * then.  The audit has no arguments: what depends on them is counted apart. */
+struct replay_ask {
+	const char *new_dir;
+	int64_t since_ns;
+	bool json;
+};
+bool policies_replay(const struct core_settings *s, const struct replay_ask *ask, struct buf *out,
+    struct err *e) MUST_CHECK;
+/* Everything that policies_check() says, and what loads and is still wrong, one line each
+ * ("DIR/root/a.yaml:12: error: …"), or one JSON object each.  false: an error (strict: or a
+ * warning) is among them. */
+struct lint_ask {
+	bool json, strict;
+};
+bool policies_lint(const struct core_settings *s, const struct lint_ask *ask, struct buf *out);
+/* A CODEOWNERS file: each folder that has an authority, and whom its policies and levels name. */
+bool policies_codeowners(const struct core_settings *s, struct buf *out, struct err *e) MUST_CHECK;
 /* ---- reload.c: policies while serving ---- */
 
 /*

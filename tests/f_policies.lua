@@ -212,23 +212,26 @@ expect(gw:ok({ "policy", "lint" }).out):has("ok")
 r = gw:cli { "policy", "explain", "--user", "ben", "--call", 'fs/read_file {"path":"/repo/secret/../x"}' }
 expect(r.code):is(1)
 expect(r.out):has("DENY  fs/read_file")
-expect(r.out):has("deny  files:9 when path is under /repo/secret -> cannot be judged")
+expect(r.out):has("deny  files:9 fs/* when path is under /repo/secret")
+expect(r.out):has('-> cannot be judged (path="/repo/secret/../x"; it has a . or .. segment)')
 expect(gw:ok({ "policy", "explain", "--user", "ana", "--call", 'fs/read_file {"path":"/repo/secret/k"}' }).out):has("allowed by files:7")
 sys.write_file(gw.folder .. "/policies/root/more_test.yaml", [[
 given: { as: { user: ana } }
 cases:
   - call: [fs/read_file, { path: /etc }]
     expect: allow
-  - repeat: [fs/read_file, {}]
+  - repeat: [fs/read_file, { path: /repo/a }]
+    times: 3
+    expect_last: deny
 ]])
 r = gw:cli { "policy", "test", "--junit", gw.folder .. "/junit.xml" }
 expect(r.code):is(1)
 junit = read_file(gw.folder .. "/junit.xml")
 expect(junit):has('tests="7" failures="2"')
-expect(junit):has('unknown key &quot;repeat&quot;')
+expect(junit):has('the last of 3 is allowed')
 expect(r.out):has("not ok 6 - ")
 expect(r.out):has("path must be under /repo · policy files:7")
-expect(r.out):has('unknown key "repeat"')
+expect(r.out):has('the last of 3 is allowed')
 r = gw:cli { "policy", "test", "--junit", gw.folder .. "/nowhere/junit.xml" }
 expect(r.err):has("nowhere/junit.xml (ENOENT)")
 sys.write_file(gw.folder .. "/policies/root/files.yaml", "version: 1\npolicy: [")
