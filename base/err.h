@@ -19,6 +19,7 @@
 	X(REVOKED,      "key_revoked",           401, -32001,  "authentication_error",   false) \
 	X(NO_OWNER,     "owner_unknown",         403, -32003,  "permission_error",       false) \
 	X(DENIED,       "not_permitted",         403, -32003,  "permission_error",       false) \
+	X(APPROVAL,     "needs_approval",        403, -32003,  "permission_error",       false) \
 	X(NOT_FOUND,    "not_found",             404, -32602,  "not_found_error",        false) \
 	X(METHOD,       "method_not_allowed",    405, -32601,  "invalid_request_error",  false) \
 	X(SLOW,         "request_timeout",       408, -32006,  "timeout_error",          true)  \

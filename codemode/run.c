@@ -78,6 +78,7 @@ error_word(enum err_code code)
 	case ERR_TOO_LARGE:
 		return "invalid_args";
 	case ERR_DENIED:
+	case ERR_APPROVAL:
 	case ERR_AUTH:
 	case ERR_REVOKED:
 	case ERR_NO_OWNER:
@@ -153,6 +154,13 @@ inner_done(void *ctx, struct str result_json, const struct err *e)
 	buf_fini(&value);
 }
 
+/* People are slow: the script's time stands still while one of its calls waits for them. */
+static void
+inner_rest(void *ctx, bool rest)
+{
+	sandbox_run_rest(((struct inner *)ctx)->r->worker, rest);
+}
+
 static void
 search(struct run *r, uint32_t id, struct str args)
 {
@@ -223,6 +231,8 @@ on_call(void *ctx, struct sandbox_run *w, uint32_t id, uint32_t handle, struct s
 	if (hub_call(r->cm->hub, &r->job,
 		&(struct call_ask){ .key = r->c.key,
 		    .parent = r->c.pass,
+		    .asks = r->c.peer,
+		    .rest = inner_rest,
 		    .name = r->names[handle],
 		    .args = args,
 		    .session = r->c.session,

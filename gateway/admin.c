@@ -319,6 +319,33 @@ servers(struct work *w)
 	return true;
 }
 
+static bool
+approvals_list(struct work *w)
+{
+	struct approval_request *r = NULL;
+	bool first = true;
+
+	buf_putc(w->out, '[');
+	while ((r = approval_next(w->r->core, r)) != NULL) {
+		if (!first)
+			buf_putc(w->out, ',');
+		first = false;
+		approval_json(r, w->out);
+	}
+	buf_putc(w->out, ']');
+	return true;
+}
+
+static bool
+approvals_answer(struct work *w)
+{
+	struct approval_answer a = {
+		.way = APPROVAL_CLI, .actor = w->r->actor, .key = w->r->key, .operates = true
+	};
+
+	return approval_command(w->r->core, STR(""), w->r->body, &a, w->out, w->e);
+}
+
 /* A running gateway answers these before they come here (control.c). */
 static bool
 script(struct work *w)
@@ -371,6 +398,8 @@ static const struct route {
 	{ "GET", "/admin/api/keys/show", "key.show", keys_show },
 	{ "POST", "/admin/api/keys/state", "key.state", keys_state },
 	{ "POST", "/admin/api/keys/rotate", "key.rotate", keys_rotate },
+	{ "GET", "/admin/api/approvals", "approval.list", approvals_list },
+	{ "POST", "/admin/api/approvals", "approval.answer", approvals_answer },
 	{ "GET", "/admin/api/quota", "quota", quota },
 	{ "GET", "/admin/api/tools", "tools", tools },
 	{ "GET", "/admin/api/servers", "servers", servers },

@@ -9,6 +9,7 @@ struct admin_request {
 	struct hub *hub;         /* NULL: no gateway runs, only keys and quotas can be answered */
 	struct webhook *webhook; /* NULL: none */
 	struct str method, path, query, body, actor;
+	struct key *key; /* a user's, with an admin: grant; NULL: the operator */
 };
 /* The JSON reply, or false with *e. */
 bool admin_answer(const struct admin_request *r, struct buf *out, struct err *e) MUST_CHECK;
@@ -17,5 +18,9 @@ bool admin_answer(const struct admin_request *r, struct buf *out, struct err *e)
 #define ADMIN_OPERATION_BYTES 64
 bool admin_operation(
     const struct admin_request *r, char out[ADMIN_OPERATION_BYTES], struct err *e) MUST_CHECK;
+/* approvals.c: {"id":…,"decision":"approve"|"deny","reason":…,"by":…}, said by *a; the request as
+ * JSON.  id "": the body's; `by` counts of a webhook only. */
+bool approval_command(struct core *c, struct str id, struct str body, struct approval_answer *a,
+    struct buf *out, struct err *e) MUST_CHECK;
 /* A query's value for `name`, percent-decoded into the arena; "" when absent. */
 struct str query_get(struct str query, struct str name, struct arena *a);

@@ -19,11 +19,11 @@
 
 struct cli { /* what was typed, after options */
 	const char *config;
-	bool json, managed, admin, cover, markdown, strict, codeowners;
+	bool json, managed, admin, cover, markdown, strict, codeowners, deny, list;
 	const char *name, *customer, *team, *user, *expires, *key, *by, *since, *scope, *tags,
 	    *clock, *n;
 	const char *from, *out, *overlap, *url, *key_env, *call, *junit;
-	const char *fail_on;
+	const char *fail_on, *reason;
 	const char *words[CLI_WORDS_MAX]; /* after the command's own words */
 	size_t words_n;
 };
@@ -59,6 +59,7 @@ int cmd_doctor(const struct cli *cli);
 int cmd_servers(const struct cli *cli);
 int cmd_policy(const struct cli *cli);
 int cmd_webhook(const struct cli *cli);
+int cmd_approve(const struct cli *cli);
 
 /* cli_client.c: a request to the running gateway of this config, or, without one, to a core that is
  * opened here for the purpose.  The reply's body goes to `out`; false with *e for any refusal. */
@@ -68,5 +69,8 @@ bool cli_admin(const struct cli *cli, const char *method, struct str target, str
 bool cli_ready(const struct settings *s, struct buf *out);
 /* cli_url.c: GET `path` of --url with the key in the variable that --key-env names. */
 bool cli_fetch(const struct cli *cli, struct str path, struct buf *out, struct err *e);
+/* The same, POST with a JSON body. */
+bool
+cli_send(const struct cli *cli, struct str path, struct str body, struct buf *out, struct err *e);
 /* Waits, a few seconds at most, until what the running gateway has recorded is in its database. */
 void cli_sync(const struct settings *s);

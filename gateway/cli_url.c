@@ -2,8 +2,8 @@
 /*
  * cli_url - what an engineer asks a gateway that runs elsewhere, with a virtual key.
  *
- * One GET with the key of an environment variable; the key is never an argument, where other users
- * of the host would see it.  Towards another host it travels in TLS only.
+ * One request with the key of an environment variable; the key is never an argument, where other
+ * users of the host would see it.  Towards another host it travels in TLS only.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,7 @@ struct fetch {
 	struct job job;
 	struct loop *loop;
 	struct buf *out;
+	struct str path, body; /* body.p == NULL: GET */
 	int status;
 	bool failed;
 	struct err err;
@@ -108,11 +109,12 @@ refusal(const struct cli *cli, const struct fetch *f, struct err *e)
 /* ---- one request ---- */
 
 static bool
-ask(struct fetch *f, struct http_pool *pool, const struct cli *cli, struct str path,
-    const char *key, struct err *e)
+ask(struct fetch *f, struct http_pool *pool, const struct cli *cli, const char *key, struct err *e)
 {
 	static const struct http_events events = { on_head, on_data, on_done };
-	struct header h = { STR("x-tollgate-key"), str_of(key) };
+	struct header h[] = { { STR("x-tollgate-key"), str_of(key) },
+		{ STR("content-type"), STR("application/json") } };
+	const bool post = f->body.p != NULL;
 	struct buf target;
 	struct origin *o = origin_new(
 	    pool, &(struct origin_settings){ .url = cli->url, .connect_ms = CONNECT_MS }, e);
@@ -122,14 +124,15 @@ ask(struct fetch *f, struct http_pool *pool, const struct cli *cli, struct str p
 		return false;
 	buf_init(&target, 0);
 	buf_put(&target, origin_path(o));
-	buf_put(&target, path);
+	buf_put(&target, f->path);
 	job_init(&f->job, &fetch_type, NULL, NULL, NULL);
 	ok = http_start(&f->job,
 		 &(struct http_request){ .origin = o,
-		     .method = STR("GET"),
+		     .method = post ? STR("POST") : STR("GET"),
 		     .target = buf_str(&target),
-		     .h = &h,
-		     .n = 1,
+		     .h = h,
+		     .n = post ? 2 : 1,
+		     .body = { post ? f->body : STR("") },
 		     .first_byte_ms = FIRST_BYTE_MS,
 		     .idle_ms = FIRST_BYTE_MS },
 		 &events, f, e) != NULL;
@@ -145,10 +148,10 @@ ask(struct fetch *f, struct http_pool *pool, const struct cli *cli, struct str p
 }
 
 bool
-cli_fetch(const struct cli *cli, struct str path, struct buf *out, struct err *e)
+cli_send(const struct cli *cli, struct str path, struct str body, struct buf *out, struct err *e)
 {
 	const char *key = key_get(cli, e);
-	struct fetch f = { .out = out };
+	struct fetch f = { .out = out, .path = path, .body = body };
 	struct http_pool *pool;
 	bool ok = false;
 
@@ -162,10 +165,16 @@ cli_fetch(const struct cli *cli, struct str path, struct buf *out, struct err *e
 	if (f.loop == NULL)
 		return false;
 	pool = http_pool_new(f.loop);
-	ok = ask(&f, pool, cli, path, key, e);
+	ok = ask(&f, pool, cli, key, e);
 	http_pool_free(&pool);
 	loop_free(&f.loop);
 	if (ok && !buf_ok(out))
 		return err_set(e, ERR_TOO_LARGE, "%s answered too much", cli->url);
 	return ok && (f.status == 200 || refusal(cli, &f, e));
+}
+
+bool
+cli_fetch(const struct cli *cli, struct str path, struct buf *out, struct err *e)
+{
+	return cli_send(cli, path, STR_NONE, out, e);
 }

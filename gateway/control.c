@@ -199,6 +199,7 @@ actor_of(struct exchange *x, struct admin_request *r)
 			return false;
 		key_info(x->key, &i);
 		r->actor = i.id;
+		r->key = i.admin ? NULL : x->key;
 		if (i.admin || admin_granted(x, r, &e))
 			return true;
 		exchange_refuse(x, &e);

@@ -72,6 +72,11 @@ struct gateway {
 	struct hub *hub;
 	struct identity *identity; /* NULL: virtual keys only */
 	struct webhook *webhook;   /* NULL: none */
+	struct {                   /* approval_hook.c; of no use without a webhook */
+		struct str secret;
+		uint8_t seal[AEAD_KEY_BYTES];
+		char base[400]; /* the address, without a slash at the end */
+	} hook;
 	struct sandbox *sandbox;
 	struct codemode *codemode;
 	struct listeners *listeners;
@@ -157,6 +162,20 @@ struct str query_clean(struct arena *a, struct str query);
 const struct dialect *route_dialect(struct str target);
 void route(struct exchange *x);
 
+/* ---- approval_hook.c: approvals by webhook ---- */
+
+struct webhook_settings;
+struct approval_signature { /* an answer as it came */
+	struct str timestamp, signature, token, body;
+};
+/* Once there is a webhook and an address; before that nobody is asked by it. */
+void approval_hook_init(struct gateway *g, const struct webhook_settings *s,
+    const uint8_t seal[AEAD_KEY_BYTES], const char *base);
+bool approval_hook_signed(const struct approval_signature *s, struct str secret, int64_t now_s);
+/* The request as JSON. */
+bool approval_hook_answer(struct gateway *g, const struct approval_signature *s, struct buf *out,
+    struct err *e) MUST_CHECK;
+
 /* ---- handlers ---- */
 
 void proxy_run(struct exchange *x);     /* proxy.c: x->endpoint */
@@ -170,4 +189,5 @@ void mcp_endpoint(struct exchange *x); /* route.c */
 void sign_in_page(struct exchange *x); /* sign_in.c */
 void sign_in_return(struct exchange *x);
 void sign_in_command(struct exchange *x, struct str actor); /* from control.c */
+void approvals_endpoint(struct exchange *x);                /* approvals.c */
 void control_request(struct exchange *x); /* control.c: /admin/api on the control socket */

@@ -68,6 +68,12 @@ static const struct command {
 	{ "webhook", "test", "--json",
 	    "send an event to the configured webhook, to see that it arrives",
 	    "tollgate webhook test", cmd_webhook },
+	{ "approve",
+	    "ID [--deny] [--reason TEXT] | --list\n"
+	    "  tollgate approve ID --url URL [--key-env TOLLGATE_KEY]",
+	    "--json --deny --reason --list --url --key-env",
+	    "say yes or no to a call that a rule holds for people",
+	    "tollgate approve d_Qz1k8mB3xPq0LwYt --reason \"seen with ana\"", cmd_approve },
 	{ "doctor", "", "--json", "what is wrong with this host and this configuration",
 	    "tollgate doctor", cmd_doctor },
 };
@@ -96,7 +102,7 @@ struct option {
 	const char **value; /* takes one, or */
 	bool *flag;         /* is one */
 };
-#define OPTIONS_N 30
+#define OPTIONS_N 33
 
 static void
 options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
@@ -116,7 +122,8 @@ options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
 		{ "--clock", &cli->clock, NULL }, { "-n", &cli->n, NULL },
 		{ "--call", &cli->call, NULL }, { "--markdown", NULL, &cli->markdown },
 		{ "--fail-on", &cli->fail_on, NULL }, { "--strict", NULL, &cli->strict },
-		{ "--codeowners", NULL, &cli->codeowners } };
+		{ "--codeowners", NULL, &cli->codeowners }, { "--deny", NULL, &cli->deny },
+		{ "--list", NULL, &cli->list }, { "--reason", &cli->reason, NULL } };
 
 	memcpy(out, all, sizeof(all));
 }

@@ -35,6 +35,7 @@ static const struct row rows[] = {
 	{ SIGN_IN_RETURN,                           "GET",  SERVES_MCP,     &dialect_plain,     NULL,                    sign_in_return },
 	{ "/v1/quota",                              "GET",  SERVES_MODEL | SERVES_MCP, &dialect_plain,     NULL,                    me_quota },
 	{ "/me",                                    "GET",  SERVES_MODEL | SERVES_MCP, &dialect_plain,     NULL,                    me_all },
+	{ "/approvals/",                            "*",    SERVES_MODEL | SERVES_MCP | SERVES_ADMIN, &dialect_plain, NULL,             approvals_endpoint },
 	{ "/healthz",                               "GET",  -1,             &dialect_plain,     NULL,                    status_health },
 	{ "/readyz",                                "GET",  -1,             &dialect_plain,     NULL,                    status_ready },
 	{ "/metrics",                               "GET",  SERVES_METRICS, &dialect_plain,     NULL,                    status_metrics },
@@ -59,7 +60,8 @@ static bool
 guarded(const struct row *r)
 {
 	return r->dialect == &dialect_rpc || str_starts(str_of(r->path), STR("/admin")) ||
-	       str_starts(str_of(r->path), STR("/oauth/"));
+	       str_starts(str_of(r->path), STR("/oauth/")) ||
+	       str_starts(str_of(r->path), STR("/approvals/"));
 }
 
 const struct dialect *

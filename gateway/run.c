@@ -285,14 +285,19 @@ parts_build(struct running *r, struct err *e)
 		.listed = look_again,
 		.ctx = r },
 	    e);
-	crypto_wipe(seal, sizeof(seal));
-	if (r->g.hub == NULL)
+	if (r->g.hub == NULL) {
+		crypto_wipe(seal, sizeof(seal));
 		return false;
+	}
 	sandbox_build(r);
-	if (!listeners_build(r, e))
+	if (!listeners_build(r, e)) {
+		crypto_wipe(seal, sizeof(seal));
 		return false;
+	}
 	listen_base(&s->listen[0], r->port, base);
 	hub_set_base_url(r->g.hub, base);
+	approval_hook_init(&r->g, &s->webhooks, seal, base);
+	crypto_wipe(seal, sizeof(seal));
 	if (s->identity.issuer.n > 0)
 		r->g.identity = identity_new(&r->g, &s->identity, base);
 	core_on_policies(r->g.core, policies_changed, r->g.hub);

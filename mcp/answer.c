@@ -294,7 +294,7 @@ input_reply(struct answer *an, struct str result)
 			reply_error(&v, 200, str_of(an->id), RPC_SERVER,
 			    "the server asks for something unknown");
 	} else {
-		park_seal_result(&b, an, &an->digest, result);
+		park_seal_result(&b, an, result, call_approval(an->call));
 		answer_give(an, buf_ok(&b) ? buf_str(&b) : STR_NONE);
 	}
 	buf_fini(&b);
@@ -385,7 +385,9 @@ peer_fill(struct answer *an, const struct call_ask *a)
 			an->peer.caps = peer_caps(raw);
 	} else if (an->v.session != NULL) {
 		an->peer.log_level = an->v.session->log_level;
-		an->peer.caps = an->v.session->caps;
+		/* What it can be asked goes on this reply, as a stream. */
+		if (an->v.takes_events && an->v.batch == NULL)
+			an->peer.caps = an->v.session->caps;
 		an->peer.session = str_of(an->v.session->tag);
 	}
 }

@@ -47,8 +47,8 @@ question_free(struct question *q)
 	free(q);
 }
 
-static void
-questions_drop(struct call_bridge *b)
+void
+bridge_drop(struct call_bridge *b)
 {
 	while (!link_empty(&b->questions))
 		question_free(CONTAINER(b->questions.next, struct question, of_call));
@@ -59,7 +59,7 @@ void
 bridge_fini(struct call_bridge *b)
 {
 	timer_stop(&b->wait);
-	questions_drop(b);
+	bridge_drop(b);
 	buf_fini(&b->params);
 	buf_fini(&b->meta);
 	buf_fini(&b->state);
@@ -103,6 +103,23 @@ static bool
 question_put(struct question *q, const struct call_peer *p)
 {
 	return buf_ok(&q->method) && buf_ok(&q->params) && buf_ok(&q->key) && p->ask(p->ctx, q);
+}
+
+bool
+bridge_ask(struct call *c, const struct call_peer *p, struct str method, struct str params,
+    void (*fn)(void *ctx, struct str result))
+{
+	struct call_bridge *b = call_bridge_of(c);
+	struct question *q = question_new(c, b, method, params);
+
+	if (q == NULL)
+		return false;
+	q->answered = fn;
+	if (question_put(q, p))
+		return true;
+	b->open--;
+	question_free(q);
+	return false;
 }
 
 /* ---- legacy servers ---- */
@@ -212,7 +229,7 @@ bridge_round(struct call *c, struct call_bridge *b, const struct call_peer *p, s
 		    e, ERR_UPSTREAM, "it asked for input more than %d times", ROUNDS_MAX);
 	if (!bridge_fits(result, p->caps, &missing))
 		return err_set(e, ERR_UPSTREAM, "it asks for what this client cannot be asked");
-	questions_drop(b);
+	bridge_drop(b);
 	buf_reset(&b->state);
 	if (json_get(result, STR("requestState"), &state) && json_kind(state) == JSON_STRING)
 		buf_put(&b->state, state);
@@ -234,6 +251,14 @@ question_answer(struct question *q, struct str result, struct str error)
 
 	ASSERT(b->open > 0);
 	b->open--;
+	if (q->answered != NULL) {
+		void (*fn)(void *ctx, struct str result) = q->answered;
+
+		link_drop(&q->of_session);
+		fn(c, result);
+		question_free(q);
+		return;
+	}
 	if (q->sv != NULL) {
 		legacy_answer(q, result, error);
 		question_free(q);

@@ -14,6 +14,7 @@ struct question {
 	struct call *call;
 	struct buf method, params; /* params: raw, without _meta; may be empty */
 	char id[24];               /* ours, towards the client */
+	void (*answered)(void *ctx, struct str result); /* a question of ours; p == NULL: none */
 	/* the bridge's own */
 	struct server *sv; /* legacy: who waits for an answer under the id `key`; or */
 	struct buf key;    /* modern: the raw member name of inputRequests */
@@ -45,6 +46,10 @@ bool bridge_round(struct call *c, struct call_bridge *b, const struct call_peer 
 bool bridge_fits(struct str result, unsigned caps, unsigned *missing);
 /* ",\"inputResponses\":{…},\"requestState\":…" of what has been answered. */
 void bridge_put_answers(const struct call_bridge *b, struct buf *out);
+/* A question of the gateway itself; fn(c, result).  false: the client cannot be asked. */
+bool bridge_ask(struct call *c, const struct call_peer *p, struct str method, struct str params,
+    void (*fn)(void *ctx, struct str result)) MUST_CHECK;
+void bridge_drop(struct call_bridge *b); /* drops what is open */
 struct call_bridge *call_bridge_of(struct call *c);
 void call_again(struct call *c);           /* all are answered: the next round */
 void call_rest(struct call *c, bool rest); /* its deadline */

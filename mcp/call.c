@@ -6,6 +6,8 @@
  *        |                                           |
  *        refused: NULL and *e                   call_end() --gate_leave()--> durable --> done()
  *
+ * What needs an approval may wait for it before the gate lets it in (call_wait.c).
+ *
  * What the key may not list and what does not exist give the same answer, ERR_NOT_FOUND; the first
  * is still shown to the gate, so that it is a row in the audit.  A direct call, a call from a
  * script and a script itself all come through here.
@@ -38,6 +40,7 @@ call_stop(struct job *j)
 	deferred_drop(&c->later);
 	deferred_drop(&c->durable);
 	deferred_drop(&c->person);
+	call_wait_drop(c);
 	c->up = NULL;
 	bridge_fini(&c->bridge);
 	if (!pass_open(&c->pass))
@@ -130,6 +133,7 @@ end_of(const struct call *c, bool tool_error)
 	case ERR_INVALID:
 	case ERR_NO_OWNER:
 	case ERR_DENIED:
+	case ERR_APPROVAL:
 	case ERR_NOT_FOUND:
 	case ERR_METHOD:
 	case ERR_LENGTH:
@@ -166,7 +170,8 @@ call_end(struct call *c, struct str result, const struct err *e)
 	c->outcome.bytes_out = (int64_t)result.n;
 	/* What a built-in started must not outlive its pass. */
 	job_cancel_kids(&c->job);
-	gate_leave(&c->pass, &c->outcome);
+	if (pass_open(&c->pass)) /* else it waited for an approval, or asks for one */
+		gate_leave(&c->pass, &c->outcome);
 	if (c->starting) {
 		result_hold(c);
 		loop_defer(c->hub->loop, &c->later, call_later, c);
@@ -213,6 +218,7 @@ builtin_start(struct call *c, const struct call_ask *a, struct err *e)
 		.client = c->pass.client,
 		.address = c->pass.address,
 		.outcome = &c->outcome,
+		.peer = c->peer,
 		.call = c };
 	return c->builtin->call(c->builtin->ctx, &c->bc, e);
 }
@@ -318,6 +324,8 @@ call_enter(struct call *c, const struct call_ask *a, const struct tool *t, struc
 	struct ask ask = { .kind = kind_of(c),
 		.args = a->args.n == 0 ? STR("{}") : a->args,
 		.parent = a->parent,
+		.approval = a->approval,
+		.can_ask = call_can_ask(a),
 		.session = a->session,
 		.tool_use = a->tool_use,
 		.client = a->client,
@@ -383,28 +391,49 @@ call_new(struct hub *h, const struct call_ask *a, call_done_f *done, void *ctx)
 	return c;
 }
 
+static bool
+call_begin(struct call *c, const struct call_ask *a, const struct tool *t, struct err *e)
+{
+	bool ok;
+
+	c->hub->calls++;
+	c->starting = true;
+	ok = c->builtin != NULL ? builtin_start(c, a, e) : call_up(c, t, a, e);
+	c->starting = false;
+	return ok;
+}
+
+bool
+call_proceed(struct call *c, const struct call_ask *a, struct err *e)
+{
+	const struct tool *t;
+
+	buf_reset(&c->own);
+	return call_find(c, a, &t, e) && call_enter(c, a, t, e) && call_begin(c, a, t, e);
+}
+
 struct call *
 hub_call(struct hub *h, struct job *parent, const struct call_ask *a, call_done_f *done, void *ctx,
     struct err *e)
 {
 	const struct tool *t;
+	bool entered, waits;
 	struct call *c;
-	bool ok;
 
 	IS(h, HUB_MAGIC);
 	if (!args_fit(a, e))
 		return NULL;
+	if (a->approval.n > 0)
+		call_answer(h, a);
 	c = call_new(h, a, done, ctx);
-	if (!call_find(c, a, &t, e) || !call_enter(c, a, t, e)) {
+	entered = call_find(c, a, &t, e) && call_enter(c, a, t, e);
+	waits = !entered && e->code == ERR_APPROVAL && call_wait(c, a);
+	if (!entered && !waits) {
 		call_reap(&c->job);
 		return NULL;
 	}
 	job_init(&c->job, &call_type, parent, call_done, NULL);
-	h->calls++;
-	c->starting = true;
-	ok = c->builtin != NULL ? builtin_start(c, a, e) : call_up(c, t, a, e);
-	c->starting = false;
-	if (ok)
+	if (waits || call_begin(c, a, t, e))
 		return c;
 	if (!c->ended) {
 		c->why = *e;

@@ -9,6 +9,7 @@
 #define ARGS_BYTES_MAX ((size_t)32 << 20)
 #define META_BYTES_MAX ((size_t)64 << 10)
 
+struct call_kept;
 struct call {
 	struct job job;
 	uint32_t magic;
@@ -28,15 +29,31 @@ struct call {
 	struct builtin_call bc;
 	struct outcome outcome;
 	bool starting, ended;
-	struct deferred later, durable, person;
-	struct str result, error; /* while done() runs */
-	struct buf held;          /* the result, when it must wait */
+	struct deferred later, durable, person, resume;
+	struct approval_wait wait;            /* while people are asked: call_wait.c */
+	struct call_kept *kept;               /* what is asked for then; NULL otherwise */
+	char approval[APPROVAL_ID_BYTES + 1]; /* that it needed; "" = none */
+	struct str result, error;             /* while done() runs */
+	struct buf held;                      /* the result, when it must wait */
 	struct buf args, meta;
 	struct err why; /* code NONE: there is a result */
 };
 
 /* The one end of a call: its pass is left, its result or error delivered when that is durable. */
 void call_end(struct call *c, struct str result, const struct err *e);
+/* The gate, and then the server or the built-in.  false: *e; the call has not ended. */
+bool call_proceed(struct call *c, const struct call_ask *a, struct err *e) MUST_CHECK;
+
+/* ---- call_wait.c ---- */
+
+/* Can somebody be asked on behalf of this call? */
+bool call_can_ask(const struct call_ask *a);
+/* The gate refused with ERR_APPROVAL: does the call wait for the answer? */
+bool call_wait(struct call *c, const struct call_ask *a) MUST_CHECK;
+void call_wait_drop(struct call *c);
+/* What the client said to the question, a round ago. */
+void call_answer(struct hub *h, const struct call_ask *a);
+
 /* call_up.c: asks the server.  false: it cannot be asked now, *e says why. */
 bool
 call_up(struct call *c, const struct tool *t, const struct call_ask *a, struct err *e) MUST_CHECK;

@@ -173,6 +173,14 @@ struct call_ask {
 	/* A further round of the same call: raw, as the server is to get them; or "". */
 	struct str input_responses, request_state;
 	const struct call_peer *peer; /* lives as long as the call; NULL: nobody is told anything */
+	/* Of a script's call: who can be asked to approve it, lives as long as the call; NULL:
+	 * nobody. rest(ctx of done, …) when the call begins and ends to wait for people; may be
+	 * NULL. */
+	const struct call_peer *asks;
+	void (*rest)(void *ctx, bool rest);
+	/* A further round of a call that needs an approval: its id, and what the client answered,
+	 * raw; or "". */
+	struct str approval, answer;
 };
 /*
  * done(result): `result_json` is the result object as the upstream sent it (or made by us for
@@ -186,6 +194,8 @@ struct call;
 struct call *hub_call(struct hub *h, struct job *parent, const struct call_ask *a,
     call_done_f *done, void *ctx, struct err *e) MUST_CHECK;
 struct job *call_job(struct call *c);
+/* While done() runs: the approval that its result (input_required) asks for; "" = none. */
+struct str call_approval(const struct call *c);
 /* While done() runs: the raw JSON-RPC error that the server answered with, p == NULL: none. */
 struct str call_error(const struct call *c);
 
@@ -198,9 +208,10 @@ struct builtin_call {
 	struct job *job;   /* parent for what it starts; cancelled with the call */
 	struct str args;   /* checked object; lives as long as the call */
 	struct str session, tool_use, client, address;
-	struct str meta;         /* the caller's params._meta object, or "" */
-	struct outcome *outcome; /* the built-in fills in kept_bytes, calls, cpu_us, detail */
-	struct call *call;       /* answer with builtin_done() */
+	struct str meta;              /* the caller's params._meta object, or "" */
+	struct outcome *outcome;      /* the built-in fills in kept_bytes, calls, cpu_us, detail */
+	const struct call_peer *peer; /* the client's; NULL: none */
+	struct call *call;            /* answer with builtin_done() */
 };
 struct builtin {
 	struct str name; /* "lua", "tools" */

@@ -9,6 +9,8 @@
  *      \--the call ends--> park_done() --> whoever waits; kept for the next request if nobody does
  *
  * Who is asked by a modern server gets that server's own state back, sealed; nothing is kept here.
+ * Who is asked by the gateway itself, for an approval (call_wait.c), gets the request's id and the
+ * policies' revision, under a letter of its own, so that no server's state passes for it.
  *
  * requestState is an attacker's to choose, so both kinds are sealed for the key and hold a digest
  * of the request and an expiry.  A parked call lives PEER_ANSWER_MS; a restart of the gateway ends
@@ -106,8 +108,8 @@ park_started(struct park *p, struct call *c)
 
 /* kind | id | digest | expiry | raw, as one text. */
 struct state {
-	/* P: a parked call, by its id; M: a modern server's own state, raw, or "" when it has none
-	 */
+	/* P: a parked call, by its id; M: a modern server's own state, raw, or "" when it has none;
+	 * A: an approval, by its id; raw is the revision of the policies */
 	char kind;
 	struct str id, raw;
 };
@@ -161,15 +163,16 @@ state_read(struct hub *h, struct key *k, struct str raw, const struct sha256 *di
 }
 
 void
-park_seal_result(
-    struct buf *out, const struct answer *an, const struct sha256 *digest, struct str result)
+park_seal_result(struct buf *out, const struct answer *an, struct str result, struct str approval)
 {
 	struct state st = { .kind = 'M', .id = STR(""), .raw = STR("") };
 
 	buf_putc(out, '{');
 	rpc_put_members(out, result, STR("requestState"));
 	(void)json_get(result, STR("requestState"), &st.raw);
-	state_put(out, an->v.hub, an->key, digest, &st);
+	if (approval.n > 0)
+		st = (struct state){ 'A', approval, core_revision(an->v.hub->core) };
+	state_put(out, an->v.hub, an->key, &an->digest, &st);
 	buf_putc(out, '}');
 }
 
@@ -380,7 +383,15 @@ park_resume(struct answer *an, const struct rpc *m, const struct sha256 *digest,
 		a->input_responses = json_kind(responses) == JSON_OBJECT ? responses : STR("");
 		return PARK_CALL;
 	}
-	p = map_get(&h->parks, st.id);
+	if (st.kind == 'A') {
+		a->approval = st.id;
+		if (json_kind(responses) != JSON_OBJECT ||
+		    !json_get(responses, STR("approval"), &a->answer) ||
+		    json_kind(a->answer) != JSON_OBJECT)
+			a->answer = STR("");
+		return PARK_CALL;
+	}
+	p = st.kind == 'P' ? map_get(&h->parks, st.id) : NULL;
 	if (p == NULL || p->key != an->key || p->an != NULL)
 		return PARK_BAD;
 	resume(p, an, responses);

@@ -3,10 +3,11 @@
  * approvalfile - `approval:` of a rule, read.
  *
  *   approval: { text: "A human confirms merges", via: [elicitation, webhook], expires: 10m,
- *               approvers: { groups: [sre] } }
+ *               approvers: { groups: [sre] }, second_person: true }
  *
- * Without `approvers` whoever the way reaches may say yes; with them only those, and never the one
- * who asks, so that an elicitation, which asks the asking client, is no way then.
+ * Without `approvers` whoever the way reaches may say yes; with them only those.  With either of
+ * the last two it is never the one who asks, so that an elicitation, which asks the asking client,
+ * is no way then.
  */
 #include "policies/bundle.h"
 
@@ -73,15 +74,28 @@ approvers_read(
 	return to;
 }
 
+/* An elicitation asks the one who calls. */
+static bool
+second_read(struct loading *ld, struct approval *a, const struct yaml *y)
+{
+	const bool yes = y->kind == YAML_SCALAR && str_eq(y->text, STR("true"));
+
+	if (!yes && (y->kind != YAML_SCALAR || !str_eq(y->text, STR("false"))))
+		problem(&ld->problems, y, "second_person is true or false");
+	a->second_person = a->second_person || yes;
+	return yes;
+}
+
 const struct approval *
 approval_read(
     struct loading *ld, const struct policy_file *f, const struct policy *p, struct yaml *y)
 {
-	static const char *const known[] = { "text", "via", "expires", "approvers", NULL };
+	static const char *const known[] = { "text", "via", "expires", "approvers", "second_person",
+		NULL };
 	static const char *const later[] = { NULL };
 	static const struct key_table keys = { "an approval", known, later };
 	struct approval *a = arena_new(&ld->b->arena, struct approval);
-	struct yaml *text = NULL, *via = NULL, *expires = NULL, *approvers = NULL;
+	struct yaml *text = NULL, *via = NULL, *expires = NULL, *approvers = NULL, *second = NULL;
 
 	a->expires_s = APPROVAL_EXPIRES_S;
 	if (y != NULL && !keys_check(&ld->problems, y, &keys))
@@ -91,6 +105,7 @@ approval_read(
 		via = yaml_get(y, "via");
 		expires = yaml_get(y, "expires");
 		approvers = yaml_get(y, "approvers");
+		second = yaml_get(y, "second_person");
 	}
 	if (text != NULL && text_get(&ld->problems, text, "text", BUNDLE_TEXT_BYTES, &a->text))
 		a->text = arena_str(&ld->b->arena, a->text);
@@ -98,16 +113,19 @@ approval_read(
 		expires_read(ld, a, expires);
 	if (approvers != NULL)
 		a->approvers = approvers_read(ld, f, p, approvers);
+	a->second_person = approvers != NULL;
+	if (second != NULL && !second_read(ld, a, second) && approvers != NULL)
+		problem_key(&ld->problems, second,
+		    "approvers never approve their own calls (remove second_person)");
 	if (via != NULL) {
 		ways_read(ld, a, via);
 	} else {
-		if (a->approvers == NULL)
+		if (!a->second_person)
 			a->way[a->ways_n++] = APPROVAL_ELICITATION;
 		a->way[a->ways_n++] = APPROVAL_WEBHOOK;
 		a->way[a->ways_n++] = APPROVAL_CLI;
 	}
-	if (a->approvers != NULL && via != NULL && a->ways_n == 1 &&
-	    a->way[0] == APPROVAL_ELICITATION)
+	if (a->second_person && via != NULL && a->ways_n == 1 && a->way[0] == APPROVAL_ELICITATION)
 		problem_key(&ld->problems, via,
 		    "an elicitation asks the one who calls, who is no approver of the own call "
 		    "(add webhook or cli)");

@@ -28,6 +28,7 @@
 #define RETRY_MS          100
 #define PRICES_BYTES      ((size_t)4 << 20)
 #define APPLY_BATCH       1000
+#define APPROVAL_KEPT_NS  (30ll * 86400 * 1000000000)
 
 struct open_pass { /* what a crash would leave, by id */
 	char *id;
@@ -241,6 +242,8 @@ load(struct core *c, struct store *s, struct err *e)
 	period_bounds(core_zone(c), PERIOD_YEAR, now_s, &year, &end);
 	period_bounds(core_zone(c), PERIOD_WEEK, now_s, &week, &end);
 	return store_key_each(s, on_key, c, e) &&
+	       store_approvals_prune(s, loop_wall_ns(c->loop) - APPROVAL_KEPT_NS, e) &&
+	       store_approval_each(s, approvals_load, c, e) &&
 	       store_usage_each(s, week < year ? week : year, on_usage, c, e);
 }
 
@@ -491,6 +494,7 @@ core_open(struct loop *l, const struct core_settings *s, struct err *e)
 	c->strict = s->strict;
 	link_init(&c->keys);
 	limits_init(&c->limits);
+	approvals_init(&c->approvals);
 	link_init(&c->durable);
 	link_init(&c->durable_next);
 	if (!core_start(c, s, e))
@@ -535,6 +539,7 @@ core_close(struct core **cp)
 		scribe_stop(&c->scribe);
 	}
 	journal_close(&c->journal);
+	approvals_fini(&c->approvals);
 	keys_free(c);
 	accounts_free(c);
 	limits_fini(&c->limits);

@@ -36,7 +36,7 @@ struct denial { /* what a key was refused lately, for its owner; in memory only 
 struct key {
 	uint32_t magic;
 	struct core *core;
-	struct link all, passes, watches;
+	struct link all, passes, watches, approvals;
 	char *id, *name, *customer, *team, *user, *tags, *scope, *budget;
 	struct arena arena; /* what `subject` borrows */
 	struct sha256 digest;
@@ -54,6 +54,15 @@ struct key {
 struct tally { /* since the start, for /metrics */
 	uint64_t ends[END_CRASHED + 1], refused[ERR_COUNT];
 	int64_t cost_nusd, input, output, cache_write, cache_read;
+};
+
+struct approvals { /* approvals.h */
+	struct map by_id;
+	struct link open, over; /* oldest first */
+	size_t open_n, over_n;
+	uint64_t turns[APPROVAL_USED + 1]; /* into each state, since the start */
+	void (*webhook)(void *ctx, const struct approval_request *r); /* NULL: none */
+	void *webhook_ctx;
 };
 
 struct core {
@@ -76,6 +85,7 @@ struct core {
 	struct map by_digest, by_id, by_name;
 	struct map accounts; /* by level id */
 	struct limits limits;
+	struct approvals approvals;
 	struct watch *scribe_watch;
 	struct link durable, durable_next; /* struct deferred */
 	uint64_t cur_seq;                  /* what those in `durable` wait for */
@@ -95,14 +105,19 @@ enum record_type {
 struct record {
 	struct str id, parent, event;
 	int64_t ts_ns;
-	bool has_usage, has_key;
+	bool has_usage, has_key, has_approval;
 	struct usage_row usage;
 	struct key_row key;
+	struct approval_row approval;
+};
+struct record_rows { /* what a record changes beside the chain; NULL: nothing there */
+	const struct usage_row *usage;
+	const struct key_row *key;
+	const struct approval_row *approval;
 };
 /* A record is written in place: begin (returns where the event starts), the event's text, end. */
 size_t record_begin(struct buf *out, struct str id, struct str parent, int64_t ts_ns);
-void record_end(struct buf *out, size_t event_at, const struct usage_row *usage, /* or NULL */
-    const struct key_row *key);                                                  /* or NULL */
+void record_end(struct buf *out, size_t event_at, const struct record_rows *rows);
 bool record_get(struct str payload, struct record *out); /* spans into payload */
 struct chain_head {
 	int64_t seq;
@@ -187,6 +202,24 @@ void gate_admin(struct core *c, struct str actor, const char *name, const struct
 const char *kind_word(enum ask_kind k);
 const char *end_word(enum pass_end e);
 void denial_note(struct key *k, const struct pass *p, const struct err *e); /* usage.c */
+
+/* ---- approval_gate.c ---- */
+
+/* The verdict asks for approvals: true when a request that has them fits; then p->approval is to be
+ * used, once everything else has room. */
+bool approval_gate(
+    struct pass *p, const struct ask *a, const struct verdict *v, struct err *e) MUST_CHECK;
+void approval_use(struct pass *p);
+
+/* ---- approval.c ---- */
+
+void approvals_init(struct approvals *all);
+void approvals_fini(struct approvals *all);
+bool approvals_load(void *ctx, const struct approval_row *row); /* from the store; ctx: core */
+void approvals_key_end(struct key *k, const char *why);
+/* Other policies are in force: what was asked under others is over. */
+void approvals_rebind(struct core *c);
+void approvals_metrics(const struct core *c, struct buf *out);
 
 /* ---- key.c ---- */
 

@@ -104,6 +104,8 @@ event_common(struct buf *b, const struct pass *p, const struct ask *a)
 	member_opt(b, MEMBER("hosted"), p->hosted);
 	member_opt(b, MEMBER("rule"), p->why);
 	member_opt(b, MEMBER("would"), p->would);
+	if (p->approval != NULL)
+		member_str(b, MEMBER("approval"), approval_id(p->approval));
 	if (a->args.n > 0) {
 		struct sha256 h;
 
@@ -180,7 +182,7 @@ row_end(const struct pass *p, enum record_type t, struct buf *b, size_t event_at
 	struct usage_row usage = usage_of(p, o);
 
 	buf_putc(b, '}');
-	record_end(b, event_at, &usage, NULL);
+	record_end(b, event_at, &(struct record_rows){ .usage = &usage });
 	core_record_end(p->core, t);
 }
 
@@ -272,6 +274,8 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 	p->hold_nusd = p->price_nusd = 0;
 	p->unpriced = false;
 	p->at_n = p->holds_n = 0;
+	p->approval = NULL;
+	p->asked = 0;
 	link_init(&p->run_limits);
 	p->entered_ns = loop_wall_ns(c->loop);
 	arena_init(&p->arena, ARENA_BYTES);
@@ -290,6 +294,7 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 struct question {
 	enum ask_kind kind;
 	struct str name, requested, args;
+	const struct ask *whole; /* what people can be asked about; NULL: they cannot */
 };
 
 /* What policies that only observe would have changed is kept for the audit, and counted. */
@@ -327,7 +332,8 @@ decided(struct pass *p, const struct question *q, struct str shown, struct err *
 	buf_init(&must, MUST_BYTES);
 	rules_decide_call(
 	    p->core->bundle, &p->key->subject, q->kind, q->name, q->requested, q->args, &v, &must);
-	ok = v.allowed || verdict_err(&v, shown, e);
+	ok = v.allowed || (v.approvals_n > 0 && q->whole != NULL ? approval_gate(p, q->whole, &v, e)
+								 : verdict_err(&v, shown, e));
 	if (!ok || p->why.n == 0)
 		p->why = clip(&p->arena, v.rule);
 	observed(p, q, ok);
@@ -339,7 +345,7 @@ decided(struct pass *p, const struct question *q, struct str shown, struct err *
 static bool
 permitted(struct pass *p, const struct ask *a, struct err *e)
 {
-	const struct question q = { a->kind, a->name, a->requested, a->args };
+	const struct question q = { a->kind, a->name, a->requested, a->args, a };
 	bool ok = decided(p, &q, a->name, e);
 
 	for (size_t i = 0; ok && i < a->hosted_n; i++) {
@@ -386,10 +392,13 @@ gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, s
 		arena_free(&p->arena);
 		return false;
 	}
+	if (p->approval != NULL)
+		approval_use(p);
 	p->magic = PASS_MAGIC;
 	link_push(&k->passes, &p->of_key);
 	c->entered++;
 	common_keep(p, a);
+	p->approval = NULL; /* it may be forgotten before the pass ends */
 	open_write(p);
 	return true;
 }
@@ -496,7 +505,7 @@ admin_row(
 		member_str(b, MEMBER("why"), str_of(e->text));
 	member_str(b, MEMBER("end"), str_of(end_word(e == NULL ? END_OK : END_FAILED)));
 	buf_putc(b, '}');
-	record_end(b, at, NULL, k == NULL ? NULL : &row);
+	record_end(b, at, &(struct record_rows){ .key = k == NULL ? NULL : &row });
 	core_record_end(c, RECORD_DONE);
 }
 

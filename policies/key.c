@@ -276,6 +276,7 @@ key_add(struct core *c, const struct key_row *r)
 	link_init(&k->all);
 	link_init(&k->passes);
 	link_init(&k->watches);
+	link_init(&k->approvals);
 	link_push(&c->keys, &k->all);
 	map_set(&c->by_digest, (struct str){ k->digest_key, SHA256_BYTES }, k);
 	map_set(&c->by_id, str_of(k->id), k);
@@ -519,6 +520,7 @@ keys_orphans_cut(struct core *c)
 		if (!k->orphaned)
 			continue;
 		k->orphaned = false;
+		approvals_key_end(k, "its key has lost its owner");
 		passes_cut(k, &k->owner_err);
 		watches_run(k);
 	}
@@ -543,6 +545,7 @@ key_set_state(struct core *c, struct key *k, enum key_state st, struct str actor
 	gate_admin(c, actor, words[st], k);
 	if (st != KEY_ACTIVE) {
 		(void)usable(k, loop_wall_ns(c->loop), &why);
+		approvals_key_end(k, "its key has been taken away");
 		passes_cut(k, &why);
 	}
 	watches_run(k);

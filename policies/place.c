@@ -64,6 +64,45 @@ text_deceives(struct str text, const char **why)
 	return false;
 }
 
+static bool
+in_ranges(uint32_t c)
+{
+	for (size_t i = 0; i < COUNT(hidden); i++)
+		if (c >= hidden[i].lo && c <= hidden[i].hi)
+			return true;
+	for (size_t i = 0; i < COUNT(alike); i++)
+		if (c >= alike[i].lo && c <= alike[i].hi)
+			return true;
+	return false;
+}
+
+void
+text_show(struct str text, size_t max, struct buf *out)
+{
+	const char *p, *end;
+
+	if (!str_utf8(text)) {
+		buf_puts(out, "(not UTF-8)");
+		return;
+	}
+	text = str_clip(text, max);
+	p = text.p;
+	end = text.p + text.n;
+	while (p < end) {
+		const char *from = p;
+		uint32_t c = (unsigned char)*p;
+
+		if (c < 0x80)
+			p++;
+		else
+			c = utf8_next(&p);
+		if (in_ranges(c))
+			buf_printf(out, "\\u{%x}", (unsigned)c);
+		else
+			buf_put(out, STR_SPAN(from, p));
+	}
+}
+
 /* ---- paths ---- */
 
 static int

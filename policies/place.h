@@ -32,3 +32,6 @@ bool host_is(const struct host *h, struct str entry);
 /* NUL and control characters, invisible and direction marks, full-width and other look-alikes of
  * ASCII: what a person or a program behind us might read as another text. */
 bool text_deceives(struct str text, const char **why);
+/* Its first `max` bytes for people to read: what text_deceives() would find is shown as \u{202e}.
+ */
+void text_show(struct str text, size_t max, struct buf *out);

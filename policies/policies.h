@@ -255,6 +255,7 @@ price_cost_nusd(const struct core *c, struct str model, const struct usage *u, b
 /* ---- gate.c: the two functions ---- */
 
 struct pass;
+struct approval_request;
 struct ask {
 	enum ask_kind kind;
 	struct str name; /* "server/tool", "server/prompt", "server/uri"; the resolved model id;
@@ -268,6 +269,8 @@ struct ask {
 	int64_t hold_nusd;   /* reserved on every level of the chain, or on none */
 	int64_t hold_tokens; /* a model: what it may use at most, held by limits of tokens */
 	struct pass *parent; /* a script's calls name the run; NULL otherwise */
+	struct str approval; /* the id of the one that this call waited for; or "": any that fits */
+	bool can_ask;        /* whoever calls can be asked by elicitation */
 	struct str session, tool_use; /* join keys of the client, "" when it gave none; clipped */
 	struct str client;            /* "claude-code/2.1.330 …", clipped */
 	struct str address;           /* where the request came from, clipped; "" when nowhere */
@@ -323,8 +326,11 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	struct limit_hold *holds; /* what limits get back; in its arena */
 	size_t holds_n;
 	struct link run_limits; /* a script's own buckets */
-	struct str owner[3];    /* customer, team, user as it entered; copies, as below */
-	struct str name;        /* copies, in the pass's own arena */
+	/* What it needs (after ERR_APPROVAL, until the turn ends), or has used; NULL: none. */
+	struct approval_request *approval;
+	unsigned asked;      /* a run: approvals that its calls have asked for */
+	struct str owner[3]; /* customer, team, user as it entered; copies, as below */
+	struct str name;     /* copies, in the pass's own arena */
 	struct str session, tool_use, client, address, why, hosted;
 	struct str would;   /* what policies that observe would have said; "" = the same */
 	struct str common;  /* of its audit rows' text */
@@ -334,9 +340,9 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 /*
  * The only way in.  Checks in this order: core ready, key usable, rules (and later arguments),
  * rate, budget; then reserves and writes the enter record.  On refusal returns false with *e set
- * (ERR_REVOKED, ERR_DENIED, ERR_BUDGET and ERR_RATE with retry_after_s, ERR_STORE …), one audit row
- * written and nothing to leave.  `cut` and `ctx` are set by the caller in *p before the call; the
- * rest of *p is written here.  All strings of the ask are copied.
+ * (ERR_REVOKED, ERR_DENIED, ERR_APPROVAL, ERR_BUDGET and ERR_RATE with retry_after_s, ERR_STORE …),
+ * one audit row written and nothing to leave.  `cut` and `ctx` are set by the caller in *p before
+ * the call; the rest of *p is written here.  All strings of the ask are copied.
  */
 bool gate_enter(
     struct core *c, struct pass *p, struct key *k, const struct ask *a, struct err *e) MUST_CHECK;
@@ -346,6 +352,8 @@ void gate_leave(struct pass *p, const struct outcome *o);
 /* Enters and leaves at once: what is asked is over before anything else can run, as an operation of
  * the admin API is, whose change is a row of its own with the key as its actor. */
 bool gate_pass(struct core *c, struct key *k, const struct ask *a, struct err *e) MUST_CHECK;
+/* gate_enter() refused with ERR_APPROVAL: what for. */
+struct approval_request *pass_approval(const struct pass *p);
 /* What is no pass and changes no key (a reload, a sign-in): one audit row, a refused one with *e.
  * `actor` as in key_create(); name: "policies.reload", "sign-in.begin". */
 void gate_note(struct core *c, struct str actor, const char *name, const struct err *e);
@@ -359,6 +367,68 @@ pass_open(const struct pass *p)
 void core_when_durable(struct core *c, struct deferred *d, deferred_f *fn, void *ctx);
 /* The same, but always waits for the database, as long as that takes. */
 void core_when_committed(struct core *c, struct deferred *d, deferred_f *fn, void *ctx);
+
+/* ---- approval.c: people who say yes to one call ---- */
+
+/*
+ * A call that a rule holds for people is a request: of this key, for this tool, with these very
+ * bytes of arguments, under these policies.  gate_enter() makes it and refuses with ERR_APPROVAL;
+ * once it is granted the same ask passes the gate, once.  See approval.c for its life.
+ */
+enum approval_way { APPROVAL_ELICITATION = 1, APPROVAL_WEBHOOK, APPROVAL_CLI };
+enum approval_state {
+	APPROVAL_WAITING = 1,
+	APPROVAL_GRANTED,
+	APPROVAL_DENIED,
+	APPROVAL_EXPIRED, /* in time, or with its key, its caller, the policies */
+	APPROVAL_USED
+};
+#define APPROVAL_ID_BYTES 18 /* d_ + 16 */
+
+struct approval_request *
+approval_find(struct core *c, struct str id); /* NULL: not known (any more) */
+/* Those that are not over, and what was refused lately, oldest first; NULL first and last. */
+struct approval_request *approval_next(struct core *c, struct approval_request *after);
+struct str approval_id(const struct approval_request *r);
+enum approval_state approval_state(const struct approval_request *r);
+bool approval_is_of(const struct approval_request *r, const struct key *k); /* its asker */
+/* Its asker's, or one of an approver. */
+bool approval_concerns(const struct approval_request *r, struct key *k);
+/* Does it wait for an answer by this way? */
+bool approval_asks(const struct approval_request *r, enum approval_way way);
+/* What a person is asked, lines of text; and all that is known, a JSON object. */
+void approval_message(const struct approval_request *r, struct buf *out);
+void approval_json(const struct approval_request *r, struct buf *out);
+
+struct approval_answer {
+	bool yes;
+	enum approval_way way;
+	struct str actor;  /* for the audit: "local:0", a key's id */
+	struct key *key;   /* of the user who says it; NULL: the operator, a client, a webhook */
+	bool operates;     /* that key may answer as the operator does (admin:approval.answer) */
+	struct str user;   /* whom a webhook names; or "" */
+	struct str reason; /* or ""; clipped */
+};
+/* ERR_DENIED: not this one's to give, or not by this way; ERR_INVALID: it waits no more.  A yes
+ * that is not the last one needed leaves it waiting. */
+bool approval_answer(
+    struct approval_request *r, const struct approval_answer *a, struct err *e) MUST_CHECK;
+/* Nobody waits for it any more; nothing happens when it is over. */
+void approval_withdraw(struct approval_request *r, const char *why);
+
+/* One call that waits: fn(ctx) within each change of state, which must not end anything at once.
+ * The request is then this call's alone.  Drop it before it goes. */
+struct approval_wait {
+	struct approval_request *request; /* NULL: waits for none */
+	void (*fn)(void *ctx);
+	void *ctx;
+};
+void approval_wait(struct approval_request *r, struct approval_wait *w);
+void approval_wait_drop(struct approval_wait *w);
+/* fn(ctx, r) for each new request that is to be asked by webhook.  Without it that way does not
+ * work. */
+void core_on_approval(
+    struct core *c, void (*fn)(void *ctx, const struct approval_request *r), void *ctx);
 
 /* ---- what people look at ---- */
 

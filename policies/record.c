@@ -135,6 +135,41 @@ key_get(struct str *in, struct key_row *k)
 	return get_str(in, &k->tags) && get_str(in, &k->scope) && get_str(in, &k->budget);
 }
 
+static void
+approval_put(struct buf *out, const struct approval_row *a)
+{
+	const int64_t numbers[] = { a->args_bytes, a->kind, a->state, a->given, a->created_ns,
+		a->expires_ns };
+
+	put_str(out, a->id);
+	put_str(out, a->key);
+	put_str(out, a->name);
+	put_str(out, a->rev);
+	put_str(out, a->rules);
+	put_str(out, a->shown);
+	put_str(out, (struct str){ (const char *)a->args.b, SHA256_BYTES });
+	for (size_t i = 0; i < COUNT(numbers); i++)
+		put_i64(out, numbers[i]);
+}
+
+static bool
+approval_get(struct str *in, struct approval_row *a)
+{
+	int64_t kind, state;
+	struct str args;
+
+	if (!get_str(in, &a->id) || !get_str(in, &a->key) || !get_str(in, &a->name) ||
+	    !get_str(in, &a->rev) || !get_str(in, &a->rules) || !get_str(in, &a->shown) ||
+	    !get_str(in, &args) || args.n != SHA256_BYTES || !get_i64(in, &a->args_bytes) ||
+	    !get_i64(in, &kind) || !get_i64(in, &state) || !get_i64(in, &a->given) ||
+	    !get_i64(in, &a->created_ns) || !get_i64(in, &a->expires_ns))
+		return false;
+	memcpy(a->args.b, args.p, SHA256_BYTES);
+	a->kind = (int)kind;
+	a->state = (int)state;
+	return true;
+}
+
 size_t
 record_begin(struct buf *out, struct str id, struct str parent, int64_t ts_ns)
 {
@@ -146,19 +181,21 @@ record_begin(struct buf *out, struct str id, struct str parent, int64_t ts_ns)
 }
 
 void
-record_end(
-    struct buf *out, size_t event_at, const struct usage_row *usage, const struct key_row *key)
+record_end(struct buf *out, size_t event_at, const struct record_rows *rows)
 {
 	int64_t n = (int64_t)(out->n - event_at);
 
 	if (buf_ok(out))
 		memcpy(out->p + event_at - sizeof(n), &n, sizeof(n));
-	put_i64(out, usage != NULL);
-	if (usage != NULL)
-		usage_put(out, *usage);
-	put_i64(out, key != NULL);
-	if (key != NULL)
-		key_put(out, key);
+	put_i64(out, rows->usage != NULL);
+	if (rows->usage != NULL)
+		usage_put(out, *rows->usage);
+	put_i64(out, rows->key != NULL);
+	if (rows->key != NULL)
+		key_put(out, rows->key);
+	put_i64(out, rows->approval != NULL);
+	if (rows->approval != NULL)
+		approval_put(out, rows->approval);
 }
 
 bool
@@ -176,7 +213,14 @@ record_get(struct str in, struct record *out)
 	if (!get_i64(&in, &has))
 		return false;
 	out->has_key = has != 0;
-	return (!out->has_key || key_get(&in, &out->key)) && in.n == 0;
+	if (out->has_key && !key_get(&in, &out->key))
+		return false;
+	if (in.n == 0) /* a journal of version 0.1: it ends here */
+		return true;
+	if (!get_i64(&in, &has))
+		return false;
+	out->has_approval = has != 0;
+	return (!out->has_approval || approval_get(&in, &out->approval)) && in.n == 0;
 }
 
 void
@@ -252,7 +296,8 @@ record_apply(struct store *s, const struct record *r, struct chain_head *head,
 	chain_hash(&row.hash, &head->hash, row.seq, r->event);
 	if (!store_audit_put(s, &row, e) ||
 	    (r->has_usage && !usage_sum_add(sum, s, &r->usage, e)) ||
-	    (r->has_key && !store_key_put(s, &r->key, e)))
+	    (r->has_key && !store_key_put(s, &r->key, e)) ||
+	    (r->has_approval && !store_approval_put(s, &r->approval, e)))
 		return false;
 	head->seq = row.seq;
 	head->hash = row.hash;

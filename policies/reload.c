@@ -97,7 +97,8 @@ accept(struct reload *r)
 	r->ok++;
 	r->bad = false;
 	r->loaded_ns = loop_wall_ns(c->loop);
-	keys_resolve(c); /* from here on nobody points into the old one */
+	keys_resolve(c);
+	approvals_rebind(c); /* from here on nobody points into the old one */
 	bundle_unref(&old);
 	if (rezone)
 		accounts_rezone(c);

@@ -32,7 +32,6 @@ bool scope_check(struct str tags, struct str scope, struct err *e) MUST_CHECK;
 struct applies;
 
 /* A person who has to say yes: what an `approval:` of a rule asks. */
-enum approval_way { APPROVAL_ELICITATION = 1, APPROVAL_WEBHOOK, APPROVAL_CLI };
 #define APPROVAL_WAYS_MAX    3
 #define APPROVAL_RULES_MAX   4 /* that one call can need */
 #define APPROVAL_EXPIRES_S   600
@@ -42,6 +41,7 @@ struct approval {
 	enum approval_way way[APPROVAL_WAYS_MAX]; /* the first that works */
 	size_t ways_n;
 	int64_t expires_s;
+	bool second_person;              /* not the one who asks */
 	const struct applies *approvers; /* NULL: whoever the way reaches, the one who asks too */
 };
 

@@ -42,6 +42,17 @@ struct key_row {
 	struct str tags, scope, budget; /* as struct key_spec has them */
 };
 bool store_key_put(struct store *s, const struct key_row *r, struct err *e) MUST_CHECK;
+struct approval_row { /* see approval.c */
+	struct str id, key, name, rev, rules,
+	    shown; /* shown: of the arguments; "" once it is over */
+	struct sha256 args;
+	int64_t args_bytes, given, created_ns, expires_ns;
+	int kind, state;
+};
+/* One that is denied, expired or used stays so, whatever is put. */
+bool store_approval_put(struct store *s, const struct approval_row *r, struct err *e) MUST_CHECK;
+/* Drops those whose time was over before that. */
+bool store_approvals_prune(struct store *s, int64_t before_ns, struct err *e) MUST_CHECK;
 bool store_applied_put(struct store *s, uint64_t seq, struct err *e) MUST_CHECK;
 
 /* ---- reading; false from a callback stops ---- */
@@ -56,4 +67,8 @@ typedef bool store_usage_f(void *ctx, const struct usage_row *r);
 bool store_usage_each(struct store *s, int64_t from_quarter_s, store_usage_f *fn, void *ctx,
     struct err *e) MUST_CHECK;
 typedef bool store_key_f(void *ctx, const struct key_row *r);
+/* Those that wait or are granted or denied. */
+typedef bool store_approval_f(void *ctx, const struct approval_row *r);
+bool
+store_approval_each(struct store *s, store_approval_f *fn, void *ctx, struct err *e) MUST_CHECK;
 bool store_key_each(struct store *s, store_key_f *fn, void *ctx, struct err *e) MUST_CHECK;

@@ -17,10 +17,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STORE_VERSION 2
+#define STORE_VERSION 3
 #define BUSY_MS       200 /* the scribe tries again; a reader gives up */
 
-enum sql { SQL_AUDIT, SQL_USAGE, SQL_KEY, SQL_APPLIED, SQL_BEGIN, SQL_COMMIT, SQL_N };
+enum sql { SQL_AUDIT, SQL_USAGE, SQL_KEY, SQL_APPROVAL, SQL_APPLIED, SQL_BEGIN, SQL_COMMIT, SQL_N };
 
 static const char *const sql_text[SQL_N] = {
 	[SQL_AUDIT] = "INSERT INTO audit(seq,ts_ns,id,parent,event,hash) VALUES(?,?,?,?,?,?)",
@@ -34,6 +34,11 @@ static const char *const sql_text[SQL_N] = {
 	[SQL_KEY] =
 	    "INSERT INTO keys VALUES(?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
 	    "state=excluded.state,expires_ns=excluded.expires_ns",
+	/* 1 waits, 2 is granted; whatever else is for ever. */
+	[SQL_APPROVAL] = "INSERT INTO approvals VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?) "
+			 "ON CONFLICT(id) DO UPDATE SET shown=excluded.shown,state=excluded.state,"
+			 "given=excluded.given,expires_ns=excluded.expires_ns "
+			 "WHERE approvals.state IN (1,2)",
 	[SQL_APPLIED] = "UPDATE meta SET applied=?",
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
@@ -60,6 +65,12 @@ static const char *const migrations[STORE_VERSION] = {
 	"ALTER TABLE keys ADD COLUMN scope TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE keys ADD COLUMN budget TEXT NOT NULL DEFAULT '';"
 	"PRAGMA user_version=2;",
+	"CREATE TABLE approvals(id TEXT PRIMARY KEY, key TEXT NOT NULL, name TEXT NOT NULL,"
+	" rev TEXT NOT NULL, rules TEXT NOT NULL, shown TEXT NOT NULL, args BLOB NOT NULL,"
+	" args_bytes INTEGER NOT NULL, kind INTEGER NOT NULL, state INTEGER NOT NULL,"
+	" given INTEGER NOT NULL, created_ns INTEGER NOT NULL, expires_ns INTEGER NOT NULL)"
+	" WITHOUT ROWID;"
+	"PRAGMA user_version=3;",
 };
 
 struct store {
@@ -280,6 +291,22 @@ store_key_put(struct store *s, const struct key_row *r, struct err *e)
 }
 
 bool
+store_approval_put(struct store *s, const struct approval_row *r, struct err *e)
+{
+	sqlite3_stmt *q = s->stmt[SQL_APPROVAL];
+	const struct str texts[] = { r->id, r->key, r->name, r->rev, r->rules, r->shown };
+	const int64_t numbers[] = { r->args_bytes, r->kind, r->state, r->given, r->created_ns,
+		r->expires_ns };
+
+	for (int i = 0; i < (int)COUNT(texts); i++)
+		bind_str(q, 1 + i, texts[i]);
+	(void)sqlite3_bind_blob(q, 7, r->args.b, SHA256_BYTES, SQLITE_STATIC);
+	for (int i = 0; i < (int)COUNT(numbers); i++)
+		(void)sqlite3_bind_int64(q, 8 + i, numbers[i]);
+	return step(s, SQL_APPROVAL, e);
+}
+
+bool
 store_applied_put(struct store *s, uint64_t seq, struct err *e)
 {
 	(void)sqlite3_bind_int64(s->stmt[SQL_APPLIED], 1, (int64_t)seq);
@@ -408,6 +435,44 @@ store_usage_each(
 			.cost_nusd = sqlite3_column_int64(q, 13),
 			.kept_bytes = sqlite3_column_int64(q, 14) };
 
+		if (!fn(ctx, &r))
+			break;
+	}
+	return query_end(s, q, rc, e);
+}
+
+bool
+store_approvals_prune(struct store *s, int64_t before_ns, struct err *e)
+{
+	sqlite3_stmt *q = query(s, "DELETE FROM approvals WHERE expires_ns<?", before_ns, e);
+
+	return q != NULL && query_end(s, q, sqlite3_step(q), e);
+}
+
+bool
+store_approval_each(struct store *s, store_approval_f *fn, void *ctx, struct err *e)
+{
+	sqlite3_stmt *q =
+	    query(s, "SELECT * FROM approvals WHERE state<=3 ORDER BY created_ns,id", 0, e);
+	int rc = SQLITE_DONE;
+
+	if (q == NULL)
+		return false;
+	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+		struct approval_row r = { .id = column_str(q, 0),
+			.key = column_str(q, 1),
+			.name = column_str(q, 2),
+			.rev = column_str(q, 3),
+			.rules = column_str(q, 4),
+			.shown = column_str(q, 5),
+			.args_bytes = sqlite3_column_int64(q, 7),
+			.kind = sqlite3_column_int(q, 8),
+			.state = sqlite3_column_int(q, 9),
+			.given = sqlite3_column_int64(q, 10),
+			.created_ns = sqlite3_column_int64(q, 11),
+			.expires_ns = sqlite3_column_int64(q, 12) };
+
+		column_hash(q, 6, &r.args);
 		if (!fn(ctx, &r))
 			break;
 	}

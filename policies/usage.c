@@ -387,4 +387,5 @@ core_metrics(struct core *c, struct buf *out)
 	buf_printf(
 	    out, "# TYPE tollgate_keys_usable gauge\ntollgate_keys_usable %zu\n", keys_usable(c));
 	reload_metrics(c->reload, out);
+	approvals_metrics(c, out);
 }

@@ -62,6 +62,8 @@ struct sandbox_run {
 	struct buf text, log; /* value or message; printed text */
 	bool has_value, self_test;
 	struct timer timer; /* wall clock; after the end: patience for the reaping */
+	int64_t left_ms;    /* of the wall clock, while it rests */
+	int resting;        /* calls that wait for people */
 	struct deferred refuse;
 	int64_t cpu_us, maxrss_kb;
 	uint32_t calls;

@@ -186,6 +186,23 @@ on_wall(void *ctx)
 	buf_fini(&why);
 }
 
+void
+sandbox_run_rest(struct sandbox_run *r, bool rest)
+{
+	struct loop *l = r->owner->loop;
+
+	IS(r, SANDBOX_RUN_MAGIC);
+	if (!job_running(&r->job) || r->ended || r->worker == NULL)
+		return;
+	ASSERT(rest || r->resting > 0);
+	if (rest && r->resting++ == 0) {
+		r->left_ms = r->timer.due_ms - loop_mono_ms(l);
+		timer_stop(&r->timer);
+	} else if (!rest && --r->resting == 0) {
+		timer_set(l, &r->timer, r->left_ms > 0 ? r->left_ms : 0, on_wall, r);
+	}
+}
+
 static void
 tell_done(struct sandbox_run *r)
 {

@@ -105,6 +105,9 @@ struct job *sandbox_run_job(struct sandbox_run *r);
  */
 void sandbox_answer(struct sandbox_run *r, uint32_t id, int flags, struct str json);
 
+/* The wall clock stands still while one thing more (true) or less (false) waits for people. */
+void sandbox_run_rest(struct sandbox_run *r, bool rest);
+
 /* For metrics: scripts running and waiting, workers idle, ends by class since start. */
 struct sandbox_counts {
 	int running, queued, idle;

@@ -7,7 +7,8 @@ local BODY = '{"model":"claude-sonnet-4-6","max_tokens":10,"messages":[{"role":"
 local SCRIPT = "return shop.price{}"
 
 -- Handlers of gateway/route.c: those that go through the gate, and those that ask for nothing.
-local GOVERNED = { proxy_run = true, mcp_endpoint = true, control_request = true }
+local GOVERNED = { proxy_run = true, mcp_endpoint = true, control_request = true,
+	approvals_endpoint = true }
 local FREE = { models_list = true, me_quota = true, me_all = true, status_health = true, status_ready = true,
 	status_metrics = true, sign_in_page = true, sign_in_return = true,
 	identity_metadata = true }
@@ -109,3 +110,24 @@ for _, way in ipairs(WAYS) do
 end
 expect(#up.requests):is(4)
 expect(#shop.calls):is(5)
+
+test "an approval reaches nothing by itself: the call that has it makes its own pass, a script's too"
+local gw, key, up, shop = world("allow: shop/*\n    approval: { via: [cli] }", "allow: code:run")
+local rows = looker(gw)
+local function waiting()
+	for _, r in ipairs(gw:ok { "approve", "--list", "--json" }.json) do if r.state == "waiting" then return r.id end end
+end
+gw:mcp(key):call("shop__price")
+expect(rows("^[^o]")):is("tool")
+gw:ok { "approve", waiting() }
+expect(rows("^ok$")):is("")
+expect(shop.calls):same {}
+gw:mcp(key):call("shop__price")
+expect(rows("^ok$")):is("tool")
+local done
+spawn(function() done = gw:mcp(key):call("lua", { code = SCRIPT }) end)
+wait_for("its question", waiting)
+gw:ok { "approve", waiting() }
+wait_for("the script", function() return done end)
+expect(rows("^ok$")):is("run tool")
+expect(#shop.calls):is(2)

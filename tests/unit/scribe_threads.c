@@ -52,7 +52,7 @@ row_queue(struct side *s)
 	(void)snprintf(id, sizeof(id), "p_%016lld", (long long)s->rows);
 	at = record_begin(b, str_of(id), STR(""), wall_ns());
 	buf_printf(b, "{\"id\":\"%s\",\"n\":%lld}", id, (long long)s->rows);
-	record_end(b, at, &u, NULL);
+	record_end(b, at, &(struct record_rows){ .usage = &u });
 	s->last = journal_end(s->journal, RECORD_DONE);
 	s->rows++;
 	s->cost_nusd += 3;
