@@ -285,6 +285,7 @@ parts_build(struct running *r, struct err *e)
 		.listed = look_again,
 		.ctx = r },
 	    e);
+	core_redact_key(r->g.core, seal);
 	if (r->g.hub == NULL) {
 		crypto_wipe(seal, sizeof(seal));
 		return false;

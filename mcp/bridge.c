@@ -243,8 +243,8 @@ bridge_round(struct call *c, struct call_bridge *b, const struct call_peer *p, s
 	return true;
 }
 
-void
-question_answer(struct question *q, struct str result, struct str error)
+static void
+answer_take(struct question *q, struct str result, struct str error)
 {
 	struct call *c = q->call;
 	struct call_bridge *b = call_bridge_of(c);
@@ -275,6 +275,18 @@ question_answer(struct question *q, struct str result, struct str error)
 		call_failed(c, "the client refused what it was asked");
 	else if (b->open == 0)
 		call_again(c);
+}
+
+void
+question_answer(struct question *q, struct str result, struct str error)
+{
+	struct buf clean;
+	struct str told = call_redact_answer(q->call, result, &clean);
+
+	if (result.p != NULL && told.p == NULL)
+		error = STR("{\"code\":-32000,\"message\":\"the answer was withheld\"}");
+	answer_take(q, told, error);
+	buf_fini(&clean);
 }
 
 void

@@ -51,6 +51,8 @@ bool bridge_ask(struct call *c, const struct call_peer *p, struct str method, st
     void (*fn)(void *ctx, struct str result)) MUST_CHECK;
 void bridge_drop(struct call_bridge *b); /* drops what is open */
 struct call_bridge *call_bridge_of(struct call *c);
+/* call_redact.c: what a server may hear of an answer; p == NULL: nothing.  *out is the caller's. */
+struct str call_redact_answer(struct call *c, struct str result, struct buf *out);
 void call_again(struct call *c);           /* all are answered: the next round */
 void call_rest(struct call *c, bool rest); /* its deadline */
 void call_failed(struct call *c, const char *what);

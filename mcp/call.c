@@ -56,6 +56,7 @@ call_reap(struct job *j)
 	struct call *c = CONTAINER(j, struct call, job);
 
 	bridge_fini(&c->bridge);
+	call_redact_fini(c);
 	buf_fini(&c->held);
 	buf_fini(&c->own);
 	buf_fini(&c->args);
@@ -165,9 +166,10 @@ call_end(struct call *c, struct str result, const struct err *e)
 	else
 		tool_error =
 		    json_get(result, STR("isError"), &is_error) && json_bool(is_error, &on) && on;
+	call_redact_result(c);
 	if (c->outcome.end == 0)
 		c->outcome.end = end_of(c, tool_error);
-	c->outcome.bytes_out = (int64_t)result.n;
+	c->outcome.bytes_out = (int64_t)c->result.n;
 	/* What a built-in started must not outlive its pass. */
 	job_cancel_kids(&c->job);
 	if (pass_open(&c->pass)) /* else it waited for an approval, or asks for one */
@@ -318,7 +320,7 @@ call_find(struct call *c, const struct call_ask *a, const struct tool **t, struc
 }
 
 static bool
-call_enter(struct call *c, const struct call_ask *a, const struct tool *t, struct err *e)
+call_enter(struct call *c, struct call_ask *a, const struct tool *t, struct err *e)
 {
 	struct hub *h = c->hub;
 	struct ask ask = { .kind = kind_of(c),
@@ -343,9 +345,10 @@ call_enter(struct call *c, const struct call_ask *a, const struct tool *t, struc
 				    : rules_may_list(h->core, a->key, ask.kind, ask.name);
 	c->pass.cut = call_cut;
 	c->pass.ctx = c;
-	ok = gate_enter(h->core, &c->pass, a->key, &ask, e);
+	ok = call_redact_ask(c, a, &ask, e) && gate_enter(h->core, &c->pass, a->key, &ask, e);
 	buf_fini(&name);
 	if (!ok) {
+		memset(&c->redacted, 0, sizeof(c->redacted)); /* they are in a row of their own */
 		h->refused++;
 		return !listed && e->code == ERR_DENIED ? not_found(a, e) : false;
 	}
@@ -385,6 +388,7 @@ call_new(struct hub *h, const struct call_ask *a, call_done_f *done, void *ctx)
 	c->outcome.bytes_in = (int64_t)a->args.n;
 	buf_init(&c->held, h->result_bytes_max * 2 + 4096);
 	bridge_init(&c->bridge);
+	call_redact_init(c);
 	buf_init(&c->own, 65536);
 	buf_init(&c->args, ARGS_BYTES_MAX);
 	buf_init(&c->meta, META_BYTES_MAX);
@@ -400,12 +404,14 @@ call_begin(struct call *c, const struct call_ask *a, const struct tool *t, struc
 	c->starting = true;
 	ok = c->builtin != NULL ? builtin_start(c, a, e) : call_up(c, t, a, e);
 	c->starting = false;
+	call_redact_sent(c);
 	return ok;
 }
 
 bool
-call_proceed(struct call *c, const struct call_ask *a, struct err *e)
+call_proceed(struct call *c, const struct call_ask *asked, struct err *e)
 {
+	struct call_ask clean = *asked, *a = &clean;
 	const struct tool *t;
 
 	buf_reset(&c->own);
@@ -413,9 +419,10 @@ call_proceed(struct call *c, const struct call_ask *a, struct err *e)
 }
 
 struct call *
-hub_call(struct hub *h, struct job *parent, const struct call_ask *a, call_done_f *done, void *ctx,
-    struct err *e)
+hub_call(struct hub *h, struct job *parent, const struct call_ask *asked, call_done_f *done,
+    void *ctx, struct err *e)
 {
+	struct call_ask clean = *asked, *a = &clean;
 	const struct tool *t;
 	bool entered, waits;
 	struct call *c;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* call_private - the inside of a call, for call.c and call_up.c. */
+/* call_private - the inside of a call, for call.c, call_up.c and call_redact.c. */
 #pragma once
 
 #include "mcp/bridge.h"
@@ -37,6 +37,11 @@ struct call {
 	struct buf held;                      /* the result, when it must wait */
 	struct buf args, meta;
 	struct err why; /* code NONE: there is a result */
+	struct redaction redaction;
+	struct redact_counts redacted;
+	struct { /* what was rewritten */
+		struct buf args, context, meta, responses, result, error;
+	} clean;
 };
 
 /* The one end of a call: its pass is left, its result or error delivered when that is durable. */
@@ -53,6 +58,21 @@ bool call_wait(struct call *c, const struct call_ask *a) MUST_CHECK;
 void call_wait_drop(struct call *c);
 /* What the client said to the question, a round ago. */
 void call_answer(struct hub *h, const struct call_ask *a);
+
+/* ---- call_redact.c ---- */
+
+/*
+ * The ask: *a and *ask become what may go; false: too large.  The result: of c, in
+ * place, the last thing before it is delivered.  A notice, a question: false or p == NULL, it must
+ * not be told; the caller frees *out.
+ */
+void call_redact_init(struct call *c);
+bool call_redact_ask(struct call *c, struct call_ask *a, struct ask *ask, struct err *e) MUST_CHECK;
+void call_redact_sent(struct call *c);
+void call_redact_result(struct call *c);
+struct str call_redact_question(struct call *c, struct str result, struct buf *out);
+bool call_redact_notice(struct call *c, struct rpc *m, struct buf *out) MUST_CHECK;
+void call_redact_fini(struct call *c);
 
 /* call_up.c: asks the server.  false: it cannot be asked now, *e says why. */
 bool

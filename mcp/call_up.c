@@ -118,6 +118,7 @@ wants_input(struct str result)
 static void
 input_take(struct call *c, struct str result)
 {
+	struct buf clean;
 	struct err e;
 	bool ok;
 
@@ -127,12 +128,14 @@ input_take(struct call *c, struct str result)
 		return;
 	}
 	(void)err_set(&e, ERR_UPSTREAM, "it asks for input, and nobody can be asked");
-	ok = c->peer != NULL && (c->via == NULL || c->via->era == ERA_MODERN) &&
+	result = call_redact_question(c, result, &clean);
+	ok = result.p != NULL && c->peer != NULL && (c->via == NULL || c->via->era == ERA_MODERN) &&
 	     bridge_round(c, &c->bridge, c->peer, result, &e);
 	if (!ok && !c->ended)
 		call_failed(c, e.text);
 	else if (c->bridge.open > 0)
 		timer_set(c->hub->loop, &c->bridge.wait, PEER_ANSWER_MS, on_unanswered, c);
+	buf_fini(&clean);
 }
 
 static void
@@ -179,23 +182,26 @@ on_reply(void *ctx, const struct reply *r, const struct err *e)
 
 /* What the server says before it answers, on this call's own stream. */
 static void
-on_notice(void *ctx, const struct rpc *m)
+on_notice(void *ctx, const struct rpc *said)
 {
 	struct call *c = ctx;
+	struct rpc m = *said;
 	struct str level;
+	struct buf clean;
+	bool may;
 
 	if (c->ended || !job_running(&c->job))
 		return;
-	if (m->kind == RPC_IS_REQUEST) {
-		bridge_request(c, &c->bridge, c->up, c->peer, m);
-		return;
-	}
-	if (c->peer == NULL)
-		return;
-	if (rpc_is(m, "notifications/progress") ? c->peer->progress
-						: json_get(m->params, STR("level"), &level) &&
-						      peer_log_level(level) >= c->peer->log_level)
-		c->peer->tell(c->peer->ctx, m);
+	may = call_redact_notice(c, &m, &clean);
+	if (m.kind == RPC_IS_REQUEST)
+		bridge_request(c, &c->bridge, c->up, may ? c->peer : NULL, &m);
+	else if (may && c->peer != NULL &&
+		 (rpc_is(&m, "notifications/progress")
+			 ? c->peer->progress
+			 : json_get(m.params, STR("level"), &level) &&
+			       peer_log_level(level) >= c->peer->log_level))
+		c->peer->tell(c->peer->ctx, &m);
+	buf_fini(&clean);
 }
 
 /* ---- the start ---- */

@@ -135,8 +135,8 @@ const struct limit *limits_read(struct loading *ld, const struct policy_file *f,
 /* ---- policy.c ---- */
 
 /* What a rule does: an allow grants; a deny and an approve restrict whoever grants; a limit only
- * bounds. */
-enum effect { EFFECT_ALLOW = 1, EFFECT_DENY, EFFECT_APPROVE, EFFECT_LIMIT };
+ * bounds, a redact only rewrites. */
+enum effect { EFFECT_ALLOW = 1, EFFECT_DENY, EFFECT_APPROVE, EFFECT_REDACT, EFFECT_LIMIT };
 const char *effect_word(enum effect e);
 
 struct rule {
@@ -166,6 +166,7 @@ struct policy {
 	struct str id, owner, file;
 	int line;
 	struct applies applies; /* members are ANDed; none said: everybody */
+	size_t index;           /* in bundle.policies */
 	bool observe;           /* decides nothing; what it would decide is recorded */
 	enum explain explain;   /* how much a refused caller is told */
 	const struct rule *rules;
@@ -195,7 +196,8 @@ struct bundle {
 	size_t tests_n, tests_cap;
 	struct policy **policies; /* in order of file and line once loaded */
 	size_t policies_n, policies_cap, rules_n;
-	size_t limits_n;                 /* of rules */
+	size_t limits_n; /* of rules */
+	const struct redact_rule *redacts;
 	const struct applies **subjects; /* of conditions; struct condition.bit is the index */
 	size_t subjects_n, subjects_cap;
 	/* The memo: bitsets of policies and then subjects, numbered; decisions per set and name. */
@@ -236,6 +238,20 @@ void limits_keep(struct bundle *b, uint32_t set, enum ask_kind kind, const struc
     struct decided *d);
 /* ", 200 calls/day per user": what a rule says beside the rest. */
 void rule_limits_text(const struct rule *r, struct buf *out);
+
+/* ---- redact_rules.c ---- */
+
+struct redact_rule {
+	uint8_t args[REDACT_CLASSES], result[REDACT_CLASSES]; /* enum redact_action */
+	const struct policy *policy;
+	const struct rule *rule;
+	const struct redact_rule *next; /* of the bundle */
+};
+/* What a redact: says beside its pattern and conditions, which are read; an error on others. */
+void redact_read(struct loading *ld, const struct policy *p, struct yaml *y, struct rule *out);
+/* See rules_redact() of policies.h. */
+bool rules_redact_in(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
+    struct redaction *out);
 
 /* ---- explain.c ---- */
 

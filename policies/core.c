@@ -543,6 +543,7 @@ core_close(struct core **cp)
 	keys_free(c);
 	accounts_free(c);
 	limits_fini(&c->limits);
+	core_redact_free(c);
 	if (c->bundle != NULL)
 		bundle_unref(&c->bundle);
 	arena_free(&c->prices_arena);

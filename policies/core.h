@@ -25,6 +25,7 @@
 
 struct scribe;
 struct reload;
+struct redact_tables;
 
 #define DENIALS_MAX 8
 struct denial { /* what a key was refused lately, for its owner; in memory only */
@@ -92,6 +93,8 @@ struct core {
 	uint64_t durable_seq;              /* what the scribe has committed, as the loop knows */
 	uint64_t prune_seq;
 	uint64_t entered, refused, left, would_deny;
+	struct redact_tables *redact;
+	uint64_t redacted[REDACT_ACTIONS][REDACT_CLASSES];
 	struct tally sums[ASK_KINDS]; /* by enum ask_kind */
 };
 
@@ -231,6 +234,17 @@ void keys_free(struct core *c);
 void key_row_of(const struct key *k, struct key_row *out);
 /* Customer, team, user, as rows name them: from the chain where it is known, else from the key. */
 void key_owner(const struct key *k, struct str out[3]);
+
+/* ---- redact.c ---- */
+
+const struct redact_tables *core_redact(struct core *c); /* made when first needed */
+void core_redact_free(struct core *c);
+/* ,"redacted":{"card":2},"would_redact":{…} where there is something to tell; NULL: nothing. */
+void redacted_put(struct buf *b, const struct redact_counts *counts);
+void redacted_count(struct core *c, const struct redact_counts *counts);
+void redacted_metrics(const struct core *c, struct buf *out);
+const char *redact_class_word(enum redact_class c);
+const char *redact_action_word(enum redact_action a);
 
 /* ---- reload.c ---- */
 

@@ -9,6 +9,7 @@
  * a restart needs nothing but the journal.  Texts from clients are clipped here, once, and escaped
  * where they are written; argument values never reach the audit, only their digest.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -138,6 +139,7 @@ event_outcome(struct buf *b, const struct pass *p, const struct outcome *o)
 	member_count(b, MEMBER("status"), o->status);
 	member_opt(b, MEMBER("detail"), o->detail);
 	member_opt(b, MEMBER("tool_uses"), clipped(o->tool_uses, USES_BYTES));
+	redacted_put(b, o->redacted);
 }
 
 /* ---- records ---- */
@@ -210,6 +212,8 @@ refused(struct pass *p, const struct ask *a, struct str limit_at, const struct e
 	denial_note(p->key, p, e);
 	event_common(b, p, a);
 	member_opt(b, MEMBER("limit"), limit_at);
+	redacted_put(b, a->redacted);
+	redacted_count(p->core, a->redacted);
 	member_str(b, MEMBER("why"), str_of(e->text));
 	row_end(p, RECORD_DONE, b, at, NULL);
 }
@@ -361,6 +365,22 @@ permitted(struct pass *p, const struct ask *a, struct err *e)
 	return ok;
 }
 
+/* Its arguments hold what must not go there. */
+static bool
+withheld(const struct ask *a, struct err *e)
+{
+	struct str where;
+	char what[64] = "the arguments";
+
+	if (a->redacted == NULL || a->redacted->blocked == NULL)
+		return false;
+	where = redact_where(a->args, a->redacted->blocked_at);
+	if (where.n > 0)
+		(void)snprintf(what, sizeof(what), "the argument \"" STR_FMT "\"", STR_ARG(where));
+	return !err_set(e, ERR_DENIED, STR_FMT ": %s must not hold this: %s%s",
+	    STR_ARG(clipped(a->name, CLIP_BYTES)), what, a->redacted->blocked, a->redacted_by);
+}
+
 static void
 common_keep(struct pass *p, const struct ask *a)
 {
@@ -386,7 +406,7 @@ gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, s
 		return false;
 	}
 	pass_fill(p, c, k, a);
-	if (!key_usable(k, p->entered_ns, e) || !permitted(p, a, e) ||
+	if (!key_usable(k, p->entered_ns, e) || withheld(a, e) || !permitted(p, a, e) ||
 	    !afford(p, a, &limit_at, e)) {
 		refused(p, a, limit_at, e);
 		arena_free(&p->arena);
@@ -456,6 +476,7 @@ gate_leave(struct pass *p, const struct outcome *o)
 	link_drop(&p->of_key);
 	p->core->left++;
 	sums_add(p, o);
+	redacted_count(p->core, o->redacted);
 	p->magic = 0;
 	arena_free(&p->arena);
 }

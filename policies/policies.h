@@ -235,6 +235,40 @@ void rules_project(
  * "denied by root.yaml:9". */
 void rules_why(struct core *c, struct key *k, enum ask_kind kind, struct str name, struct buf *out);
 
+/* ---- redact.c: what must not be seen ---- */
+
+enum redact_class { REDACT_SECRETS, REDACT_CARD, REDACT_EMAIL, REDACT_IBAN, REDACT_PHONE };
+#define REDACT_CLASSES (REDACT_PHONE + 1)
+/* From lax to strict: of several rules the strictest holds.  WATCH: only counted. */
+enum redact_action { REDACT_NOT, REDACT_WATCH, REDACT_HASH, REDACT_MASK, REDACT_BLOCK };
+#define REDACT_ACTIONS (REDACT_BLOCK + 1)
+struct redact_counts {
+	int32_t n[REDACT_ACTIONS][REDACT_CLASSES]; /* finds, by what was done */
+	const char *blocked; /* the first that may not pass: "github-token"; NULL: none */
+	size_t blocked_at;   /* where, in what was handed out */
+};
+/* What `redact:` rules want of one call; plain memory. */
+struct redaction {
+	uint8_t args[REDACT_CLASSES], result[REDACT_CLASSES]; /* enum redact_action */
+	bool any_args, any_result;
+	char args_by[256], result_by[256]; /* " · policy web:14 (ask #sre)" of what blocks; or "" */
+};
+/* What hashes of redacted values are keyed with, AEAD_KEY_BYTES; without it they are this process's
+ * own. */
+void core_redact_key(struct core *c, const uint8_t *key);
+/* False: nothing. */
+bool rules_redact(
+    struct core *c, struct key *k, enum ask_kind kind, struct str name, struct redaction *out);
+/*
+ * Rewrites a checked JSON document: in strings, names of members and numbers, what the classes
+ * mean.  Returns `doc` itself when nothing had to change, else what is in *out; p == NULL: it is
+ * larger than that may be.  Adds to *counts; what blocks is masked in the result too.
+ */
+struct str redact_json(struct core *c, const uint8_t *action, struct str doc, struct buf *out,
+    struct redact_counts *counts);
+/* The member of the object that holds this position, or "". */
+struct str redact_where(struct str doc, size_t at);
+
 /* ---- price.c ---- */
 
 struct usage { /* tokens, as GenAI providers report them */
@@ -263,6 +297,9 @@ struct ask {
 	struct str
 	    requested;   /* model: the name the client used ("" = same); both must be granted */
 	struct str args; /* tool: the raw argument span, as it will be forwarded */
+	/* What was found in `args`, which are rewritten already; blocked: the call is refused. */
+	const struct redact_counts *redacted;
+	const char *redacted_by; /* of what blocks, see struct redaction */
 	const struct str
 	    *hosted; /* model: tools that the provider would run; all must be granted */
 	size_t hosted_n;
@@ -298,6 +335,7 @@ struct outcome {
 	struct str detail;    /* a word of ours (end class of a run); never upstream text */
 	struct str tool_uses; /* a model: ids of the tools it asked for, separated by spaces */
 	bool estimated;       /* the price was */
+	const struct redact_counts *redacted; /* arguments and result; NULL: nothing */
 };
 
 struct limit_hold;

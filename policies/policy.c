@@ -173,6 +173,9 @@ rule_limits_read(struct loading *ld, const struct policy_file *f, const struct p
 	if (limit != NULL && out->effect == EFFECT_APPROVE)
 		problem_key(&ld->problems, limit,
 		    "an approve has no limit of its own (write: limit: PATTERN and to:)");
+	if (limit != NULL && out->effect == EFFECT_REDACT)
+		problem_key(&ld->problems, limit,
+		    "a redact has no limit of its own (write: limit: PATTERN and to:)");
 	if (bounds && to == NULL)
 		problem_key(
 		    &ld->problems, limit, "how much is missing (write: to: { calls: 200/day })");
@@ -205,7 +208,7 @@ bounds_read(struct loading *ld, const struct policy_file *f, struct yaml *limit,
 const char *
 effect_word(enum effect e)
 {
-	static const char *const words[] = { "", "allow", "deny", "approve", "limit" };
+	static const char *const words[] = { "", "allow", "deny", "approve", "redact", "limit" };
 
 	return words[e];
 }
@@ -229,10 +232,7 @@ effect_read(struct loading *ld, struct yaml *y, struct rule *out)
 		out->effect = e;
 	}
 	if (said == NULL)
-		/* `redact:` has been reported already. */
-		out->effect = EFFECT_LIMIT;
-	if (said == NULL && yaml_get(y, "redact") == NULL)
-		problem(&ld->problems, y, "a rule has allow:, deny:, approve: or limit:");
+		problem(&ld->problems, y, "a rule has allow:, deny:, approve:, redact: or limit:");
 	return said;
 }
 
@@ -272,9 +272,8 @@ rule_read(struct loading *ld, const struct policy_file *f, const struct policy *
     struct yaml *y)
 {
 	static const char *const known[] = { "allow", "deny", "approve", "approval", "limit", "to",
-		"reason", "when", "unless", NULL };
-	static const char *const later[] = { "redact", "where", "result", "args", "log", "mode",
-		"explain", NULL };
+		"redact", "args", "result", "reason", "when", "unless", NULL };
+	static const char *const later[] = { "where", "log", "mode", "explain", NULL };
 	static const struct key_table keys = { "a rule", known, later };
 	struct yaml *said;
 
@@ -291,6 +290,7 @@ rule_read(struct loading *ld, const struct policy_file *f, const struct policy *
 	conditions_read(ld, f, p, out, y);
 	rule_approval_read(ld, f, p, out, y);
 	rule_limits_read(ld, f, p, out, y);
+	redact_read(ld, p, y, out);
 	out->line = y->line;
 	out->where = arena_printf(&ld->b->arena, STR_FMT ":%d", STR_ARG(f->path), y->line);
 }
@@ -302,7 +302,7 @@ rules_read(struct loading *ld, const struct policy_file *f, struct policy *p, st
 
 	if (y->kind != YAML_LIST || y->n == 0) {
 		problem(&ld->problems, y,
-		    "rules is a list of allow:, deny:, approve: and limit: rules");
+		    "rules is a list of allow:, deny:, approve:, redact: and limit: rules");
 		return;
 	}
 	ld->b->rules_n += y->n;
@@ -328,6 +328,7 @@ policy_push(struct bundle *b, struct policy *p)
 		/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 		b->policies = mem_realloc(b->policies, b->policies_cap * sizeof(*b->policies));
 	}
+	p->index = b->policies_n;
 	b->policies[b->policies_n++] = p;
 }
 

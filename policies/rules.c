@@ -295,7 +295,7 @@ candidates(const struct bundle *b, const uint8_t *bits, const struct question *q
 		for (size_t k = 0; bit(bits, i) && k < p->rules_n; k++) {
 			const struct rule *r = &p->rules[k];
 
-			if (r->effect == EFFECT_LIMIT ||
+			if (r->effect >= EFFECT_REDACT ||
 			    !pattern_match(&r->pattern, q->kind, q->name) ||
 			    rule_value(b, bits, r, unknown) == TRI_NO)
 				continue;
@@ -481,6 +481,7 @@ rule_hear(struct hearing *h, const struct candidate *c, enum tri value, const st
 			h->approve[h->approve_n] = c;
 		h->approve_n += value != TRI_NO;
 		return true;
+	case EFFECT_REDACT:
 	case EFFECT_LIMIT:
 		return true;
 	}

@@ -377,6 +377,7 @@ core_metrics(struct core *c, struct buf *out)
 	    "# TYPE tollgate_policy_would_deny_total counter\n"
 	    "tollgate_policy_would_deny_total %llu\n",
 	    (unsigned long long)c->would_deny);
+	redacted_metrics(c, out);
 	buf_printf(out, "# TYPE tollgate_limit_buckets gauge\ntollgate_limit_buckets %zu\n",
 	    c->limits.by_key.n);
 	buf_puts(out, "# TYPE tollgate_ends_total counter\n");

@@ -10,7 +10,8 @@
 --       error = { code, message }                      a JSON-RPC error
 --       hang = true                                    never answers; up:release() lets it
 --       malformed = true                               an answer that is not JSON
---       progress = n                                   tells of it n times before it answers
+--       progress = n, says = "text", cut = "text"      tells of it n times before it answers, which comes in
+--                                                      two pieces, the first up to the first byte of that text
 --       ask = { method, params }                       asks the client first; args.answer is what it said
 --     prompts = { "review" }, resources = { ["file:///a"] = "text" }, templates = { "file:///{x}" }
 --     tokens = as, resource, scopes, needs = function(request) -> scope   (rig_oauth.lua)
@@ -101,7 +102,7 @@ function Server:talk(w, r, t, id_raw)
 	local token = (p._meta or {}).progressToken
 	for i = 1, token and t.progress or 0 do
 		w:piece("data: " .. json.encode { jsonrpc = "2.0", method = "notifications/progress",
-			params = { progressToken = token, progress = i } } .. "\n\n")
+			params = { progressToken = token, progress = i, message = t.says } } .. "\n\n")
 	end
 	if t.ask then
 		self.asked = (self.asked or 0) + 1
@@ -111,7 +112,10 @@ function Server:talk(w, r, t, id_raw)
 		p.arguments = { answer = self.answers[id] }
 	end
 	local key, value = self:call(w, r)
-	w:piece("data: " .. splice(id_raw, key, value) .. "\n\n")
+	local event = "data: " .. splice(id_raw, key, value) .. "\n\n"
+	local cut = t.cut and event:find(t.cut, 1, true) or 0
+	if cut > 0 then w:piece(event:sub(1, cut)) end
+	w:piece(event:sub(cut + 1))
 	return w:end_stream()
 end
 

@@ -121,6 +121,39 @@ test_rules(void)
 }
 
 static void
+test_redact(void)
+{
+	ROOT("a redact says what, for which side",
+	    POLICY("\"*\"", "  - redact: any/*\n    result: { secrets: mask, pii: { card: block, "
+			    "all: hash } }\n    args: { all: mask }\n    unless: { subject: { "
+			    "groups: [developer] } }\n"),
+	    NULL);
+	ROOT("a redact without anything is refused", POLICY("\"*\"", "  - redact: any/*\n"),
+	    "p.yaml:5:5: what is redacted? (write: result: { secrets: mask })");
+	ROOT("a class that is none has a nearest name",
+	    POLICY("\"*\"", "  - redact: any/*\n    result: { secret: mask }\n"),
+	    "p.yaml:6:15: unknown key \"secret\" in what is redacted (did you mean \"secrets\"?)");
+	ROOT("an action that is none has a nearest name",
+	    POLICY("\"*\"", "  - redact: any/*\n    result: { pii: { card: maks } }\n"),
+	    "p.yaml:6:28: one of mask, hash and block was expected (did you mean \"mask\"?)");
+	ROOT("a redact has no tests of arguments",
+	    POLICY("\"*\"",
+		"  - redact: any/*\n    result: { all: mask }\n    when: { a: { equals: "
+		"1 } }\n"),
+	    "p.yaml:7:5: a redact has no conditions on arguments (here: subject: alone)");
+	ROOT("models are not redacted",
+	    POLICY("\"*\"", "  - redact: model:sonnet\n    result: { all: mask }\n"),
+	    "p.yaml:5:5: only calls of tools, prompts and resources and code:run are redacted");
+	ROOT("what is redacted stands with redact",
+	    POLICY("\"*\"", "  - allow: any/*\n    result: { all: mask }\n"),
+	    "p.yaml:6:5: args: and result: stand with redact: PATTERN");
+	ROOT("a redact has no limit",
+	    POLICY("\"*\"", "  - redact: any/*\n    result: { all: mask }\n    limit: { calls: "
+			    "1/day }\n"),
+	    "p.yaml:7:5: a redact has no limit of its own");
+}
+
+static void
 test_names(void)
 {
 	ROOT("an unknown team has a nearest name",
@@ -413,6 +446,7 @@ int
 main(void)
 {
 	test_rules();
+	test_redact();
 	test_names();
 	test_authority();
 	test_organisation();

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * redact - whole JSON documents, for who calls tools, and what the audit and the metrics say of it.
+ *
+ * A document in which nothing is found is returned as it came, without a copy.
+ */
+#include "policies/redact.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "policies/core.h"
+
+#define WHERE_BYTES 40 /* of a name that a refusal repeats */
+
+/* ---- words ---- */
+
+const char *
+redact_class_word(enum redact_class c)
+{
+	static const char *const words[] = { "secrets", "card", "email", "iban", "phone" };
+
+	return words[c];
+}
+
+const char *
+redact_action_word(enum redact_action a)
+{
+	static const char *const words[] = { "", "observe", "hash", "mask", "block" };
+
+	return words[a];
+}
+
+/* ---- the key ---- */
+
+const struct redact_tables *
+core_redact(struct core *c)
+{
+	if (c->redact == NULL) {
+		c->redact = mem_zalloc(sizeof(*c->redact));
+		redact_tables_init(c->redact);
+		crypto_random(c->redact->key, sizeof(c->redact->key));
+	}
+	return c->redact;
+}
+
+void
+core_redact_key(struct core *c, const uint8_t *key)
+{
+	struct redact_tables *t = mem_unconst(core_redact(c));
+	struct sha256 mac;
+
+	hmac_sha256(&mac, (struct str){ (const char *)key, AEAD_KEY_BYTES }, STR("redact"));
+	memcpy(t->key, mac.b, sizeof(t->key));
+	crypto_wipe(&mac, sizeof(mac));
+}
+
+void
+core_redact_free(struct core *c)
+{
+	if (c->redact != NULL)
+		crypto_wipe(c->redact, sizeof(*c->redact));
+	MEM_FREE(&c->redact);
+}
+
+/* ---- documents ---- */
+
+struct rewrite {
+	struct str doc;
+	size_t done, taken; /* of doc: written to `out`; seen */
+	struct buf *out;
+};
+
+static void
+on_pass(void *ctx, struct str s)
+{
+	((struct rewrite *)ctx)->taken += s.n;
+}
+
+static void
+on_put(void *ctx, struct str text, size_t instead)
+{
+	struct rewrite *w = ctx;
+
+	buf_put(w->out, (struct str){ w->doc.p + w->done, w->taken - w->done });
+	buf_put(w->out, text);
+	w->taken += instead;
+	w->done = w->taken;
+}
+
+struct str
+redact_json(struct core *c, const uint8_t *action, struct str doc, struct buf *out,
+    struct redact_counts *counts)
+{
+	struct rewrite w = { .doc = doc, .out = out };
+	struct redact_out o = { on_pass, on_put, &w };
+	struct redactor r;
+
+	buf_reset(out);
+	redactor_init(&r, core_redact(c), action, true, &o, counts);
+	redactor_feed(&r, doc);
+	redactor_end(&r);
+	redactor_fini(&r);
+	ASSERT(w.taken == doc.n);
+	if (w.done == 0)
+		return doc;
+	buf_put(out, (struct str){ doc.p + w.done, doc.n - w.done });
+	return buf_ok(out) ? buf_str(out) : STR_NONE;
+}
+
+/* A name that can be repeated is short and plain, so it holds nothing that was found. */
+static bool
+plain_name(struct str key_raw)
+{
+	if (key_raw.n < 3 || key_raw.n > WHERE_BYTES)
+		return false;
+	for (size_t i = 1; i + 1 < key_raw.n; i++)
+		if (!is_alnum(key_raw.p[i]) && key_raw.p[i] != '_' && key_raw.p[i] != '-')
+			return false;
+	return true;
+}
+
+struct str
+redact_where(struct str doc, size_t at)
+{
+	struct json_iter it;
+	struct str key, value;
+
+	if (json_kind(doc) != JSON_OBJECT || !json_open(doc, &it))
+		return STR("");
+	while (json_next(&it, &key, &value))
+		if (at >= (size_t)(value.p - doc.p) && at < (size_t)(value.p - doc.p) + value.n)
+			return plain_name(key) ? (struct str){ key.p + 1, key.n - 2 } : STR("");
+	return STR("");
+}
+
+/* ---- what is recorded ---- */
+
+static void
+counts_put(struct buf *b, const char *member, const int32_t *n)
+{
+	const char *comma = "";
+
+	buf_printf(b, ",\"%s\":{", member);
+	for (size_t i = 0; i < REDACT_CLASSES; i++) {
+		if (n[i] == 0)
+			continue;
+		buf_printf(b, "%s\"%s\":%d", comma, redact_class_word((enum redact_class)i), n[i]);
+		comma = ",";
+	}
+	buf_putc(b, '}');
+}
+
+void
+redacted_put(struct buf *b, const struct redact_counts *counts)
+{
+	int32_t done[REDACT_CLASSES] = { 0 };
+	bool any = false, would = false;
+
+	if (counts == NULL)
+		return;
+	for (size_t i = 0; i < REDACT_CLASSES; i++) {
+		for (int a = REDACT_HASH; a <= REDACT_BLOCK; a++)
+			done[i] += counts->n[a][i];
+		any = any || done[i] > 0;
+		would = would || counts->n[REDACT_WATCH][i] > 0;
+	}
+	if (any)
+		counts_put(b, "redacted", done);
+	if (would)
+		counts_put(b, "would_redact", counts->n[REDACT_WATCH]);
+}
+
+void
+redacted_count(struct core *c, const struct redact_counts *counts)
+{
+	for (int a = REDACT_WATCH; counts != NULL && a <= REDACT_BLOCK; a++)
+		for (size_t i = 0; i < REDACT_CLASSES; i++)
+			c->redacted[a][i] += (uint64_t)counts->n[a][i];
+}
+
+void
+redacted_metrics(const struct core *c, struct buf *out)
+{
+	buf_puts(out, "# TYPE tollgate_redacted_total counter\n");
+	for (int a = REDACT_WATCH; a <= REDACT_BLOCK; a++)
+		for (size_t i = 0; i < REDACT_CLASSES; i++)
+			if (c->redacted[a][i] > 0)
+				buf_printf(out,
+				    "tollgate_redacted_total{class=\"%s\",action=\"%s\"} %llu\n",
+				    redact_class_word((enum redact_class)i),
+				    redact_action_word((enum redact_action)a),
+				    (unsigned long long)c->redacted[a][i]);
+}
