@@ -6,12 +6,18 @@
 #include <stdio.h>
 
 static const struct row {
-	const char *word, *anthropic;
+	const char *word, *anthropic, *openai, *google;
 	int http, rpc;
 	bool retry;
 } rows[ERR_COUNT] = {
-#define X(c, w, h, r, a, t)                                                                        \
-	[ERR_##c] = { .word = (w), .anthropic = (a), .http = (h), .rpc = (r), .retry = (t) },
+#define X(c, w, h, r, a, o, g, t)                                                                  \
+	[ERR_##c] = { .word = (w),                                                                 \
+		.anthropic = (a),                                                                  \
+		.openai = (o),                                                                     \
+		.google = (g),                                                                     \
+		.http = (h),                                                                       \
+		.rpc = (r),                                                                        \
+		.retry = (t) },
 	ERR_TABLE(X)
 #undef X
 };
@@ -66,6 +72,18 @@ const char *
 err_anthropic(enum err_code code)
 {
 	return row(code)->anthropic;
+}
+
+const char *
+err_openai(enum err_code code)
+{
+	return row(code)->openai;
+}
+
+const char *
+err_google(enum err_code code)
+{
+	return row(code)->google;
 }
 
 bool

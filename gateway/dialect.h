@@ -45,8 +45,10 @@ struct dialect {
 	void (*model_put)(struct buf *out, struct str id);
 };
 
-extern const struct dialect dialect_plain, dialect_rpc; /* dialect.c */
-extern const struct dialect dialect_anthropic;          /* dialect_anthropic.c */
+extern const struct dialect dialect_plain, dialect_rpc;        /* dialect.c */
+extern const struct dialect dialect_anthropic;                 /* dialect_anthropic.c */
+extern const struct dialect dialect_openai, dialect_responses; /* dialect_openai.c */
+extern const struct dialect dialect_genai;                     /* dialect_genai.c */
 
 /* ---- what a request asks for ---- */
 
@@ -101,3 +103,5 @@ struct endpoint {
 };
 
 extern const struct endpoint anthropic_messages, anthropic_count_tokens;
+extern const struct endpoint openai_chat, openai_responses, openai_embeddings;
+extern const struct endpoint genai_generate, genai_stream, genai_count_tokens;

@@ -119,6 +119,7 @@ struct exchange {
 	struct str body, path, query;
 	const struct dialect *dialect;
 	const struct endpoint *endpoint; /* of an API of models; NULL: something else */
+	struct str model;                /* as the path names it, where it does */
 	struct arena arena;
 	struct str client; /* its address: the peer's, or what a trusted proxy says */
 	struct str page;   /* the Origin, if it is a listed one: it may read the reply */
@@ -179,6 +180,7 @@ bool approval_hook_answer(struct gateway *g, const struct approval_signature *s,
 /* ---- handlers ---- */
 
 void proxy_run(struct exchange *x);     /* proxy.c: x->endpoint */
+void genai_call(struct exchange *x);    /* dialect_genai.c: proxy_run(), by the path's end */
 void models_list(struct exchange *x);   /* pick.c */
 void status_health(struct exchange *x); /* status.c */
 void status_ready(struct exchange *x);
@@ -186,6 +188,7 @@ void status_metrics(struct exchange *x);
 void me_quota(struct exchange *x); /* me.c */
 void me_all(struct exchange *x);
 void mcp_endpoint(struct exchange *x); /* route.c */
+void no_websocket(struct exchange *x); /* route.c */
 void sign_in_page(struct exchange *x); /* sign_in.c */
 void sign_in_return(struct exchange *x);
 void sign_in_command(struct exchange *x, struct str actor); /* from control.c */

@@ -45,3 +45,9 @@ bool hosted_host(struct hosted_reading *r, struct str raw, struct buf *name) MUS
 typedef bool hosted_item_f(struct hosted_reading *r, struct str item, size_t at, struct err *e);
 bool hosted_each(struct hosted_reading *r, struct str list, const char *name, hosted_item_f *fn,
     struct err *e) MUST_CHECK;
+
+/* hosted_openai.c: a list of tools; the items of a Responses request (a text has none). */
+bool hosted_openai_tools(struct hosted_reading *r, struct str tools, struct err *e) MUST_CHECK;
+bool hosted_openai_input(struct hosted_reading *r, struct str input, struct err *e) MUST_CHECK;
+/* hosted_genai.c: the tools of a Gemini request. */
+bool hosted_genai_tools(struct hosted_reading *r, struct str tools, struct err *e) MUST_CHECK;

@@ -19,6 +19,7 @@
 #include "gateway/gateway.h"
 
 #define PROXY_MAGIC 0x70727879u
+#define BYTES_TOKEN 4                 /* where nobody counted */
 #define HEADERS_MAX HTTP1_HEADERS_MAX /* all that a head may have: nothing is cut silently */
 #define CHARS_TOKEN 4                 /* bytes a token, where nobody counted them */
 
@@ -55,6 +56,11 @@ proxy_leave(struct proxy *p, enum pass_end end)
 		return;
 	if (p->tapped && p->status < 400 && !p->to->free_of_charge) {
 		tap_usage(&p->tap, &o.usage, &guessed);
+		if (!o.usage.seen && end != END_OK && p->up_bytes > 0) {
+			/* Cut before it said anything: the request was read all the same. */
+			o.usage.input = (int64_t)p->x->body.n / BYTES_TOKEN;
+			guessed = true;
+		}
 		o.cost_nusd = price_cost_nusd(p->x->g->core, p->model, &o.usage, &o.estimated);
 		o.estimated |= guessed;
 		o.tool_uses = buf_str(&p->tap.uses);
@@ -123,7 +129,7 @@ static bool
 begins_with_one(struct str name, const struct str *prefixes, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (name.n > prefixes[i].n &&
+		if (name.n >= prefixes[i].n &&
 		    str_ieq((struct str){ name.p, prefixes[i].n }, prefixes[i]))
 			return true;
 	return false;
@@ -229,6 +235,7 @@ peek(struct proxy *p, struct err *e)
 {
 	p->asked.arena = &p->x->arena;
 	p->asked.body = p->x->body;
+	p->asked.in_path = p->x->model;
 	p->asked.choices = 1;
 	return p->to->peek(&p->asked, e);
 }

@@ -27,6 +27,12 @@ static const struct row rows[] = {
 	{ "/v1/messages",                           "POST", SERVES_MODEL,   &dialect_anthropic, &anthropic_messages,     proxy_run },
 	{ "/v1/messages/count_tokens",              "POST", SERVES_MODEL,   &dialect_anthropic, &anthropic_count_tokens, proxy_run },
 	{ "/v1/models",                             "GET",  SERVES_MODEL,   &dialect_anthropic, NULL,                    models_list },
+	{ "/openai/v1/chat/completions",            "POST", SERVES_MODEL,   &dialect_openai,    &openai_chat,            proxy_run },
+	{ "/openai/v1/responses",                   "POST", SERVES_MODEL,   &dialect_responses, &openai_responses,       proxy_run },
+	{ "/openai/v1/responses",                   "GET",  SERVES_MODEL,   &dialect_responses, NULL,                    no_websocket },
+	{ "/openai/v1/embeddings",                  "POST", SERVES_MODEL,   &dialect_openai,    &openai_embeddings,      proxy_run },
+	{ "/openai/v1/models",                      "GET",  SERVES_MODEL,   &dialect_openai,    NULL,                    models_list },
+	{ "/genai/v1beta/models/",                  "POST", SERVES_MODEL,   &dialect_genai,     NULL,                    genai_call },
 	{ "/mcp",                                   "*",    SERVES_MCP,     &dialect_rpc,       NULL,                    mcp_endpoint },
 	{ "/mcp/v/",                                "*",    SERVES_MCP,     &dialect_rpc,       NULL,                    mcp_endpoint },
 	{ "/.well-known/oauth-protected-resource",  "GET",  SERVES_MCP,     &dialect_plain,     NULL,                    identity_metadata },
@@ -72,13 +78,25 @@ route_dialect(struct str target)
 	for (size_t i = 0; i < COUNT(rows); i++)
 		if (path_is(&rows[i], path))
 			return rows[i].dialect;
-	return str_starts(path, STR("/anthropic/")) ? &dialect_anthropic : &dialect_plain;
+	return str_starts(path, STR("/anthropic/")) ? &dialect_anthropic
+	       : str_starts(path, STR("/openai/"))  ? &dialect_openai
+	       : str_starts(path, STR("/genai/"))   ? &dialect_genai
+						    : &dialect_plain;
 }
 
 static bool
 mcp_gone_on(struct exchange *x)
 {
 	return !mcp_gone(x->g->hub, &x->job);
+}
+
+/* Codex tries a websocket first; this answer sends it to POST at once. */
+void
+no_websocket(struct exchange *x)
+{
+	exchange_reply(x, 426, STR("application/json"),
+	    STR("{\"error\":{\"message\":\"websockets are not served (use POST)\","
+		"\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}"));
 }
 
 void
@@ -132,7 +150,8 @@ route(struct exchange *x)
 	if (found != NULL)
 		(void)err_set(&e, ERR_METHOD, "%s takes %s", found->path, found->method);
 	else if (str_starts(x->path, STR("/v1/v1/")) ||
-		 str_starts(x->path, STR("/anthropic/v1/v1/")))
+		 str_starts(x->path, STR("/anthropic/v1/v1/")) ||
+		 str_starts(x->path, STR("/openai/v1/v1/")))
 		(void)err_set(
 		    &e, ERR_NOT_FOUND, "nothing is served here (the base URL must not end in /v1)");
 	else

@@ -96,8 +96,9 @@ ca_read(struct reading *r, struct yaml *y, void *into)
 static void
 kind_read(struct reading *r, struct yaml *y, void *into)
 {
-	static const struct word words[] = { { "anthropic", PROVIDER_ANTHROPIC }, { "openai", -1 },
-		{ "genai", -1 }, { "bedrock", -1 }, { "vertex", -1 }, { NULL, 0 } };
+	static const struct word words[] = { { "anthropic", PROVIDER_ANTHROPIC },
+		{ "openai", PROVIDER_OPENAI }, { "genai", PROVIDER_GENAI }, { "bedrock", -1 },
+		{ "vertex", -1 }, { NULL, 0 } };
 	int v = PROVIDER_NONE;
 
 	if (word_read(r, y, words, &v))

@@ -55,6 +55,12 @@ tap_delivered(struct tap *t, int64_t text_bytes)
 }
 
 void
+tap_failed(struct tap *t)
+{
+	t->usage.seen = true;
+}
+
+void
 tap_use(struct tap *t, struct str id)
 {
 	if (json_kind(id) != JSON_STRING || id.n < 3 || id.n > ID_BYTES || str_has(id, '\\') ||

@@ -37,5 +37,7 @@ void tap_usage(struct tap *t, struct usage *out, bool *estimated);
 void tap_tokens(struct str raw, int64_t *out);
 /* A piece of the reply of about so many bytes of text has passed. */
 void tap_delivered(struct tap *t, int64_t text_bytes);
+/* It says that it failed: what it did not name is not owed. */
+void tap_failed(struct tap *t);
 /* The id of a tool call, a JSON string, which the tool's own call will name. */
 void tap_use(struct tap *t, struct str id_raw);

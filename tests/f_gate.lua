@@ -7,9 +7,9 @@ local BODY = '{"model":"claude-sonnet-4-6","max_tokens":10,"messages":[{"role":"
 local SCRIPT = "return shop.price{}"
 
 -- Handlers of gateway/route.c: those that go through the gate, and those that ask for nothing.
-local GOVERNED = { proxy_run = true, mcp_endpoint = true, control_request = true,
+local GOVERNED = { proxy_run = true, genai_call = true, mcp_endpoint = true, control_request = true,
 	approvals_endpoint = true }
-local FREE = { models_list = true, me_quota = true, me_all = true, status_health = true, status_ready = true,
+local FREE = { models_list = true, no_websocket = true, me_quota = true, me_all = true, status_health = true, status_ready = true,
 	status_metrics = true, sign_in_page = true, sign_in_return = true,
 	identity_metadata = true }
 
@@ -33,6 +33,10 @@ local function view_call(gw, key)
 	return mcp_client { port = gw.port, headers = headers, path = "/mcp/v/till" }:call("shop__price")
 end
 
+local function gemini(verb)
+	return function(gw, key) return gw:client(key):post("/genai/v1beta/models/gemini-3.8-flash:" .. verb, "{}") end
+end
+
 local ANY = { name = "x", value = "y" }
 
 -- What each way is called, how it is gone, and the kinds of the passes that it makes when granted.
@@ -41,6 +45,12 @@ local WAYS = {
 	{ "the same at /v1", function(gw, key) return gw:client(key):post("/v1/messages", BODY) end, "model" },
 	{ "count_tokens", function(gw, key) return gw:client(key):post("/anthropic/v1/messages/count_tokens", BODY) end, "model" },
 	{ "count_tokens at /v1", function(gw, key) return gw:client(key):post("/v1/messages/count_tokens", BODY) end, "model" },
+	{ "a chat completion", function(gw, key) return gw:client(key):post("/openai/v1/chat/completions", '{"model":"gpt-5.5"}') end, "model" },
+	{ "a response", function(gw, key) return gw:client(key):post("/openai/v1/responses", '{"model":"gpt-5.5"}') end, "model" },
+	{ "an embedding", function(gw, key) return gw:client(key):post("/openai/v1/embeddings", '{"model":"gpt-5.5"}') end, "model" },
+	{ "Gemini", gemini "generateContent", "model" },
+	{ "Gemini's stream", gemini "streamGenerateContent", "model" },
+	{ "Gemini's countTokens", gemini "countTokens", "model" },
 	{ "a modern call", function(gw, key) return gw:mcp(key):call("shop__price") end, "tool" },
 	{ "a legacy call", legacy_call, "tool" },
 	{ "a call through a view", view_call, "tool" },
@@ -72,12 +82,21 @@ local function looker(gw)
 end
 
 local function world(...)
-	local up, shop = provider {}, mcp_server "shop" { tools = { "price" }, prompts = { "greet" },
+	local ups, shop = { anthropic = provider {}, openai = provider { kind = "openai" }, genai = provider { kind = "genai" } }, mcp_server "shop" { tools = { "price" }, prompts = { "greet" },
 		resources = { ["shelf:///a"] = "tea" }, templates = { "shelf:///{x}" } }
-	local gw = gateway { providers = { anthropic = up }, servers = { shop = shop }, policies = rules(...),
-		yaml = 'views:\n  till: { tools: ["shop/*"] }\n' }
+	local gw = gateway { providers = ups, servers = { shop = shop }, policies = rules(...),
+		yaml = [[
+views:
+  till: { tools: ["shop/*"] }
+models:
+  claude-sonnet-4-6: { provider: anthropic }
+  gpt-5.5: { provider: openai }
+  gemini-3.8-flash: { provider: genai }
+]] }
 	wait_for("the server", function() return gw:client():get("/metrics").body:find('server_tools{server="shop"} 1', 1, true) end)
-	return gw, gw:dev().key, up, shop
+	return gw, gw:dev().key, function()
+		return #ups.anthropic.requests + #ups.openai.requests + #ups.genai.requests
+	end, shop
 end
 
 test "every route is known to be governed or to ask for nothing"
@@ -90,17 +109,17 @@ end
 expect(routes):above(12)
 
 test "without a grant every way is refused, is a row, and nothing goes out"
-local gw, key, up, shop = world("allow: shop/other")
+local gw, key, sent, shop = world("allow: shop/other")
 local rows = looker(gw)
 for _, way in ipairs(WAYS) do
 	way[2](gw, key)
 	expect(way[1] .. ": " .. rows("^[^o]")):is(way[1] .. ": " .. way[3])
 end
-expect(#up.requests):is(0)
+expect(sent()):is(0)
 expect(shop.calls):same {}
 
 test "with a grant every way makes exactly its passes"
-local gw, key, up, shop = world("allow: shop/*", 'allow: "prompt:*"', 'allow: "resource:*"', 'allow: "model:*"', "allow: code:run")
+local gw, key, sent, shop = world("allow: shop/*", 'allow: "prompt:*"', 'allow: "resource:*"', 'allow: "model:*"', "allow: code:run")
 local rows = looker(gw)
 for _, way in ipairs(WAYS) do
 	way[2](gw, key)
@@ -108,7 +127,7 @@ for _, way in ipairs(WAYS) do
 	table.sort(kinds)
 	expect(way[1] .. ": " .. rows("^ok$")):is(way[1] .. ": " .. table.concat(kinds, " "))
 end
-expect(#up.requests):is(4)
+expect(sent()):is(10)
 expect(#shop.calls):is(5)
 
 test "an approval reaches nothing by itself: the call that has it makes its own pass, a script's too"

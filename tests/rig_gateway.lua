@@ -4,6 +4,7 @@
 --
 --   local gw = gateway {
 --     providers = { anthropic = up }, servers = { github = srv },   fakes by their names
+--                                provider { kind = "openai" } is one of that kind, and models: name it
 --     yaml = "...",              more of tollgate.yaml; what it names itself is not added
 --     policies = { ["root/all.yaml"] = "..." },
 --     env = { NAME = "value" },  clock = true | "2026-08-21T10:00:00Z",  args = { ... }
@@ -174,7 +175,8 @@ local function compose(o)
 	if o.providers then
 		local rows = {}
 		for name, p in pairs(o.providers) do
-			rows[#rows + 1] = string.format('\n  %s: { kind: anthropic, url: "%s", key: env:RIG_PROVIDER_KEY }', name, p.url)
+			rows[#rows + 1] = string.format('\n  %s: { kind: %s, url: "%s", key: env:RIG_PROVIDER_KEY }', name,
+				p.options and p.options.kind or "anthropic", p.url)
 		end
 		section(out, yaml, "providers", table.concat(rows))
 		local name = next(o.providers)

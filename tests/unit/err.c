@@ -23,6 +23,7 @@ test_table(void)
 		CHECK(err_http(c) >= 400 && err_http(c) <= 599);
 		CHECK(err_rpc(c) >= -32899 && err_rpc(c) <= -32000);
 		CHECK(strlen(err_anthropic(c)) > 0);
+		CHECK(strlen(err_openai(c)) > 0 && strlen(err_google(c)) > 0);
 		if (err_retry(c)) /* asking the same again may help only for these */
 			CHECK(err_http(c) >= 500 || err_http(c) == 408 || err_http(c) == 429);
 	}
