@@ -318,7 +318,8 @@ status(enum err_code code)
 static int
 responses_status(enum err_code code)
 {
-	return code == ERR_DENIED || code == ERR_NOT_FOUND ? 400 : status(code);
+	return code == ERR_DENIED || code == ERR_APPROVAL || code == ERR_NOT_FOUND ? 400
+										   : status(code);
 }
 
 static void
