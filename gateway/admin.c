@@ -96,6 +96,10 @@ key_put(struct work *w, struct key *k)
 	buf_json_str(w->out, i.user);
 	words_put(w->out, ",\"tags\":", i.tags);
 	words_put(w->out, ",\"scope\":", i.scope);
+	if (i.budget.n > 0) {
+		buf_puts(w->out, ",\"budget\":");
+		buf_json_str(w->out, i.budget);
+	}
 	buf_printf(w->out, ",\"created_ns\":%lld,\"expires_ns\":%lld}", (long long)i.created_ns,
 	    (long long)i.expires_ns);
 }
@@ -156,7 +160,8 @@ keys_create(struct work *w)
 		.team = body_text(w, "team"),
 		.user = body_text(w, "user"),
 		.tags = body_words(w, "tags"),
-		.scope = body_words(w, "scope") };
+		.scope = body_words(w, "scope"),
+		.budget = body_text(w, "budget") };
 	struct str raw;
 	struct key *k;
 
@@ -240,6 +245,52 @@ keys_state(struct work *w)
 	if (k == NULL || !key_set_state(w->r->core, k, st, w->r->actor, w->e))
 		return false;
 	key_put(w, k);
+	return true;
+}
+
+static bool
+keys_budget(struct work *w)
+{
+	struct key *k = key_wanted(w, body_text(w, "key"));
+	struct str raw;
+
+	if (k == NULL)
+		return false;
+	if (!json_get(w->r->body, STR("budget"), &raw) || json_kind(raw) != JSON_STRING)
+		return err_set(
+		    w->e, ERR_INVALID, "which budget? (like \"5 USD/day\"; \"\" takes it away)");
+	if (!key_set_budget(w->r->core, k, body_text(w, "budget"), w->r->actor, w->e))
+		return false;
+	key_put(w, k);
+	return true;
+}
+
+static bool
+budget_grant(struct work *w)
+{
+	struct grant_spec s = { .level = body_text(w, "level"), .reason = body_text(w, "reason") };
+	struct str raw;
+
+	if (!usd_parse(body_text(w, "usd"), &s.nusd))
+		s.nusd = 0; /* grants_make() says what is wanted */
+	if (json_get(w->r->body, STR("until_ns"), &raw) && !json_i64(raw, &s.until_ns))
+		return err_set(w->e, ERR_INVALID, "until_ns is a time in nanoseconds");
+	return grants_make(w->r->core, &s, w->r->actor, w->out, w->e);
+}
+
+static bool
+budget_grants(struct work *w)
+{
+	grants_json(w->r->core, w->out);
+	return true;
+}
+
+static bool
+budget_revoke(struct work *w)
+{
+	if (!grants_end(w->r->core, body_text(w, "id"), w->r->actor, w->e))
+		return false;
+	buf_puts(w->out, "{\"ended\":true}");
 	return true;
 }
 
@@ -400,6 +451,10 @@ static const struct route {
 	{ "POST", "/admin/api/keys/rotate", "key.rotate", keys_rotate },
 	{ "GET", "/admin/api/approvals", "approval.list", approvals_list },
 	{ "POST", "/admin/api/approvals", "approval.answer", approvals_answer },
+	{ "POST", "/admin/api/keys/budget", "key.budget", keys_budget },
+	{ "POST", "/admin/api/budget/grant", "budget.grant", budget_grant },
+	{ "POST", "/admin/api/budget/revoke", "budget.revoke", budget_revoke },
+	{ "GET", "/admin/api/budget/grants", "budget.list", budget_grants },
 	{ "GET", "/admin/api/quota", "quota", quota },
 	{ "GET", "/admin/api/tools", "tools", tools },
 	{ "GET", "/admin/api/servers", "servers", servers },

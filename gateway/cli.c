@@ -302,6 +302,10 @@ budgets_print(struct str level, struct arena *a)
 		usd_print(cli_number(b, "held_nusd"));
 		(void)fputs("  of ", stdout);
 		usd_print(cli_number(b, "limit_nusd"));
+		if (cli_number(b, "granted_nusd") > 0) {
+			(void)fputs(" + granted ", stdout);
+			usd_print(cli_number(b, "granted_nusd"));
+		}
 		(void)printf(" USD  resets %.*s\n", STR_ARG(cli_text(b, "resets_at", a)));
 	}
 }

@@ -21,7 +21,7 @@ struct cli { /* what was typed, after options */
 	const char *config;
 	bool json, managed, admin, cover, markdown, strict, codeowners, deny, list;
 	const char *name, *customer, *team, *user, *expires, *key, *by, *since, *scope, *tags,
-	    *clock, *n;
+	    *budget, *until, *clock, *n;
 	const char *from, *out, *overlap, *url, *key_env, *call, *junit;
 	const char *fail_on, *reason;
 	const char *words[CLI_WORDS_MAX]; /* after the command's own words */
@@ -60,6 +60,7 @@ int cmd_servers(const struct cli *cli);
 int cmd_policy(const struct cli *cli);
 int cmd_webhook(const struct cli *cli);
 int cmd_approve(const struct cli *cli);
+int cmd_budget(const struct cli *cli);
 
 /* cli_client.c: a request to the running gateway of this config, or, without one, to a core that is
  * opened here for the purpose.  The reply's body goes to `out`; false with *e for any refusal. */

@@ -20,7 +20,7 @@
 
 #define ARENA_BYTES ((size_t)16 << 20)
 #define CSV_BYTES   ((size_t)1 << 20)
-#define CSV_COLUMNS 7
+#define CSV_COLUMNS 8
 
 bool
 cli_span(const char *text, int64_t *seconds)
@@ -118,6 +118,7 @@ create(const struct cli *cli)
 	cli_member(&body, "user", cli->user);
 	cli_member(&body, "tags", cli->tags);
 	cli_member(&body, "scope", cli->scope);
+	cli_member(&body, "budget", cli->budget);
 	buf_printf(&body, ",\"admin\":%s,\"expires_ns\":%lld}", cli->admin ? "true" : "false",
 	    (long long)expires);
 	if (cli_asked(cli, "POST", STR("/admin/api/keys"), buf_str(&body), &out, &code))
@@ -175,6 +176,24 @@ state_set(const struct cli *cli, const char *whose, const char *target, const ch
 }
 
 static int
+budget_set(const struct cli *cli, const char *name, const char *budget)
+{
+	struct buf body, out;
+	int code;
+
+	buf_init(&body, 0);
+	buf_putc(&body, '{');
+	cli_member(&body, "key", name);
+	cli_member(&body, "budget", budget);
+	buf_putc(&body, '}');
+	if (cli_asked(cli, "POST", STR("/admin/api/keys/budget"), buf_str(&body), &out, &code))
+		lines_print(buf_str(&out));
+	buf_fini(&body);
+	buf_fini(&out);
+	return code;
+}
+
+static int
 rotate(const struct cli *cli, const char *name)
 {
 	struct buf body, out;
@@ -204,7 +223,7 @@ struct csv { /* the file, and where its columns stand */
 	int made, failed;
 };
 static const char *const columns[CSV_COLUMNS] = { "name", "customer", "team", "user", "tags",
-	"scope", "expires" };
+	"scope", "budget", "expires" };
 #define CSV_EXPIRES (CSV_COLUMNS - 1) /* the others are told as they are */
 
 static bool
@@ -251,7 +270,7 @@ csv_header(struct csv *c, struct str line, struct err *e)
 			    STR_ARG(name),
 			    near.n > 0 ? " (did you mean \""
 				       : " (the first line names columns: name,customer,team,user,"
-					 "expires,tags,scope)",
+					 "expires,tags,scope,budget)",
 			    STR_ARG(near), near.n > 0 ? "\"?)" : "");
 		c->column[i] = at;
 	}
@@ -393,6 +412,10 @@ cmd_key(const struct cli *cli)
 		return list(cli);
 	if (strcmp(what, "revoke") == 0 && name == NULL && cli->user != NULL)
 		return state_set(cli, "user", cli->user, "revoked");
+	if (strcmp(what, "budget") == 0)
+		return cli->words_n == 3
+			   ? budget_set(cli, name, cli->words[2])
+			   : cli_usage("key budget KEY '5 USD/day' ('' takes it away)");
 	if (strcmp(what, "show") != 0 && strcmp(what, "rotate") != 0 &&
 	    strcmp(what, "disable") != 0 && strcmp(what, "enable") != 0 &&
 	    strcmp(what, "revoke") != 0)

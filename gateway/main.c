@@ -35,16 +35,25 @@ static const struct command {
 	    cmd_policy },
 	{ "key",
 	    "create --name N [--customer C] [--team T] [--user U] [--expires 2026-12-31|90d] "
-	    "[--admin] [--scope 'github/get_* model:*'] [--tags 'ci nightly']\n"
+	    "[--admin] [--budget '5 USD/day'] [--scope 'github/get_* model:*'] [--tags 'ci "
+	    "nightly']\n"
 	    "  tollgate key create --from users.csv --out DIR   (columns: name,customer,team,user,"
-	    "expires,tags,scope)\n"
+	    "expires,tags,scope,budget)\n"
+	    "  tollgate key budget KEY '5 USD/day, 50 USD/month'   ('' takes it away)\n"
 	    "  tollgate key list|show|disable|enable|revoke [KEY]\n"
 	    "  tollgate key revoke --user U\n"
 	    "  tollgate key rotate KEY [--overlap 24h]",
 	    "--json --name --customer --team --user --expires --key --admin --from --out "
-	    "--overlap --scope --tags",
+	    "--overlap --scope --tags --budget",
 	    "virtual keys; the secret is shown once",
 	    "tollgate key create --name ana-laptop --user ana", cmd_key },
+	{ "budget",
+	    "grant LEVEL AMOUNT --until 2026-12-31|7d --reason TEXT   (a team, user, customer, or "
+	    "'key NAME')\n"
+	    "  tollgate budget list\n"
+	    "  tollgate budget revoke GRANT",
+	    "--json --until --reason", "more money for a while, on top of the policy files",
+	    "tollgate budget grant payments 50 --until 7d --reason 'release week'", cmd_budget },
 	{ "tools", "[--key N] | --url URL [--key-env TOLLGATE_KEY]", "--json --key --url --key-env",
 	    "every tool; with a key: what it sees and why not the rest",
 	    "tollgate tools --key ana-laptop", cmd_tools },
@@ -102,7 +111,7 @@ struct option {
 	const char **value; /* takes one, or */
 	bool *flag;         /* is one */
 };
-#define OPTIONS_N 33
+#define OPTIONS_N 35
 
 static void
 options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
@@ -123,7 +132,8 @@ options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
 		{ "--call", &cli->call, NULL }, { "--markdown", NULL, &cli->markdown },
 		{ "--fail-on", &cli->fail_on, NULL }, { "--strict", NULL, &cli->strict },
 		{ "--codeowners", NULL, &cli->codeowners }, { "--deny", NULL, &cli->deny },
-		{ "--list", NULL, &cli->list }, { "--reason", &cli->reason, NULL } };
+		{ "--list", NULL, &cli->list }, { "--reason", &cli->reason, NULL },
+		{ "--budget", &cli->budget, NULL }, { "--until", &cli->until, NULL } };
 
 	memcpy(out, all, sizeof(all));
 }

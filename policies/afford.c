@@ -79,6 +79,7 @@ afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e)
 	const struct taker w = { &p->key->subject.chain, str_of(p->key->name), a->parent };
 	const struct limit *refusing;
 	int64_t now_ms = loop_mono_ms(c->loop);
+	struct chain payers;
 	struct takes t;
 	struct err why;
 	int64_t nusd;
@@ -86,13 +87,14 @@ afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e)
 
 	if (!hold_wanted(p, a, &nusd, e))
 		return false;
+	key_chain(p->key, &payers);
 	if (!limited(w.chain) && !rules_limited(c->bundle))
-		return budget_reserve(c, p, w.chain, nusd, e);
+		return budget_reserve(c, p, &payers, nusd, e);
 	limits_begin(&c->limits, &t, now_ms);
 	limits_of_levels(&t, &c->limits, &w, a);
 	if (rules_limited(c->bundle))
 		limits_of_rules(&t, c, &w, p->key, a);
-	room = budget_room(c, p, w.chain, nusd, e);
+	room = budget_room(c, p, &payers, nusd, e);
 	if (!limits_room(&t, &w, now_ms, &refusing, &why) &&
 	    (room || why.retry_after_s > e->retry_after_s)) {
 		*limit_at = refusing == NULL ? STR("") : refusing->where;
@@ -101,7 +103,7 @@ afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e)
 	}
 	if (!room)
 		return false;
-	budget_take(p, w.chain, nusd);
+	budget_take(p, &payers, nusd);
 	limits_take(&t, p);
 	return true;
 }

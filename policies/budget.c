@@ -21,6 +21,7 @@ account_get(struct core *c, struct str id)
 	a = mem_zalloc(sizeof(*a));
 	a->core = c;
 	a->id = str_dup(id);
+	link_init(&a->grants);
 	map_set(&c->accounts, str_of(a->id), a);
 	return a;
 }
@@ -85,11 +86,21 @@ usd_put(struct buf *out, int64_t nusd)
 	buf_printf(out, "%lld.%0*lld", (long long)whole, digits, (long long)part);
 }
 
+/* The budget, and what was granted on top. */
+int64_t
+room_of(const struct budget *b, int64_t granted)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(b->amount_nusd, granted, &sum) ? INT64_MAX : sum;
+}
+
 static bool
 exhausted(const struct level *l, const struct budget *b, const struct account *a, int64_t now_s,
     struct err *e)
 {
 	int64_t end = a->end_s[b->period - 1];
+	int64_t granted = granted_nusd(a);
 	struct buf used, limit, resets;
 
 	buf_init(&used, 0);
@@ -97,7 +108,7 @@ exhausted(const struct level *l, const struct budget *b, const struct account *a
 	buf_init(&resets, 0);
 	local_time_put(&resets, core_zone(a->core), end);
 	usd_put(&used, a->used_nusd[b->period - 1] + a->held_nusd[b->period - 1]);
-	usd_put(&limit, b->amount_nusd);
+	usd_put(&limit, room_of(b, granted));
 	(void)err_set(e, ERR_BUDGET,
 	    "budget exhausted: " STR_FMT " has used or reserved %s of %s USD this %s; resets "
 	    "%s " STR_FMT "%s" STR_FMT,
@@ -124,6 +135,7 @@ budget_room(struct core *c, struct pass *p, const struct chain *chain, int64_t n
 	for (size_t i = 0; i < chain->n; i++) {
 		const struct level *l = chain->level[i];
 		struct account *a = account_get(c, l->id);
+		int64_t granted = granted_nusd(a);
 
 		p->at[i].account = a;
 		account_roll(a, now_s);
@@ -133,7 +145,7 @@ budget_room(struct core *c, struct pass *p, const struct chain *chain, int64_t n
 
 			if (!__builtin_add_overflow(
 				a->used_nusd[b->period - 1], a->held_nusd[b->period - 1], &sum) &&
-			    !__builtin_add_overflow(sum, nusd, &sum) && sum <= b->amount_nusd)
+			    !__builtin_add_overflow(sum, nusd, &sum) && sum <= room_of(b, granted))
 				continue;
 			(void)exhausted(l, b, a, now_s, &one);
 			if (room || one.retry_after_s > e->retry_after_s)

@@ -208,6 +208,22 @@ on_key(void *ctx, const struct key_row *r)
 	return true;
 }
 
+static bool
+on_note(void *ctx, const struct note_row *r)
+{
+	grant_recall(ctx, r);
+	return true;
+}
+
+static void
+charge_key(struct core *c, const struct usage_row *r, int64_t now_s)
+{
+	const struct key *k = map_get(&c->by_id, r->key);
+
+	if (k != NULL)
+		account_charge(account_get(c, k->level.id), r->quarter_s, now_s, r->cost_nusd);
+}
+
 /* The ids are those of struct level: "acme", "acme/payments", "acme/payments/ana", "acme//bob". */
 static bool
 on_usage(void *ctx, const struct usage_row *r)
@@ -217,6 +233,8 @@ on_usage(void *ctx, const struct usage_row *r)
 	char id[512];
 
 	afford_recall(c, r);
+	if (r->cost_nusd != 0)
+		charge_key(c, r, now_s);
 	if (r->cost_nusd == 0 || r->customer.n == 0)
 		return true;
 	(void)snprintf(id, sizeof(id), STR_FMT, STR_ARG(r->customer));
@@ -241,7 +259,7 @@ load(struct core *c, struct store *s, struct err *e)
 
 	period_bounds(core_zone(c), PERIOD_YEAR, now_s, &year, &end);
 	period_bounds(core_zone(c), PERIOD_WEEK, now_s, &week, &end);
-	return store_key_each(s, on_key, c, e) &&
+	return store_key_each(s, on_key, c, e) && store_note_each(s, on_note, c, e) &&
 	       store_approvals_prune(s, loop_wall_ns(c->loop) - APPROVAL_KEPT_NS, e) &&
 	       store_approval_each(s, approvals_load, c, e) &&
 	       store_usage_each(s, week < year ? week : year, on_usage, c, e);
@@ -493,6 +511,7 @@ core_open(struct loop *l, const struct core_settings *s, struct err *e)
 	c->data_dir = mem_strdup(s->data_dir);
 	c->strict = s->strict;
 	link_init(&c->keys);
+	link_init(&c->grants);
 	limits_init(&c->limits);
 	approvals_init(&c->approvals);
 	link_init(&c->durable);
@@ -541,6 +560,7 @@ core_close(struct core **cp)
 	journal_close(&c->journal);
 	approvals_fini(&c->approvals);
 	keys_free(c);
+	grants_free(c);
 	accounts_free(c);
 	limits_fini(&c->limits);
 	core_redact_free(c);

@@ -39,6 +39,8 @@ struct key {
 	struct core *core;
 	struct link all, passes, watches, approvals;
 	char *id, *name, *customer, *team, *user, *tags, *scope, *budget;
+	char level_id[80];  /* "key NAME": no other level's has a space */
+	struct level level; /* its own budgets */
 	struct arena arena; /* what `subject` borrows */
 	struct sha256 digest;
 	char digest_key[SHA256_BYTES]; /* the same, as the map's key */
@@ -85,6 +87,8 @@ struct core {
 	struct link keys; /* in order of creation */
 	struct map by_digest, by_id, by_name;
 	struct map accounts; /* by level id */
+	struct link grants;  /* struct grant */
+	size_t grants_n;
 	struct limits limits;
 	struct approvals approvals;
 	struct watch *scribe_watch;
@@ -108,15 +112,17 @@ enum record_type {
 struct record {
 	struct str id, parent, event;
 	int64_t ts_ns;
-	bool has_usage, has_key, has_approval;
+	bool has_usage, has_key, has_approval, has_note;
 	struct usage_row usage;
 	struct key_row key;
 	struct approval_row approval;
+	struct note_row note;
 };
 struct record_rows { /* what a record changes beside the chain; NULL: nothing there */
 	const struct usage_row *usage;
 	const struct key_row *key;
 	const struct approval_row *approval;
+	const struct note_row *note;
 };
 /* A record is written in place: begin (returns where the event starts), the event's text, end. */
 size_t record_begin(struct buf *out, struct str id, struct str parent, int64_t ts_ns);
@@ -157,6 +163,7 @@ void scribe_stop(struct scribe **sc); /* after applying everything; a locked dat
 struct account {
 	const struct core *core;
 	char *id;
+	struct link grants; /* struct grant */
 	int64_t used_nusd[PERIODS], held_nusd[PERIODS], start_s[PERIODS], end_s[PERIODS];
 };
 void accounts_rezone(struct core *c); /* the organisation's zone has changed */
@@ -171,7 +178,14 @@ bool budget_room(struct core *c, struct pass *p, const struct chain *chain, int6
     struct err *e) MUST_CHECK;
 void budget_take(struct pass *p, const struct chain *chain, int64_t nusd);
 void budget_settle(struct pass *p, int64_t now_s, int64_t cost_nusd);
+int64_t room_of(const struct budget *b, int64_t granted);
 void usd_put(struct buf *out, int64_t nusd); /* "12.50", "0.000123" */
+
+/* ---- grant.c ---- */
+
+int64_t granted_nusd(const struct account *a); /* now */
+void grant_recall(struct core *c, const struct note_row *r);
+void grants_free(struct core *c);
 
 /* ---- hold.c ---- */
 
@@ -202,6 +216,9 @@ void core_record_end(struct core *c, enum record_type t);
 void gate_carry(struct core *c);
 /* An admin write: one audit row with verdict ok. */
 void gate_admin(struct core *c, struct str actor, const char *name, const struct key *k);
+/* Likewise, with a note that the database keeps (a value of "": keeps no more); members: ,"a":1 */
+void gate_remember(struct core *c, struct str actor, const char *name, const struct note_row *note,
+    struct str members);
 const char *kind_word(enum ask_kind k);
 const char *end_word(enum pass_end e);
 void denial_note(struct key *k, const struct pass *p, const struct err *e); /* usage.c */
@@ -234,6 +251,8 @@ void keys_free(struct core *c);
 void key_row_of(const struct key *k, struct key_row *out);
 /* Customer, team, user, as rows name them: from the chain where it is known, else from the key. */
 void key_owner(const struct key *k, struct str out[3]);
+/* Whose budgets count: the key itself, then its owners, leaf first. */
+void key_chain(const struct key *k, struct chain *out);
 
 /* ---- redact.c ---- */
 

@@ -501,43 +501,61 @@ gate_pass(struct core *c, struct key *k, const struct ask *a, struct err *e)
 
 /* ---- admin writes ---- */
 
-/* One row; the key, if any, is written with it. */
+struct admin_event {
+	struct str actor;
+	const char *name;
+	const struct key *key;       /* written with it */
+	const struct note_row *note; /* likewise */
+	struct str members;
+	const struct err *e;
+};
+
 static void
-admin_row(
-    struct core *c, struct str actor, const char *name, const struct key *k, const struct err *e)
+admin_row(struct core *c, const struct admin_event *ev)
 {
 	struct pass p = { .core = c, .kind = ASK_ADMIN, .entered_ns = loop_wall_ns(c->loop) };
-	struct ask none = { .name = str_of(name), .requested = str_of(name) };
+	struct ask none = { .name = str_of(ev->name), .requested = str_of(ev->name) };
 	struct key_row row;
 	struct buf *b;
 	size_t at;
 
 	id_make(p.id);
-	p.name = str_of(name);
-	b = row_begin(&p, p.entered_ns, e == NULL ? "ok" : err_word(e->code), &at);
+	p.name = str_of(ev->name);
+	b = row_begin(&p, p.entered_ns, ev->e == NULL ? "ok" : err_word(ev->e->code), &at);
 	event_common(b, &p, &none);
-	member_str(b, MEMBER("actor"), actor);
-	if (k != NULL) {
-		member_str(b, MEMBER("target"), str_of(k->id));
-		member_str(b, MEMBER("target_name"), str_of(k->name));
-		key_row_of(k, &row);
+	member_str(b, MEMBER("actor"), ev->actor);
+	if (ev->key != NULL) {
+		member_str(b, MEMBER("target"), str_of(ev->key->id));
+		member_str(b, MEMBER("target_name"), str_of(ev->key->name));
+		member_opt(b, MEMBER("budget"), str_of(ev->key->budget));
+		key_row_of(ev->key, &row);
 	}
-	if (e != NULL)
-		member_str(b, MEMBER("why"), str_of(e->text));
-	member_str(b, MEMBER("end"), str_of(end_word(e == NULL ? END_OK : END_FAILED)));
+	buf_put(b, ev->members);
+	if (ev->e != NULL)
+		member_str(b, MEMBER("why"), str_of(ev->e->text));
+	member_str(b, MEMBER("end"), str_of(end_word(ev->e == NULL ? END_OK : END_FAILED)));
 	buf_putc(b, '}');
-	record_end(b, at, &(struct record_rows){ .key = k == NULL ? NULL : &row });
+	record_end(
+	    b, at, &(struct record_rows){ .key = ev->key == NULL ? NULL : &row, .note = ev->note });
 	core_record_end(c, RECORD_DONE);
 }
 
 void
 gate_admin(struct core *c, struct str actor, const char *name, const struct key *k)
 {
-	admin_row(c, actor, name, k, NULL);
+	admin_row(c, &(struct admin_event){ .actor = actor, .name = name, .key = k });
+}
+
+void
+gate_remember(struct core *c, struct str actor, const char *name, const struct note_row *note,
+    struct str members)
+{
+	admin_row(c, &(struct admin_event){
+			 .actor = actor, .name = name, .note = note, .members = members });
 }
 
 void
 gate_note(struct core *c, struct str actor, const char *name, const struct err *e)
 {
-	admin_row(c, actor, name, NULL, e);
+	admin_row(c, &(struct admin_event){ .actor = actor, .name = name, .e = e });
 }

@@ -20,6 +20,7 @@
  * Rotation makes a second key of the same name and lets the first one expire; a name stands for the
  * newest.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,6 +211,41 @@ event_render(struct key *k)
 		}
 }
 
+/* What was checked when it was said; a database that says something else gives nothing. */
+static void
+budget_take_in(struct key *k)
+{
+	struct err e;
+
+	k->level.budgets_n = 0;
+	if (k->budget[0] != '\0' &&
+	    !budgets_parse(str_of(k->budget), k->level.budgets, &k->level.budgets_n, &e)) {
+		k->level.budgets[0] = (struct budget){ .period = PERIOD_DAY };
+		k->level.budgets_n = 1;
+	}
+}
+
+/* The level that it is itself, seen from the bundle. */
+static void
+level_resolve(struct key *k)
+{
+	const struct chain *c = &k->subject.chain;
+	const struct level *above = k->resolved && c->n > 0 ? c->level[0] : NULL;
+
+	k->level.zone = bundle_zone_name(k->core->bundle);
+	k->level.contact = above != NULL ? above->contact : STR("");
+	k->level.parent = above;
+}
+
+void
+key_chain(const struct key *k, struct chain *out)
+{
+	*out = (struct chain){ .n = k->subject.chain.n + 1 };
+	out->level[0] = &k->level;
+	for (size_t i = 0; i < k->subject.chain.n; i++)
+		out->level[i + 1] = k->subject.chain.level[i];
+}
+
 static void
 resolve(struct key *k)
 {
@@ -227,6 +263,7 @@ resolve(struct key *k)
 	else
 		k->resolved =
 		    subject_resolve(k->core->bundle, &who, &k->arena, &k->subject, &k->owner_err);
+	level_resolve(k);
 	event_render(k);
 }
 
@@ -264,6 +301,10 @@ key_add(struct core *c, const struct key_row *r)
 	k->tags = str_dup(r->tags);
 	k->scope = str_dup(r->scope);
 	k->budget = str_dup(r->budget);
+	(void)snprintf(k->level_id, sizeof(k->level_id), "key %s", k->name);
+	k->level =
+	    (struct level){ .kind = LEVEL_KEY, .name = str_of(k->name), .id = str_of(k->level_id) };
+	budget_take_in(k);
 	arena_init(&k->arena, SCOPE_ARENA_BYTES);
 	k->admin = str_starts(r->name, STR("@"));
 	k->digest = r->digest;
@@ -374,6 +415,31 @@ make(struct core *c, const struct key_spec *s, struct str actor, char secret[KEY
 	return k;
 }
 
+static bool
+budget_check(struct str text, struct err *e)
+{
+	struct budget all[LEVEL_BUDGETS_MAX];
+	size_t n;
+
+	return text.n == 0 || budgets_parse(text, all, &n, e);
+}
+
+bool
+key_set_budget(struct core *c, struct key *k, struct str budget, struct str actor, struct err *e)
+{
+	IS(k, KEY_MAGIC);
+	if (!core_ready(c, e) || !budget_check(budget, e))
+		return false;
+	if (k->admin || k->state == KEY_REVOKED)
+		return err_set(e, ERR_INVALID,
+		    k->admin ? "an admin token spends nothing" : "key %s is revoked", k->id);
+	free(k->budget);
+	k->budget = str_dup(budget);
+	budget_take_in(k);
+	gate_admin(c, actor, "key.budget", k);
+	return true;
+}
+
 struct key *
 key_create(struct core *c, const struct key_spec *s, struct str actor,
     char secret[KEY_SECRET_BYTES + 1], struct err *e)
@@ -382,12 +448,15 @@ key_create(struct core *c, const struct key_spec *s, struct str actor,
 	struct key_spec spec = *s;
 	struct chain chain;
 
-	if (!core_ready(c, e) || !name_check(s->name, e) || !scope_check(s->tags, s->scope, e))
+	if (!core_ready(c, e) || !name_check(s->name, e) || !scope_check(s->tags, s->scope, e) ||
+	    !budget_check(s->budget, e))
 		return NULL;
 	if (s->admin) {
-		if (s->customer.n + s->team.n + s->user.n > 0) {
+		if (s->customer.n + s->team.n + s->user.n + s->budget.n > 0) {
 			(void)err_set(e, ERR_INVALID,
-			    "an admin token belongs to nobody (leave out customer, team and user)");
+			    "an admin token belongs to nobody and spends nothing (leave out "
+			    "customer, "
+			    "team, user and budget)");
 			return NULL;
 		}
 		at_name[0] = '@';
@@ -486,6 +555,8 @@ core_first_owner(const struct core *c, struct key_spec *s)
 		case LEVEL_USER:
 			s->user = best->name;
 			break;
+		case LEVEL_KEY: /* stands in no file */
+			UNREACHABLE();
 		}
 }
 

@@ -16,10 +16,12 @@
 struct bundle;
 struct tool_facts;
 
-enum level_kind { LEVEL_CUSTOMER = 1, LEVEL_TEAM, LEVEL_USER };
+/* The files know the first three; a key that has a budget is a level of its own before them. */
+enum level_kind { LEVEL_CUSTOMER = 1, LEVEL_TEAM, LEVEL_USER, LEVEL_KEY };
 enum period { PERIOD_DAY = 1, PERIOD_WEEK, PERIOD_MONTH, PERIOD_YEAR }; /* weeks start on Monday */
 
 #define LEVELS_MAX        3 /* user, team, customer */
+#define CHAIN_MAX         (LEVELS_MAX + 1)
 #define LEVEL_BUDGETS_MAX 4 /* at most one per period */
 
 struct budget {
@@ -105,7 +107,7 @@ struct str bundle_rev(const struct bundle *b); /* sha256 of the files in order o
  * (n = 0, true).  ERR_NO_OWNER: not in the files, or ambiguous; the text says which.
  */
 struct chain {
-	const struct level *level[LEVELS_MAX];
+	const struct level *level[CHAIN_MAX];
 	size_t n;
 };
 bool bundle_find_chain(const struct bundle *b, struct str customer, struct str team,

@@ -196,6 +196,9 @@ struct key *key_create(struct core *c, const struct key_spec *s, struct str acto
  * overlap_ns from now (0: it is revoked at once).  Audited as key.rotate and key.create. */
 struct key *key_rotate(struct core *c, struct key *k, int64_t overlap_ns, struct str actor,
     char secret[KEY_SECRET_BYTES + 1], struct err *e) MUST_CHECK;
+/* Another budget ("5 USD/day, 50 USD/month"; "" = none); what was used stays used.  ERR_INVALID. */
+bool key_set_budget(
+    struct core *c, struct key *k, struct str budget, struct str actor, struct err *e) MUST_CHECK;
 /* Whom a first key may belong to: the first user of the files, else a team, else a customer, else
  * nobody.  Fills customer, team and user; they live as long as the bundle. */
 void core_first_owner(const struct core *c, struct key_spec *s);
@@ -214,6 +217,21 @@ struct key_watch {
 void key_watch_add(struct key *k, struct key_watch *w);
 void key_watch_drop(struct key_watch *w);
 bool key_usable(const struct key *k, int64_t wall_ns, struct err *e);
+
+/* ---- grant.c: money given at run time ---- */
+
+struct grant_spec {
+	struct str level; /* "acme/payments", a name that is unique, or "key NAME" */
+	int64_t nusd, until_ns;
+	struct str reason;
+};
+/* So much more in every budget of the level, in each period until then, over reloads and restarts;
+ * its JSON goes to `out`.  ERR_INVALID, ERR_NOT_FOUND, ERR_STORE. */
+bool grants_make(struct core *c, const struct grant_spec *s, struct str actor, struct buf *out,
+    struct err *e) MUST_CHECK;
+bool grants_end(struct core *c, struct str id, struct str actor, struct err *e) MUST_CHECK;
+/* Those in force: [{"id","level","nusd","from_ns","until_ns","reason","by"}]. */
+void grants_json(const struct core *c, struct buf *out);
 
 /* ---- rules.c: may they ---- */
 
@@ -270,6 +288,10 @@ struct str redact_json(struct core *c, const uint8_t *action, struct str doc, st
 struct str redact_where(struct str doc, size_t at);
 
 /* ---- price.c ---- */
+
+/* "15", "0.075": exact nano-USD; false for anything but digits with at most nine decimals, and from
+ * 10^9 USD on. */
+bool usd_parse(struct str decimal, int64_t *out_nusd);
 
 struct usage { /* tokens, as GenAI providers report them */
 	int64_t input, output, cache_write, cache_read;
@@ -471,7 +493,8 @@ void core_on_approval(
 /* ---- what people look at ---- */
 
 /* JSON: {"key":…,"levels":[{"level":"team","name":…,"budgets":[{"limit_nusd","used_nusd",
- * "held_nusd","left_nusd","period","resets_at"}],"limits":[{"limit":"requests","amount","period",
+ * "held_nusd","left_nusd","period","resets_at"(,"granted_nusd": on top of the
+ * limit)}],"limits":[{"limit":"requests","amount","period",
  * "per","used","held","left","full_at"}]}],"rule_limits":[the same of rules, with "of" and
  * "policy"; 100 at most]}; also `tollgate quota` and GET /v1/quota. */
 void core_quota_json(struct core *c, struct key *k, struct buf *out);

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "policies/policies.h"
 
 struct price {
 	struct str
@@ -39,6 +40,3 @@ bool prices_load(struct arena *a, const char *path, struct prices *out, struct b
 const struct price *prices_find(const struct prices *p, struct str model); /* exact, or NULL */
 /* Of one call of "server/tool": its own row's; else the dearest of the patterns'; else 0. */
 int64_t prices_tool(const struct prices *p, struct str name);
-/* "15", "0.075": exact nano-USD; false for anything but digits with at most nine decimals, and from
- * 10^9 USD on. */
-bool usd_parse(struct str decimal, int64_t *out_nusd);

@@ -196,6 +196,10 @@ record_end(struct buf *out, size_t event_at, const struct record_rows *rows)
 	put_i64(out, rows->approval != NULL);
 	if (rows->approval != NULL)
 		approval_put(out, rows->approval);
+	if (rows->note == NULL)
+		return;
+	put_str(out, rows->note->name);
+	put_str(out, rows->note->value);
 }
 
 bool
@@ -220,7 +224,11 @@ record_get(struct str in, struct record *out)
 	if (!get_i64(&in, &has))
 		return false;
 	out->has_approval = has != 0;
-	return (!out->has_approval || approval_get(&in, &out->approval)) && in.n == 0;
+	if (out->has_approval && !approval_get(&in, &out->approval))
+		return false;
+	out->has_note = in.n > 0;
+	return !out->has_note || (get_str(&in, &out->note.name) && out->note.name.n > 0 &&
+				     get_str(&in, &out->note.value) && in.n == 0);
 }
 
 void
@@ -297,7 +305,8 @@ record_apply(struct store *s, const struct record *r, struct chain_head *head,
 	if (!store_audit_put(s, &row, e) ||
 	    (r->has_usage && !usage_sum_add(sum, s, &r->usage, e)) ||
 	    (r->has_key && !store_key_put(s, &r->key, e)) ||
-	    (r->has_approval && !store_approval_put(s, &r->approval, e)))
+	    (r->has_approval && !store_approval_put(s, &r->approval, e)) ||
+	    (r->has_note && !store_note_put(s, &r->note, e)))
 		return false;
 	head->seq = row.seq;
 	head->hash = row.hash;

@@ -53,6 +53,11 @@ struct approval_row { /* see approval.c */
 bool store_approval_put(struct store *s, const struct approval_row *r, struct err *e) MUST_CHECK;
 /* Drops those whose time was over before that. */
 bool store_approvals_prune(struct store *s, int64_t before_ns, struct err *e) MUST_CHECK;
+struct note_row { /* what the core remembers: "grant g_…", "alert acme month 80"; value "": no more
+		   */
+	struct str name, value;
+};
+bool store_note_put(struct store *s, const struct note_row *r, struct err *e) MUST_CHECK;
 bool store_applied_put(struct store *s, uint64_t seq, struct err *e) MUST_CHECK;
 
 /* ---- reading; false from a callback stops ---- */
@@ -72,3 +77,5 @@ typedef bool store_approval_f(void *ctx, const struct approval_row *r);
 bool
 store_approval_each(struct store *s, store_approval_f *fn, void *ctx, struct err *e) MUST_CHECK;
 bool store_key_each(struct store *s, store_key_f *fn, void *ctx, struct err *e) MUST_CHECK;
+typedef bool store_note_f(void *ctx, const struct note_row *r);
+bool store_note_each(struct store *s, store_note_f *fn, void *ctx, struct err *e) MUST_CHECK;

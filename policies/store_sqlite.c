@@ -17,10 +17,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STORE_VERSION 3
+#define STORE_VERSION 4
 #define BUSY_MS       200 /* the scribe tries again; a reader gives up */
 
-enum sql { SQL_AUDIT, SQL_USAGE, SQL_KEY, SQL_APPROVAL, SQL_APPLIED, SQL_BEGIN, SQL_COMMIT, SQL_N };
+enum sql {
+	SQL_AUDIT,
+	SQL_USAGE,
+	SQL_KEY,
+	SQL_APPROVAL,
+	SQL_NOTE,
+	SQL_FORGET,
+	SQL_APPLIED,
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_N
+};
 
 static const char *const sql_text[SQL_N] = {
 	[SQL_AUDIT] = "INSERT INTO audit(seq,ts_ns,id,parent,event,hash) VALUES(?,?,?,?,?,?)",
@@ -33,12 +44,15 @@ static const char *const sql_text[SQL_N] = {
 		      "excluded.cost_nusd,kept_bytes=kept_bytes+excluded.kept_bytes",
 	[SQL_KEY] =
 	    "INSERT INTO keys VALUES(?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
-	    "state=excluded.state,expires_ns=excluded.expires_ns",
+	    "state=excluded.state,expires_ns=excluded.expires_ns,budget=excluded.budget",
 	/* 1 waits, 2 is granted; whatever else is for ever. */
 	[SQL_APPROVAL] = "INSERT INTO approvals VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?) "
 			 "ON CONFLICT(id) DO UPDATE SET shown=excluded.shown,state=excluded.state,"
 			 "given=excluded.given,expires_ns=excluded.expires_ns "
 			 "WHERE approvals.state IN (1,2)",
+	[SQL_NOTE] = "INSERT INTO notes VALUES(?,?) ON CONFLICT(name) DO UPDATE SET "
+		     "value=excluded.value",
+	[SQL_FORGET] = "DELETE FROM notes WHERE name=?",
 	[SQL_APPLIED] = "UPDATE meta SET applied=?",
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
@@ -71,6 +85,8 @@ static const char *const migrations[STORE_VERSION] = {
 	" given INTEGER NOT NULL, created_ns INTEGER NOT NULL, expires_ns INTEGER NOT NULL)"
 	" WITHOUT ROWID;"
 	"PRAGMA user_version=3;",
+	"CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+	"PRAGMA user_version=4;",
 };
 
 struct store {
@@ -307,6 +323,17 @@ store_approval_put(struct store *s, const struct approval_row *r, struct err *e)
 }
 
 bool
+store_note_put(struct store *s, const struct note_row *r, struct err *e)
+{
+	sqlite3_stmt *q = s->stmt[r->value.n > 0 ? SQL_NOTE : SQL_FORGET];
+
+	bind_str(q, 1, r->name);
+	if (r->value.n > 0)
+		bind_str(q, 2, r->value);
+	return step(s, r->value.n > 0 ? SQL_NOTE : SQL_FORGET, e);
+}
+
+bool
 store_applied_put(struct store *s, uint64_t seq, struct err *e)
 {
 	(void)sqlite3_bind_int64(s->stmt[SQL_APPLIED], 1, (int64_t)seq);
@@ -501,6 +528,23 @@ store_key_each(struct store *s, store_key_f *fn, void *ctx, struct err *e)
 			.budget = column_str(q, 11) };
 
 		column_hash(q, 5, &r.digest);
+		if (!fn(ctx, &r))
+			break;
+	}
+	return query_end(s, q, rc, e);
+}
+
+bool
+store_note_each(struct store *s, store_note_f *fn, void *ctx, struct err *e)
+{
+	sqlite3_stmt *q = query(s, "SELECT name,value FROM notes ORDER BY name", 0, e);
+	int rc = SQLITE_DONE;
+
+	if (q == NULL)
+		return false;
+	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+		struct note_row r = { column_str(q, 0), column_str(q, 1) };
+
 		if (!fn(ctx, &r))
 			break;
 	}

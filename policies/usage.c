@@ -158,7 +158,8 @@ static void
 budget_put(struct buf *out, const struct budget *b, const struct account *a)
 {
 	int i = (int)b->period - 1;
-	int64_t left = b->amount_nusd - a->used_nusd[i] - a->held_nusd[i];
+	int64_t granted = granted_nusd(a);
+	int64_t left = room_of(b, granted) - a->used_nusd[i] - a->held_nusd[i];
 
 	buf_printf(out,
 	    "{\"period\":\"%s\",\"limit_nusd\":%lld,\"used_nusd\":%lld,\"held_nusd\":%lld,"
@@ -166,6 +167,8 @@ budget_put(struct buf *out, const struct budget *b, const struct account *a)
 	    period_word(b->period), (long long)b->amount_nusd, (long long)a->used_nusd[i],
 	    (long long)a->held_nusd[i], (long long)(left > 0 ? left : 0));
 	time_put(out, a->end_s[i]);
+	if (granted > 0)
+		buf_printf(out, ",\"granted_nusd\":%lld", (long long)granted);
 	buf_putc(out, '}');
 }
 
@@ -236,35 +239,48 @@ of_rule_put(void *ctx, const struct limit *l)
 	limit_put(r->out, r->core, l, r->taker);
 }
 
+static void
+level_put(struct buf *out, struct core *c, const struct level *l, const struct taker *w)
+{
+	static const char *const words[] = { "", "customer", "team", "user", "key" };
+	struct account *a = account_get(c, l->id);
+
+	account_roll(a, loop_wall_ns(c->loop) / 1000000000);
+	buf_printf(out, "{\"level\":\"%s\",\"name\":", words[l->kind]);
+	buf_json_str(out, l->kind == LEVEL_KEY ? l->name : l->id);
+	buf_puts(out, ",\"budgets\":[");
+	for (size_t b = 0; b < l->budgets_n; b++) {
+		if (b > 0)
+			buf_putc(out, ',');
+		budget_put(out, &l->budgets[b], a);
+	}
+	buf_puts(out, "],");
+	limits_put(out, c, l->limits, l->limits_n, w);
+	buf_putc(out, '}');
+}
+
 void
 core_quota_json(struct core *c, struct key *k, struct buf *out)
 {
-	static const char *const words[] = { "", "customer", "team", "user" };
-	int64_t now_s = loop_wall_ns(c->loop) / 1000000000;
 	const struct subject *s = key_subject(k);
 	const struct taker w = { s == NULL ? NULL : &s->chain, str_of(k->name), NULL };
+	struct chain all = { 0 };
+	bool first = true;
 
+	if (s != NULL)
+		key_chain(k, &all);
 	buf_puts(out, "{\"key\":");
 	buf_json_str(out, str_of(k->id));
 	buf_puts(out, ",\"name\":");
 	buf_json_str(out, str_of(k->name));
 	buf_puts(out, ",\"levels\":[");
-	for (size_t i = 0; s != NULL && i < s->chain.n; i++) {
-		const struct level *l = s->chain.level[i];
-		struct account *a = account_get(c, l->id);
-
-		account_roll(a, now_s);
-		buf_printf(out, "%s{\"level\":\"%s\",\"name\":", i > 0 ? "," : "", words[l->kind]);
-		buf_json_str(out, l->id);
-		buf_puts(out, ",\"budgets\":[");
-		for (size_t b = 0; b < l->budgets_n; b++) {
-			if (b > 0)
-				buf_putc(out, ',');
-			budget_put(out, &l->budgets[b], a);
-		}
-		buf_puts(out, "],");
-		limits_put(out, c, l->limits, l->limits_n, &w);
-		buf_putc(out, '}');
+	for (size_t i = 0; i < all.n; i++) {
+		if (all.level[i]->kind == LEVEL_KEY && all.level[i]->budgets_n == 0)
+			continue;
+		if (!first)
+			buf_putc(out, ',');
+		first = false;
+		level_put(out, c, all.level[i], &w);
 	}
 	buf_puts(out, "],\"rule_limits\":[");
 	if (s != NULL)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * budget - reserve and settle over the levels of a chain (user, team, customer), by property: at
- * random limits, chains, holds, costs and orders of settling, no level is ever over its limit with
- * what it holds, a refusal takes nothing, everything is released to the last nano-dollar, and the
- * order of settling does not matter.  A plain array of sums is the model that the accounts must
+ * budget - reserve and settle over the levels of a chain (key, user, team, customer), by property:
+ * at random limits, chains, holds, costs and orders of settling, no level is ever over its limit
+ * with what it holds, a refusal takes nothing, everything is released to the last nano-dollar, and
+ * the order of settling does not matter.  A plain array of sums is the model that the accounts must
  * agree with.
  */
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #define TEAMS    2
 #define USERS    3 /* of a team */
 #define CHAINS   (TEAMS * USERS)
-#define LEVELS   (1 + TEAMS + CHAINS)
+#define LEVELS   (1 + TEAMS + 2 * CHAINS) /* each user has a key with a budget of its own */
 #define PASSES   40
 #define STEPS    3000
 #define NO_LIMIT INT64_MAX
@@ -24,7 +24,7 @@ struct world {
 	struct level level[LEVELS];
 	char id[LEVELS][32];
 	struct chain chain[CHAINS];
-	size_t on[CHAINS][LEVELS_MAX]; /* which levels */
+	size_t on[CHAINS][CHAIN_MAX]; /* which levels */
 	/* The model. */
 	int64_t limit[LEVELS], used[LEVELS], held[LEVELS];
 	struct pass pass[PASSES];
@@ -74,9 +74,11 @@ world_make(struct world *w, struct loop *loop)
 			w->on[c][0] = customer;
 			w->on[c][1] = team;
 			w->on[c][2] = user;
-			for (int i = 0; i < LEVELS_MAX; i++)
+			(void)snprintf(id, sizeof(id), "key t%du%d", t, u);
+			w->on[c][3] = level_make(w, &n, id);
+			for (int i = 0; i < CHAIN_MAX; i++)
 				w->chain[c].level[i] = &w->level[w->on[c][i]];
-			w->chain[c++].n = LEVELS_MAX;
+			w->chain[c++].n = CHAIN_MAX;
 		}
 	}
 	ASSERT(n == LEVELS && c == CHAINS);
@@ -118,7 +120,7 @@ agrees(struct world *w)
 static bool
 should_fit(const struct world *w, size_t chain, int64_t nusd)
 {
-	for (int i = 0; i < LEVELS_MAX; i++) {
+	for (int i = 0; i < CHAIN_MAX; i++) {
 		size_t l = w->on[chain][i];
 
 		if (w->limit[l] != NO_LIMIT && w->used[l] + w->held[l] + nusd > w->limit[l])
@@ -146,7 +148,7 @@ try_enter(struct world *w, size_t p)
 	w->open[p] = true;
 	w->chain_of[p] = chain;
 	w->hold[p] = hold;
-	for (int i = 0; i < LEVELS_MAX; i++)
+	for (int i = 0; i < CHAIN_MAX; i++)
 		w->held[w->on[chain][i]] += hold;
 	return true;
 }
@@ -156,7 +158,7 @@ leave(struct world *w, size_t p, int64_t cost)
 {
 	budget_settle(&w->pass[p], loop_wall_ns(w->core.loop) / 1000000000, cost);
 	w->open[p] = false;
-	for (int i = 0; i < LEVELS_MAX; i++) {
+	for (int i = 0; i < CHAIN_MAX; i++) {
 		w->held[w->on[w->chain_of[p]][i]] -= w->hold[p];
 		w->used[w->on[w->chain_of[p]][i]] += cost;
 	}
@@ -354,6 +356,25 @@ test_periods(void)
 	}
 }
 
+/* "5 USD/day, 100 USD/month": of a key. */
+static void
+test_texts(void)
+{
+	static const char *const wrong[] = { "", " ", "5", "5 USD", "5 USD/", "5 USD/hour",
+		"5 EUR/day", "-5 USD/day", "5 USD/day,", "5 USD/day, 6 USD/day", "1e3 USD/day",
+		"5 USD/day; 6 USD/week", "0.0000000001 USD/day", "5 USD/day 6 USD/week" };
+	struct budget all[LEVEL_BUDGETS_MAX];
+	struct err e;
+	size_t n;
+
+	TEST("budgets in one text: in order of period, each once, and nothing else");
+	CHECK(budgets_parse(STR("100 USD/month,0.50 USD/day"), all, &n, &e) && n == 2);
+	CHECK(all[0].period == PERIOD_DAY && all[0].amount_nusd == 500000000);
+	CHECK(all[1].period == PERIOD_MONTH && all[1].amount_nusd == 100000000000);
+	for (size_t i = 0; i < COUNT(wrong); i++)
+		CHECK(!budgets_parse(str_of(wrong[i]), all, &n, &e) && e.code == ERR_INVALID);
+}
+
 static void
 test_usd(void)
 {
@@ -393,6 +414,7 @@ main(void)
 	test_edges(loop);
 	test_rollover(loop);
 	test_periods();
+	test_texts();
 	test_usd();
 	loop_free(&loop);
 	return check_done();
