@@ -263,6 +263,7 @@ parts_build(struct running *r, struct err *e)
 	char path[4096], base[LISTEN_BASE];
 
 	settings_core(s, &core);
+	core.watch = s->watch;
 	r->g.core = core_open(r->g.loop, &core, e);
 	if (r->g.core == NULL || !first_make(&r->g, s->data, e))
 		return false;

@@ -361,6 +361,7 @@ static const struct setting top[] = {
 	{ "prices",    AT(prices),  path_read },
 	{ "servers",   0,                servers_read },
 	{ "policies",  AT(policies), path_read },
+	{ "watch",     AT(watch),    bool_read },
 	{ "audit",     0,                audit_read_section },
 	{ "log",       0,                log_read },
 	{ "limits",    0,                limits_read },
@@ -471,6 +472,7 @@ settings_load(const char *file, struct buf *warnings, struct err *e)
 	r.secrets = (struct secrets){ &s->arena, environ, s->dir };
 	s->data = path_below(&s->arena, s->dir, STR("data"));
 	s->policies = path_below(&s->arena, s->dir, STR("policies"));
+	s->watch = true;
 	if (!whole_file(file, &text, &why)) {
 		(void)bad_err(&r, &why);
 	} else {

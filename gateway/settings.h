@@ -65,6 +65,7 @@ struct settings {
 	struct str *server_names, *model_names; /* for the policy files' checks */
 	size_t model_names_n;
 	bool strict, log_json, access_log;
+	bool watch; /* read the policies again when their files change */
 	enum log_level log_level;
 	int64_t body_bytes;
 	struct view_settings *views;

@@ -26,7 +26,6 @@
 #define QUEUE_BYTES_MAX   ((size_t)16 << 20) /* records that could not be written yet */
 #define BACKLOG_BYTES_MAX ((size_t)32 << 20) /* records the scribe has not applied yet */
 #define RETRY_MS          100
-#define PRICES_BYTES      ((size_t)4 << 20)
 #define APPLY_BATCH       1000
 #define APPROVAL_KEPT_NS  (30ll * 86400 * 1000000000)
 
@@ -479,7 +478,10 @@ core_start(struct core *c, const struct core_settings *s, struct err *e)
 	struct replay rp = { 0 };
 	bool ok;
 
-	if (!lock_take(c, e) || !policies_load(c, s, e))
+	if (!lock_take(c, e))
+		return false;
+	c->reload = reload_new(c, s, e);
+	if (c->reload == NULL || !policies_load(c, s, e))
 		return false;
 	rp.store = store_open(c->data_dir, e);
 	ok = rp.store != NULL && replay_all(c, &rp, e) && load(c, rp.store, e);
@@ -489,8 +491,7 @@ core_start(struct core *c, const struct core_settings *s, struct err *e)
 		return false;
 	}
 	c->scribe = scribe_start(&rp.store, rp.head, rp.last, !c->strict, e);
-	c->reload = c->scribe == NULL ? NULL : reload_new(c, s, e);
-	if (c->reload == NULL)
+	if (c->scribe == NULL)
 		return false;
 	c->durable_seq = rp.last;
 	c->scribe_watch = watch_new(c->loop, scribe_event_fd(c->scribe), on_commit, c);

@@ -267,6 +267,7 @@ const char *redact_action_word(enum redact_action a);
 
 /* ---- reload.c ---- */
 
+/* Before the policies are first read: what changes from then on is noticed. */
 struct reload *reload_new(struct core *c, const struct core_settings *s, struct err *e) MUST_CHECK;
 void reload_free(struct reload **r); /* waits for a reading */
 void reload_metrics(const struct reload *r, struct buf *out);

@@ -58,6 +58,10 @@ struct core_settings {
 	 * policies are refused.  NULL: nothing is known. */
 	bool (*facts)(void *ctx, struct tool_facts *out, struct err *e);
 	void *facts_ctx;
+	/* Read the policies again when their files change; `also`: one more file that is watched,
+	 * NULL for none. */
+	bool watch;
+	const char *also;
 	const struct model_alias *aliases; /* what a `model:` of a question stands for */
 	size_t aliases_n;
 };

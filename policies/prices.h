@@ -26,6 +26,7 @@ struct tool_price {
 	struct str name; /* "server/tool"; may hold `*` */
 	int64_t nusd;    /* per call */
 };
+#define PRICES_BYTES ((size_t)4 << 20) /* of the arena that a table lives in */
 struct prices {
 	const struct price *rows; /* in order of model, memcmp order, each once */
 	size_t n;

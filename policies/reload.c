@@ -11,6 +11,8 @@
  * open keeps what it entered with: its owner, its rule and its revision; a key whose owner is gone
  * from the files loses its passes.
  *
+ * The table of prices is read with them, and takes its place with them.
+ *
  * Whoever asks while a bundle is being read waits for the next reading: theirs may have changed.
  */
 #include <errno.h>
@@ -23,6 +25,7 @@
 #include "base/log.h"
 #include "policies/core.h"
 #include "policies/facts.h"
+#include "policies/notice.h"
 
 #define ACTOR_BYTES 64
 
@@ -39,7 +42,10 @@ struct reload {
 	/* The thread's, from its start until it is joined. */
 	pthread_t thread;
 	struct bundle *made;
+	struct arena prices_arena;
+	struct prices prices;
 	struct err err;
+	struct notice *notice; /* NULL: files are not watched */
 
 	void (*changed)(void *ctx);
 	void *changed_ctx;
@@ -57,6 +63,9 @@ read_main(void *arg)
 	uint64_t one = 1;
 
 	r->made = bundle_of(&r->settings, NULL, &r->err);
+	if (r->made != NULL && r->settings.prices_file != NULL &&
+	    !prices_load(&r->prices_arena, r->settings.prices_file, &r->prices, NULL, &r->err))
+		bundle_unref(&r->made);
 	crypto_thread_end();
 	if (write(r->event_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
 		UNREACHABLE(); /* the counter is never near its end */
@@ -94,6 +103,9 @@ accept(struct reload *r)
 
 	c->bundle = r->made;
 	r->made = NULL;
+	arena_free(&c->prices_arena);
+	c->prices_arena = r->prices_arena;
+	c->prices = r->prices;
 	r->ok++;
 	r->bad = false;
 	r->loaded_ns = loop_wall_ns(c->loop);
@@ -121,6 +133,7 @@ swap(void *ctx)
 	if (r->made != NULL) {
 		accept(r);
 	} else {
+		arena_free(&r->prices_arena);
 		e = r->err;
 		r->failed++;
 		r->bad = true;
@@ -155,14 +168,26 @@ read_start(struct reload *r)
 		link_push(&r->waiting, it);
 	}
 	err_clear(&r->err);
+	arena_init(&r->prices_arena, PRICES_BYTES);
+	r->prices = (struct prices){ 0 };
 	if (pthread_create(&r->thread, NULL, read_main, r) == 0) {
 		r->reading = true;
 		return;
 	}
+	arena_free(&r->prices_arena);
 	(void)err_set(&r->err, ERR_INTERNAL, "no thread to read the policies with");
 	r->failed++;
 	r->bad = true;
 	tell(r, &r->err);
+}
+
+static void
+on_notice(void *ctx)
+{
+	struct reload *r = ctx;
+
+	log_info(NULL, "the policy files have changed");
+	core_reload(r->core, STR("files"), NULL);
 }
 
 /* ---- towards the rest ---- */
@@ -223,9 +248,10 @@ reload_metrics(const struct reload *r, struct buf *out)
 	    "tollgate_policies_reloads_total{result=\"ok\"} %llu\n"
 	    "tollgate_policies_reloads_total{result=\"kept\"} %llu\n"
 	    "# TYPE tollgate_policies_current gauge\ntollgate_policies_current %d\n"
+	    "# TYPE tollgate_policy_reload_failed gauge\ntollgate_policy_reload_failed %d\n"
 	    "# TYPE tollgate_policies_loaded_seconds gauge\n"
 	    "tollgate_policies_loaded_seconds %lld\n",
-	    (unsigned long long)r->ok, (unsigned long long)r->failed, !r->bad,
+	    (unsigned long long)r->ok, (unsigned long long)r->failed, !r->bad, r->bad,
 	    (long long)(r->loaded_ns / 1000000000));
 }
 
@@ -249,6 +275,13 @@ reload_new(struct core *c, const struct core_settings *s, struct err *e)
 	}
 	r->watch = watch_new(c->loop, r->event_fd, on_read, r);
 	watch_set(r->watch, WATCH_READ);
+	if (s->watch) {
+		const char *const files[] = { s->prices_file != NULL ? s->prices_file : s->also,
+			s->also };
+		size_t n = (s->prices_file != NULL) + (s->also != NULL);
+
+		r->notice = notice_new(c->loop, s->policies_dir, files, n, on_notice, r);
+	}
 	return r;
 }
 
@@ -260,8 +293,11 @@ reload_free(struct reload **rp)
 	if (r == NULL)
 		return;
 	*rp = NULL;
-	if (r->reading)
+	notice_free(&r->notice);
+	if (r->reading) {
 		(void)pthread_join(r->thread, NULL);
+		arena_free(&r->prices_arena);
+	}
 	deferred_drop(&r->swap);
 	if (r->made != NULL)
 		bundle_unref(&r->made);

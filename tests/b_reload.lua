@@ -24,6 +24,17 @@ local NONE = ORG .. "  - allow: github/get_*\n"
 
 local function rewrite(gw, text) sys.write_file(gw.folder .. "/policies/root/rig.yaml", text) end
 
+local function policies(gw) return gw:client():get("/readyz").json.policies end
+-- The files settle on a clock that is moved; the reading itself is a thread's.
+local function settled(gw, n)
+	for _ = 1, 1000 do
+		gw:advance("500ms")
+		local p = policies(gw)
+		if p.reloads + p.failed >= n then return p end
+	end
+	error("the files were read " .. policies(gw).reloads .. " times, not " .. n)
+end
+
 test "reload puts new rules in force, tells clients with another view, and is audited"
 local srv = mcp_server { tools = { "get_issue", "delete_repo" } }
 local gw = gateway { servers = { github = srv }, policies = { ["root/rig.yaml"] = ALL } }
@@ -71,6 +82,57 @@ for _ = 1, 400 do
 end
 expect(reloads):is(1)
 
+test "changed files are noticed, however they are changed; a bad bundle keeps the old one until it is mended"
+local gw = gateway { clock = true, yaml = "watch: true\n", servers = { github = mcp_server { tools = {} } }, policies = { ["root/rig.yaml"] = ALL } }
+local root, before = gw.folder .. "/policies/root", policies(gw).rev
+rewrite(gw, NONE)
+local now = settled(gw, 1)
+expect(now.rev ~= before):is(true)
+expect(now.reloads):is(1)
+expect(gw:audit()):has { name = "policies.reload", actor = "files", verdict = "ok", rev = now.rev }
+-- An editor: beside it, then over it; what it leaves about meanwhile is nobody's.
+sys.write_file(root .. "/.rig.yaml.swp", "x")
+sys.write_file(root .. "/rig.yaml~", "x")
+gw:advance("5s")
+gw:advance("5s")
+expect(policies(gw).reloads):is(1)
+sys.write_file(root .. "/.new", ALL .. "  - alow: x/y\n")
+assert(os.rename(root .. "/.new", root .. "/rig.yaml"))
+now = settled(gw, 2)
+expect(now.failed):is(1)
+expect(now.kept_because):has("unknown key \"alow\"")
+expect(gw:client():get("/metrics").body):has("tollgate_policy_reload_failed 1")
+rewrite(gw, ALL)
+now = settled(gw, 3)
+expect(now.kept_because):is(nil)
+expect(now.rev):is(before)
+expect(gw:client():get("/metrics").body):has("tollgate_policy_reload_failed 0")
+-- A folder that was not there, and a file in it later on.
+sys.mkdir(gw.folder .. "/policies/customers")
+sys.mkdir(gw.folder .. "/policies/customers/acme")
+now = settled(gw, 4)
+sys.write_file(gw.folder .. "/policies/customers/acme/more.yaml",
+	"version: 1\npolicy: more\napplies_to: { customers: [acme] }\nrules:\n  - allow: \"code:run\"\n")
+now = settled(gw, 5)
+expect(now.rev ~= before):is(true)
+-- The whole folder is another one: moved away, and put back.
+assert(os.rename(gw.folder .. "/policies", gw.folder .. "/away"))
+now = settled(gw, 6)
+expect(now.kept_because):has("cannot be read")
+assert(os.rename(gw.folder .. "/away", gw.folder .. "/policies"))
+settled(gw, 7)
+assert(os.remove(gw.folder .. "/policies/customers/acme/more.yaml"))
+now = settled(gw, 8)
+expect(now.kept_because):is(nil)
+expect(now.rev):is(before)
+
+test "with watch: false only a reload reads them"
+local gw = gateway { clock = true, policies = { ["root/rig.yaml"] = ALL } }
+rewrite(gw, NONE)
+gw:advance("10s")
+gw:advance("10s")
+expect(policies(gw).reloads):is(0)
+
 test "a user who left the files is cut off by the reload, others go on"
 local up = provider { chunks = 4, hold_after = 2 }
 local gw = gateway { providers = { anthropic = up }, policies = { ["root/rig.yaml"] = ALL } }
@@ -107,7 +169,7 @@ for _ = 1, 8 do
 end
 -- The user moves to another team and back, under way.
 local MOVED = ALL:gsub("payments", "risk")
-for round = 1, 20 do
+for round = 1, 50 do
 	local target = done + 20
 	rewrite(gw, round % 5 == 0 and ALL .. "  - what\n" or ALL .. "# " .. round .. "\n")
 	expect(gw:cli({ "reload" }).code):is(round % 5 == 0 and 1 or 0)

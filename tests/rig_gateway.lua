@@ -172,6 +172,7 @@ local function compose(o)
 	section(out, yaml, "listen", '\n  - { address: "127.0.0.1:0", serves: [model, mcp, admin, metrics] }')
 	section(out, yaml, "data", "./data")
 	section(out, yaml, "policies", "policies/")
+	section(out, yaml, "watch", "false") -- a scenario reloads when it says so
 	if o.providers then
 		local rows = {}
 		for name, p in pairs(o.providers) do
