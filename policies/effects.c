@@ -58,6 +58,31 @@ limit_words(struct arena *a, const struct rule *r)
 	return words;
 }
 
+/* What is rewritten on the way: "redact result { secrets: mask }", into *out when it is there. */
+static size_t
+redacts_of(const struct bundle *b, const struct subject *s, const struct call *c, struct str *out,
+    struct arena *a)
+{
+	struct judging unknown;
+	size_t n = 0;
+
+	judging_init(&unknown, STR(""), false);
+	for (size_t i = 0; i < b->policies_n; i++)
+		for (size_t k = 0; policy_in(b, s->set, i) && k < b->policies[i]->rules_n; k++) {
+			const struct rule *r = &b->policies[i]->rules[k];
+
+			if (r->effect != EFFECT_REDACT ||
+			    !pattern_match(&r->pattern, c->kind, c->name) ||
+			    rule_holds(b, s->set, r, &unknown) == TRI_NO)
+				continue;
+			if (out != NULL)
+				out[n] = rule_words(a, r);
+			n++;
+		}
+	judging_fini(&unknown);
+	return n;
+}
+
 struct effects_build {
 	struct arena *a;
 	struct effects *out;
@@ -95,7 +120,7 @@ effects_of(struct bundle *b, const struct subject *s, const struct call *c, stru
 	out->some = true;
 	w.ways = arena_alloc(a, (d->n + 1) * sizeof(*w.ways));
 	w.bars = arena_alloc(a, (d->n + 1) * sizeof(*w.bars));
-	limits = arena_alloc(a, (d->limits_n + 1) * sizeof(*limits));
+	limits = arena_alloc(a, (d->limits_n + redacts_of(b, s, c, NULL, a) + 1) * sizeof(*limits));
 	judging_init(&unknown, STR(""), false);
 	for (size_t i = 0; i < d->n; i++)
 		candidate_add(&w, d->candidates[i].rule,
@@ -103,7 +128,8 @@ effects_of(struct bundle *b, const struct subject *s, const struct call *c, stru
 	judging_fini(&unknown);
 	for (size_t i = 0; i < d->limits_n; i++)
 		limits[i] = limit_words(a, d->limits[i].rule);
-	out->limits_n = texts_settle(limits, d->limits_n);
+	out->limits_n =
+	    texts_settle(limits, d->limits_n + redacts_of(b, s, c, limits + d->limits_n, a));
 	out->limits = limits;
 	if (d->n == 0)
 		out->open = true; /* nothing was kept that arguments could turn */

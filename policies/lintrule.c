@@ -235,7 +235,7 @@ twice_check(const struct site *s)
 		if (o->effect != r->effect || !str_eq(o->pattern.text, r->pattern.text) ||
 		    !str_eq(o->text, r->text) || r->when.subject != NULL ||
 		    r->unless.subject != NULL || o->when.subject != NULL ||
-		    o->unless.subject != NULL || r->effect == EFFECT_LIMIT)
+		    o->unless.subject != NULL || r->effect >= EFFECT_REDACT)
 			continue;
 		lint_say(s->l, LINT_ERROR, r->where,
 		    "says what line %d says already (remove one of them)", o->line);
@@ -272,8 +272,7 @@ rule_check(const struct site *s)
 		allow_check(s);
 		aliases_check(s);
 	}
-	if ((r->effect == EFFECT_LIMIT || r->effect == EFFECT_APPROVE) &&
-	    !somewhere(s, grants_some))
+	if (r->effect != EFFECT_ALLOW && r->effect != EFFECT_DENY && !somewhere(s, grants_some))
 		lint_say(s->l, LINT_WARNING, r->where,
 		    "no rule allows anything of " STR_FMT
 		    " to whom this applies: it guards nothing",

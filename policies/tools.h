@@ -78,7 +78,7 @@ struct effects {
 	size_t ways_n;
 	const struct str *bars; /* "deny when …", "approve …", in order */
 	size_t bars_n;
-	const struct str *limits; /* "at most 200 calls/day per user", in order */
+	const struct str *limits; /* "at most 200 calls/day per user", "redact …", in order */
 	size_t limits_n;
 };
 void effects_of(struct bundle *b, const struct subject *s, const struct call *c, struct arena *a,
