@@ -344,6 +344,18 @@ json_check(struct str doc, bool unique, struct err *e)
 	return ok;
 }
 
+bool
+json_check_at(struct str doc, size_t *at, const char **why)
+{
+	struct check c = { .s = { .start = doc.p, .p = doc.p, .end = doc.p + doc.n } };
+
+	if (document_check(&c))
+		return true;
+	*at = (size_t)(c.s.p - c.s.start);
+	*why = c.s.why == NULL ? "unexpected end" : c.s.why;
+	return false;
+}
+
 /* ---- chosen members ---- */
 
 /* One value of the top level: scalars are checked, containers bracketed. */

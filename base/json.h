@@ -33,6 +33,8 @@ enum json_kind json_kind(struct str raw);
  * names the byte offset.  After true, the iterators below cannot fail on it.
  */
 bool json_check(struct str doc, bool unique, struct err *e) MUST_CHECK;
+/* Is it JSON at all (keys may be there twice)?  false: the byte where it is not, and why. */
+bool json_check_at(struct str doc, size_t *at, const char **why) MUST_CHECK;
 
 /*
  * Reads chosen members of one object in one pass, without a tree.  `raw.p == NULL` = absent.  Any

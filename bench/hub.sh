@@ -46,7 +46,7 @@ start() {
 	mkdir -p "$D/data" "$D/policies/root"
 	{
 		printf 'version: 1\ndata: ./data\npolicies: policies/\nlisten:\n'
-		printf '  - { address: "127.0.0.1:0", serves: [mcp, metrics] }\nservers:\n'
+		printf '  - { address: "127.0.0.1:0", serves: [mcp, metrics] }\npin: off\nservers:\n'
 		cat "$S"
 	} >"$D/tollgate.yaml"
 	cat >"$D/policies/root/bench.yaml" <<-'YAML'

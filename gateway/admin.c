@@ -334,6 +334,7 @@ tool_put(void *ctx, const struct tool *t)
 	buf_json_str(l->w->out, t->policy_name);
 	buf_puts(l->w->out, ",\"listed_name\":");
 	buf_json_str(l->w->out, t->listed_name);
+	buf_printf(l->w->out, ",\"pin\":\"%s\"", tool_pin_word(t->pin));
 	if (l->k != NULL) {
 		rules_why(l->w->r->core, l->k, ASK_TOOL, t->policy_name, &why);
 		buf_printf(l->w->out, ",\"allowed\":%s,\"why\":",
@@ -367,6 +368,46 @@ servers(struct work *w)
 	if (w->r->hub == NULL)
 		return err_set(w->e, ERR_STORE, "no gateway runs for this config (tollgate run)");
 	hub_servers_json(w->r->hub, w->out);
+	return true;
+}
+
+/* What every server lists itself; `tollgate lock` compares it with mcp.lock. */
+static bool
+lock_seen(struct work *w)
+{
+	if (w->r->hub == NULL)
+		return err_set(w->e, ERR_STORE, "no gateway runs for this config (tollgate run)");
+	hub_seen_json(w->r->hub, w->out);
+	return true;
+}
+
+/* {"approved":["server/tool"],"dropped":[…],"by":…}: somebody has changed mcp.lock; a row for each.
+ */
+static bool
+lock_note(struct work *w)
+{
+	static const char *const lists[] = { "approved", "dropped" };
+	struct str list, key, one, name, by = body_text(w, "by");
+	struct json_iter it;
+	struct buf b;
+
+	buf_init(&b, 0);
+	for (size_t i = 0; i < COUNT(lists); i++) {
+		if (!json_get(w->r->body, str_of(lists[i]), &list) ||
+		    json_kind(list) != JSON_ARRAY || !json_open(list, &it))
+			continue;
+		while (json_next(&it, &key, &one)) {
+			if (!json_string(one, &w->a, &name))
+				continue;
+			buf_reset(&b);
+			buf_printf(&b, "lock.%s " STR_FMT " by " STR_FMT,
+			    i == 0 ? "approve" : "drop", STR_ARG(str_clip(name, 200)),
+			    STR_ARG(str_clip(by, 100)));
+			gate_note(w->r->core, w->r->actor, buf_cstr(&b), NULL);
+		}
+	}
+	buf_fini(&b);
+	buf_puts(w->out, "{}");
 	return true;
 }
 
@@ -459,6 +500,8 @@ static const struct route {
 	{ "GET", "/admin/api/tools", "tools", tools },
 	{ "GET", "/admin/api/servers", "servers", servers },
 	{ "POST", "/admin/api/servers/sign-in", "servers.sign-in", sign_in },
+	{ "GET", "/admin/api/lock", "lock.seen", lock_seen },
+	{ "POST", "/admin/api/lock", "lock.approve", lock_note },
 	{ "POST", "/admin/api/reload", "policies.reload", reload },
 	{ "POST", "/admin/api/script", "script.run", script },
 	{ "POST", "/admin/api/sync", "audit.sync", sync },

@@ -19,7 +19,7 @@
 
 struct cli { /* what was typed, after options */
 	const char *config;
-	bool json, managed, admin, cover, markdown, strict, codeowners, deny, list;
+	bool json, managed, admin, cover, markdown, strict, codeowners, deny, list, force;
 	const char *name, *customer, *team, *user, *expires, *key, *by, *since, *scope, *tags,
 	    *budget, *until, *clock, *n;
 	const char *from, *out, *overlap, *url, *key_env, *call, *junit;
@@ -57,10 +57,15 @@ int cmd_audit(const struct cli *cli);
 int cmd_reload(const struct cli *cli);
 int cmd_doctor(const struct cli *cli);
 int cmd_servers(const struct cli *cli);
+int cmd_lock(const struct cli *cli);
 int cmd_policy(const struct cli *cli);
 int cmd_webhook(const struct cli *cli);
 int cmd_approve(const struct cli *cli);
 int cmd_budget(const struct cli *cli);
+
+/* alone.c: starts every server for as long as it takes to list its tools, and tells them as
+ * hub_seen_json() does. */
+bool alone_seen(struct settings *s, struct loop *l, struct core *c, struct buf *out, struct err *e);
 
 /* cli_client.c: a request to the running gateway of this config, or, without one, to a core that is
  * opened here for the purpose.  The reply's body goes to `out`; false with *e for any refusal. */

@@ -148,7 +148,7 @@ cli_ready(const struct settings *s, struct buf *out)
 }
 
 static bool
-ask_core(const struct settings *s, const char *method, struct str target, struct str body,
+ask_core(struct settings *s, const char *method, struct str target, struct str body,
     struct buf *out, struct err *e)
 {
 	struct core_settings cs;
@@ -160,12 +160,18 @@ ask_core(const struct settings *s, const char *method, struct str target, struct
 	if (l == NULL)
 		return false;
 	settings_core(s, &cs);
+	if (str_starts(target, STR("/admin/api/lock")))
+		cs.facts = NULL; /* who changes the lock must not be kept from it by the lock */
 	(void)snprintf(actor, sizeof(actor), "local:%d", (int)getuid());
 	r.actor = str_of(actor);
 	r.query = target;
 	r.path = str_cut(&r.query, '?');
 	r.core = core_open(l, &cs, e);
-	ok = r.core != NULL && admin_answer(&r, out, e);
+	ok = r.core != NULL;
+	if (ok && str_eq(str_of(method), STR("GET")) && str_eq(r.path, STR("/admin/api/lock")))
+		ok = alone_seen(s, l, r.core, out, e);
+	else
+		ok = ok && admin_answer(&r, out, e);
 	core_close(&r.core);
 	loop_free(&l);
 	return ok;

@@ -37,7 +37,7 @@ enum finding { GOOD, WARN, BAD };
 
 struct visit {
 	const struct cli *cli;
-	const struct settings *s;
+	struct settings *s; /* its lock is read */
 	struct buf out;
 	size_t n, bad;
 };

@@ -257,7 +257,7 @@ usage(void)
 }
 
 static int
-policy(const struct cli *cli, const struct settings *s, const char *word)
+policy(const struct cli *cli, struct settings *s, const char *word)
 {
 	struct core_settings core;
 

@@ -60,6 +60,12 @@ static const struct command {
 	{ "servers", "[sign-in NAME]", "--json",
 	    "state of every upstream tool server; sign in at one that wants it", "tollgate servers",
 	    cmd_servers },
+	{ "lock",
+	    "init [--by NAME] [--force] | diff [SERVER[/TOOL]...] [--json|--markdown] | approve "
+	    "[SERVER[/TOOL]...] [--by NAME] [--force]",
+	    "--by --force --json --markdown",
+	    "mcp.lock: the tool definitions that somebody has approved",
+	    "tollgate lock approve notes/get_note --by ana", cmd_lock },
 	{ "connect", "claude-code [--managed] [--scope project] [--url URL]",
 	    "--managed --scope --url", "print a client's configuration",
 	    "tollgate connect claude-code", cmd_connect },
@@ -111,7 +117,7 @@ struct option {
 	const char **value; /* takes one, or */
 	bool *flag;         /* is one */
 };
-#define OPTIONS_N 35
+#define OPTIONS_N 36
 
 static void
 options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
@@ -133,7 +139,8 @@ options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
 		{ "--fail-on", &cli->fail_on, NULL }, { "--strict", NULL, &cli->strict },
 		{ "--codeowners", NULL, &cli->codeowners }, { "--deny", NULL, &cli->deny },
 		{ "--list", NULL, &cli->list }, { "--reason", &cli->reason, NULL },
-		{ "--budget", &cli->budget, NULL }, { "--until", &cli->until, NULL } };
+		{ "--budget", &cli->budget, NULL }, { "--until", &cli->until, NULL },
+		{ "--force", NULL, &cli->force } };
 
 	memcpy(out, all, sizeof(all));
 }

@@ -249,9 +249,14 @@ sandbox_build(struct running *r)
 }
 
 static void
-policies_changed(void *hub)
+policies_changed(void *ctx)
 {
-	hub_views_changed(hub);
+	struct running *r = ctx;
+	struct lock *old = locked_accept(&r->settings->lock);
+
+	hub_set_lock(r->g.hub, r->settings->lock.lock);
+	lock_free(&old);
+	hub_views_changed(r->g.hub);
 }
 
 static bool
@@ -280,6 +285,7 @@ parts_build(struct running *r, struct err *e)
 		.views = s->views,
 		.views_n = s->views_n,
 		.prefix = s->prefix,
+		.pin = s->pin,
 		.seal_key = seal,
 		.keep = keep_in(mem_unconst(data_path(r, "kept", r->kept))),
 		.session_idle_ms = s->session_idle_ms,
@@ -302,7 +308,8 @@ parts_build(struct running *r, struct err *e)
 	crypto_wipe(seal, sizeof(seal));
 	if (s->identity.issuer.n > 0)
 		r->g.identity = identity_new(&r->g, &s->identity, base);
-	core_on_policies(r->g.core, policies_changed, r->g.hub);
+	core_on_policies(r->g.core, policies_changed, r);
+	policies_changed(r); /* those of the start */
 	hub_start(r->g.hub);
 	return true;
 }

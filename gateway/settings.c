@@ -347,6 +347,14 @@ mcp_read(struct reading *r, struct yaml *y, void *into)
 	(void)rows_read(r, y, "mcp", rows, into);
 }
 
+static void
+lock_read(struct reading *r, struct yaml *y, void *into)
+{
+	(void)into;
+	path_read(r, y, &r->s->lock.path);
+	r->s->lock.named = true;
+}
+
 /* ---- the file ---- */
 
 #define AT(member) offsetof(struct settings, member)
@@ -362,6 +370,8 @@ static const struct setting top[] = {
 	{ "servers",   0,                servers_read },
 	{ "policies",  AT(policies), path_read },
 	{ "watch",     AT(watch),    bool_read },
+	{ "lock",      0,                lock_read },
+	{ "pin",       AT(pin),      pin_read },
 	{ "audit",     0,                audit_read_section },
 	{ "log",       0,                log_read },
 	{ "limits",    0,                limits_read },
@@ -473,6 +483,7 @@ settings_load(const char *file, struct buf *warnings, struct err *e)
 	s->data = path_below(&s->arena, s->dir, STR("data"));
 	s->policies = path_below(&s->arena, s->dir, STR("policies"));
 	s->watch = true;
+	s->lock.path = path_below(&s->arena, s->dir, STR("mcp.lock"));
 	if (!whole_file(file, &text, &why)) {
 		(void)bad_err(&r, &why);
 	} else {
@@ -498,12 +509,13 @@ settings_free(struct settings **sp)
 	*sp = NULL;
 	if (s == NULL)
 		return;
+	locked_free(&s->lock);
 	arena_free(&s->arena);
 	free(s);
 }
 
 void
-settings_core(const struct settings *s, struct core_settings *out)
+settings_core(struct settings *s, struct core_settings *out)
 {
 	*out = (struct core_settings){ .data_dir = s->data,
 		.policies_dir = s->policies,
@@ -514,5 +526,7 @@ settings_core(const struct settings *s, struct core_settings *out)
 		.models = s->model_names,
 		.models_n = s->model_names_n,
 		.aliases = s->aliases,
-		.aliases_n = s->aliases_n };
+		.aliases_n = s->aliases_n,
+		.facts = locked_facts,
+		.facts_ctx = &s->lock };
 }

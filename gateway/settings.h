@@ -8,6 +8,7 @@
 #include "base/tls.h"
 #include "gateway/address.h"
 #include "gateway/dialect.h"
+#include "gateway/locked.h"
 #include "gateway/webhook.h"
 #include "mcp/mcp.h"
 
@@ -71,6 +72,8 @@ struct settings {
 	struct view_settings *views;
 	size_t views_n;
 	enum mcp_prefix prefix;
+	enum mcp_pin pin;
+	struct locked_file lock;
 	struct identity_settings identity; /* issuer "" = none */
 	int session_idle_ms;               /* 0: the hub's own */
 	struct webhook_settings webhooks;  /* url "" = none */
@@ -86,5 +89,5 @@ void listen_base(const struct listen_entry *l, int port, char out[LISTEN_BASE]);
 /* Reads what settings_load() only names: the certificates of listen.  *e as above. */
 bool settings_files_check(const struct settings *s, struct err *e) MUST_CHECK;
 void settings_free(struct settings **sp);
-/* What the core needs of them; borrowed. */
-void settings_core(const struct settings *s, struct core_settings *out);
+/* What the core needs of them; borrowed, and s->lock is what it has read last. */
+void settings_core(struct settings *s, struct core_settings *out);

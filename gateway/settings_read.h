@@ -61,6 +61,10 @@ const char *nearest(char out[NEAREST_TEXT], struct str wanted, const struct str 
 /* settings_views.c */
 void views_read(struct reading *r, struct yaml *y, void *settings);
 
+/* settings_pin.c */
+void pin_read(struct reading *r, struct yaml *y, void *into); /* enum mcp_pin */
+void source_make(struct reading *r, struct yaml *y, struct server_settings *s);
+
 /* settings_listen.c */
 void listen_read(struct reading *r, struct yaml *y, void *settings);
 void trusted_proxies_read(struct reading *r, struct yaml *y, void *settings);

@@ -464,7 +464,7 @@ static const struct setting server_rows[] = {
 	{ "read_only",       0,              jail_read_only_read },
 	{ "writable",        0,              jail_writable_read },
 	{ "oauth",           0,              server_oauth_read },
-	{ "pin",             0,              NULL },
+	{ "pin",             AT(pin),        pin_read },
 	{ "prefix",          0,              NULL },
 	{ NULL, 0, NULL },
 };
@@ -481,6 +481,7 @@ server_read(struct reading *r, struct yaml *y, struct server_settings *s)
 	(void)server_name_check(r, y);
 	if (!rows_read(r, y, "a server", server_rows, s))
 		return;
+	source_make(r, y, s);
 	command = yaml_get(y, "command") != NULL;
 	url = yaml_get(y, "url") != NULL;
 	if (command == url)

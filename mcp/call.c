@@ -338,6 +338,7 @@ call_enter(struct call *c, struct call_ask *a, const struct tool *t, struct err 
 	buf_init(&name, 65536);
 	if (t == NULL && c->server != NULL)
 		name_put(&name, c);
+	ask.blocked = t != NULL ? t->blocked : STR("");
 	ask.name = t != NULL           ? t->policy_name
 		   : c->server != NULL ? buf_str(&name)
 				       : c->builtin->ask_name;

@@ -278,7 +278,7 @@ server_usable(const struct call *c, struct err *e)
 		return err_set(e, ERR_UNCONFIGURED, "server %s cannot be used: %.300s", sv->s->name,
 		    sv->s->disabled);
 	/* It has listed before and is getting a new session: the call waits there. */
-	if (sv->again || (sv->state == SERVER_LISTING && sv->tools != NULL))
+	if (sv->again || (sv->state == SERVER_LISTING && sv->seen != NULL))
 		return true;
 	return err_set(e, ERR_UPSTREAM, "server %s is %s%s%.250s; try again in a moment",
 	    sv->s->name, server_state_word(sv), sv->failure[0] != '\0' ? ": " : "", sv->failure);

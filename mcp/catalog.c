@@ -28,6 +28,7 @@
 #define SET_BYTES_MAX        ((size_t)64 << 20)
 
 struct toolset {
+	size_t refs;
 	struct str server;
 	struct arena arena;
 	struct tool *tools; /* TOOLS_MAX of them, in the arena */
@@ -40,15 +41,25 @@ toolset_new(struct str server)
 {
 	struct toolset *s = mem_zalloc(sizeof(*s));
 
+	s->refs = 1;
 	s->server = server;
 	arena_init(&s->arena, SET_BYTES_MAX);
 	map_init(&s->listed);
 	return s;
 }
 
+struct toolset *
+toolset_ref(struct toolset *s)
+{
+	s->refs++;
+	return s;
+}
+
 void
 toolset_free(struct toolset **s)
 {
+	if (*s != NULL && --(*s)->refs > 0)
+		*s = NULL;
 	if (*s == NULL)
 		return;
 	map_fini(&(*s)->listed);
@@ -76,29 +87,73 @@ toolset_at(struct toolset *s, size_t i)
 	return &s->tools[i];
 }
 
+#define HEAD (sizeof("{\"name\":\"") - 1)
+
+/* From the quote that ends the name. */
+static struct str
+behind_name(const struct tool *t)
+{
+	return STR_SPAN(t->definition.p + HEAD + t->wrapped.n, t->definition.p + t->definition.n);
+}
+
 void
 tool_put(struct buf *out, const struct tool *t)
 {
-	size_t head = sizeof("{\"name\":\"") - 1;
-
-	if (t->listed_name.n == t->wrapped.n) {
+	if (str_eq(t->listed_name, t->wrapped)) {
 		buf_put(out, t->definition);
 		return;
 	}
-	buf_put(out, (struct str){ t->definition.p, head });
+	buf_put(out, (struct str){ t->definition.p, HEAD });
 	buf_put(out, t->listed_name);
-	buf_put(out,
-	    STR_SPAN(t->definition.p + head + t->wrapped.n, t->definition.p + t->definition.n));
+	buf_put(out, behind_name(t));
+}
+
+void
+tool_own_put(struct buf *out, const struct tool *t)
+{
+	struct str rest = behind_name(t);
+
+	buf_puts(out, "{\"name\":");
+	buf_json_str(out, t->name);
+	buf_put(out, (struct str){ rest.p + 1, rest.n - 1 });
+}
+
+struct tool *
+toolset_find(struct toolset *s, struct str name)
+{
+	for (size_t i = 0; i < toolset_count(s); i++)
+		if (str_eq(s->tools[i].name, name))
+			return &s->tools[i];
+	return NULL;
+}
+
+struct str
+toolset_keep(struct toolset *s, struct str text)
+{
+	return arena_str(&s->arena, text);
 }
 
 bool
-toolset_same(const struct toolset *a, const struct toolset *b)
+toolset_same_list(const struct toolset *a, const struct toolset *b)
 {
 	if (toolset_count(a) != toolset_count(b))
 		return false;
 	for (size_t i = 0; i < toolset_count(a); i++)
 		if (!str_eq(a->tools[i].name, b->tools[i].name) ||
 		    !str_eq(a->tools[i].definition, b->tools[i].definition))
+			return false;
+	return true;
+}
+
+bool
+toolset_same(const struct toolset *a, const struct toolset *b)
+{
+	if (!toolset_same_list(a, b))
+		return false;
+	for (size_t i = 0; i < toolset_count(a); i++)
+		if (!str_eq(a->tools[i].alias, b->tools[i].alias) ||
+		    !str_eq(a->tools[i].blocked, b->tools[i].blocked) ||
+		    a->tools[i].pin != b->tools[i].pin)
 			return false;
 	return true;
 }
@@ -140,7 +195,9 @@ annotations_put(struct buf *b, struct str raw, struct tool *t)
 		if (json_key_is(key, STR("readOnlyHint")))
 			t->readonly = on;
 		else if (json_key_is(key, STR("destructiveHint")))
-			t->destructive = on;
+			t->destructive = t->says_destructive = on;
+		else if (json_key_is(key, STR("idempotentHint")))
+			t->idempotent = on;
 		else if (json_key_is(key, STR("openWorldHint")))
 			t->open_world = on;
 	}
@@ -285,7 +342,8 @@ tool_fill(struct toolset *s, struct tool *t, struct str name, struct str definit
 	if (json_get(t->definition, STR("description"), &text))
 		(void)json_string(text, &s->arena, &t->description);
 	if (t->readonly)
-		t->destructive = false;
+		t->destructive = t->says_destructive = false;
+	t->blocked = t->alias = STR("");
 }
 
 /* Why it is left out, or NULL. */
@@ -323,28 +381,33 @@ say_dropped(struct toolset *s, struct str name, const char *why)
 		    F_TEXT("why", why));
 }
 
+struct tool *
+toolset_add(struct toolset *s, struct str definition)
+{
+	struct str name = STR("?");
+	struct tool t;
+	const char *why =
+	    s->n == TOOLS_MAX ? "the server lists too many" : tool_take(s, definition, &t, &name);
+
+	if (why != NULL) {
+		say_dropped(s, name, why);
+		return NULL;
+	}
+	if (s->tools == NULL)
+		s->tools = mem_zalloc(TOOLS_MAX * sizeof(*s->tools));
+	s->tools[s->n] = t;
+	map_set(&s->listed, s->tools[s->n].listed_name, &s->tools[s->n]);
+	return &s->tools[s->n++];
+}
+
 void
 toolset_add_page(struct toolset *s, struct str tools)
 {
 	struct json_iter it;
 	struct str key, raw;
 
-	if (s->tools == NULL)
-		s->tools = mem_zalloc(TOOLS_MAX * sizeof(*s->tools));
 	if (!json_open(tools, &it))
 		return;
-	while (json_next(&it, &key, &raw)) {
-		struct str name = STR("?");
-		struct tool t;
-		const char *why =
-		    s->n == TOOLS_MAX ? "the server lists too many" : tool_take(s, raw, &t, &name);
-
-		if (why != NULL) {
-			say_dropped(s, name, why);
-			continue;
-		}
-		s->tools[s->n] = t;
-		map_set(&s->listed, s->tools[s->n].listed_name, &s->tools[s->n]);
-		s->n++;
-	}
+	while (json_next(&it, &key, &raw))
+		(void)toolset_add(s, raw);
 }

@@ -48,6 +48,7 @@ hub_new(struct loop *l, struct core *c, struct http_pool *p, const struct hub_se
 		crypto_random(h->seal_key, sizeof(h->seal_key));
 	base62_random(h->boot, sizeof(h->boot) - 1);
 	h->prefix = s->prefix;
+	h->pin = s->pin;
 	h->keep = s->keep;
 	h->declared = s->views;
 	h->declared_n = s->views_n;
@@ -175,6 +176,7 @@ hub_servers_json(struct hub *h, struct buf *out)
 		buf_json_str(out, sv->name);
 		buf_printf(out,
 		    ",\"wire\":\"%s\",\"state\":\"%s\",\"era\":\"%s\",\"tools\":%zu,"
+		    "\"pending\":%zu,\"changed\":%zu,\"removed\":%zu,"
 		    "\"left_out\":%zu,\"in_flight\":%zu,\"calls\":%lld,\"errors\":%lld,"
 		    "\"timeouts\":%lld,\"restarts\":%lld,\"latency_ms\":%lld,\"failures\":%d,"
 		    "\"failure\":",
@@ -182,7 +184,8 @@ hub_servers_json(struct hub *h, struct buf *out)
 		    sv->state != SERVER_READY ? ""
 		    : sv->era == ERA_MODERN   ? ERA_MODERN_VERSION
 					      : sv->version,
-		    toolset_count(sv->tools), toolset_dropped(sv->tools), sv->upcalls_n,
+		    toolset_count(sv->tools), sv->pinned[TOOL_PENDING], sv->pinned[TOOL_CHANGED],
+		    sv->pinned[TOOL_REMOVED], toolset_dropped(sv->seen), sv->upcalls_n,
 		    (long long)sv->calls, (long long)sv->errors, (long long)sv->timeouts,
 		    (long long)sv->restarts, (long long)sv->latency_ms, sv->failures);
 		buf_json_str(out, str_of(why));
@@ -237,6 +240,24 @@ tools_of(const struct server *sv)
 	return (int64_t)toolset_count(sv->tools);
 }
 
+static int64_t
+pending_of(const struct server *sv)
+{
+	return (int64_t)sv->pinned[TOOL_PENDING];
+}
+
+static int64_t
+changed_of(const struct server *sv)
+{
+	return (int64_t)sv->pinned[TOOL_CHANGED];
+}
+
+static int64_t
+removed_of(const struct server *sv)
+{
+	return (int64_t)sv->pinned[TOOL_REMOVED];
+}
+
 void
 hub_metrics(struct hub *h, struct buf *out)
 {
@@ -246,7 +267,9 @@ hub_metrics(struct hub *h, struct buf *out)
 	} rows[] = { { "up", "gauge", is_up }, { "calls_total", "counter", calls_of },
 		{ "errors_total", "counter", errors_of },
 		{ "restarts_total", "counter", restarts_of }, { "latency_ms", "gauge", latency_of },
-		{ "tools", "gauge", tools_of } };
+		{ "tools", "gauge", tools_of }, { "tools_pending", "gauge", pending_of },
+		{ "tools_changed", "gauge", changed_of },
+		{ "tools_removed", "gauge", removed_of } };
 
 	IS(h, HUB_MAGIC);
 	buf_printf(out,

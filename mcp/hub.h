@@ -21,6 +21,8 @@ struct hub {
 	size_t builtins_n;
 	uint64_t generation;
 	enum mcp_prefix prefix;
+	enum mcp_pin pin;
+	const struct lock *lock;              /* borrowed; NULL: there is none */
 	struct map by_name;                   /* listed and policy names -> struct tool */
 	struct map by_offer[OFFER_KINDS];     /* listed names -> struct offer */
 	struct map views;                     /* key id and view -> struct view */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "mcp/pins.h"
 #include "mcp/view.h"
 
 #define PAGES_MAX        200

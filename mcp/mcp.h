@@ -15,6 +15,7 @@
 #include "base/loop.h"
 #include "base/sink.h"
 #include "base/text.h"
+#include "mcp/lock.h"
 #include "policies/policies.h"
 
 struct hub;
@@ -24,6 +25,8 @@ struct hub;
 enum mcp_protocol { MCP_AUTO, MCP_MODERN, MCP_LEGACY };
 /* HTTP+SSE is the transport of 2024-11-05; by itself it is tried when initialize is refused. */
 enum mcp_transport { TRANSPORT_AUTO, TRANSPORT_HTTP, TRANSPORT_SSE };
+/* What of a tool that nobody has approved as it is; see pins.c. */
+enum mcp_pin { PIN_UNSAID, PIN_STRICT, PIN_WARN, PIN_OFF };
 /* May keys and sessions share one connection to a server?  See instance.c. */
 enum mcp_isolation { ISOLATION_USUAL, ISOLATION_SHARED, ISOLATION_PER_KEY, ISOLATION_PER_SESSION };
 /* How the gateway gets access tokens for a server; "" where nothing is said.  See oauth.h. */
@@ -53,6 +56,8 @@ struct server_settings {         /* everything is borrowed for the life of the h
 	const char *version; /* legacy: exactly this one; NULL: the newest that both speak */
 	enum mcp_transport transport;
 	enum mcp_isolation isolation;
+	enum mcp_pin pin;
+	const char *source; /* where it is, as tollgate.yaml has it: its tools are pinned to that */
 	int connect_ms, list_ms, call_ms; /* deadlines; 0: 5,000, 10,000, 60,000 */
 	const char *disabled; /* why it cannot be used ("GITHUB_TOKEN is not set"); NULL: it can */
 };
@@ -79,6 +84,7 @@ struct hub_settings {
 	const struct view_settings *views; /* borrowed, like the servers */
 	size_t views_n;
 	enum mcp_prefix prefix;
+	enum mcp_pin pin;          /* of servers that do not say */
 	int session_idle_ms;       /* legacy sessions; 0: 1,800,000 */
 	size_t result_bytes_max;   /* one tool result; 0: 10 MiB */
 	const uint8_t *seal_key;   /* AEAD_KEY_BYTES; NULL: drawn, ids end with the process */
@@ -100,6 +106,13 @@ void hub_free(struct hub **h); /* ends sessions, children, connections */
 /* One JSON object per server: name, state, era, tools, last failure. */
 void hub_servers_json(struct hub *h, struct buf *out);
 void hub_metrics(struct hub *h, struct buf *out);
+/* The definitions that somebody has approved; NULL: there is no lock.  Borrowed until the next
+ * such call, or the hub's end. */
+void hub_set_lock(struct hub *h, const struct lock *l);
+/* What every server lists itself:
+ * [{"name","source","state","failure","listed":bool,"tools":[{"name":
+ * "server/tool","pin","definition"}]}]; struct lock_seen is made of it. */
+void hub_seen_json(struct hub *h, struct buf *out);
 /* Something changed in what keys may see: re-evaluates views, sends list_changed. */
 void hub_views_changed(struct hub *h);
 
@@ -127,6 +140,14 @@ bool hub_signed_in(struct hub *h, struct job *parent, const struct sign_in_answe
 
 /* ---- catalog.c: what can be called ---- */
 
+enum tool_pin {
+	TOOL_FREE,     /* not pinned */
+	TOOL_APPROVED, /* as mcp.lock has it */
+	TOOL_PENDING,  /* nobody has approved it: hidden, or (warn) served */
+	TOOL_CHANGED,  /* another than was approved: blocked, or (warn) served as it is now */
+	TOOL_REMOVED   /* approved, and its server has it no more */
+};
+const char *tool_pin_word(enum tool_pin p); /* "free", "approved", … */
 struct tool {                    /* immutable; valid until the next turn unless held by a call */
 	struct str server, name; /* as upstream spells it */
 	struct str policy_name;  /* "server/name" */
@@ -136,12 +157,16 @@ struct tool {                    /* immutable; valid until the next turn unless 
 	struct str definition;   /* the listed JSON object, named "server__name" */
 	struct str input_schema; /* raw spans; output_schema may be empty */
 	struct str output_schema;
-	bool readonly, destructive, open_world; /* from annotations; hints only */
+	bool readonly, destructive, idempotent, open_world; /* from annotations; hints only */
+	bool says_destructive;                              /* not only by default */
+	enum tool_pin pin;
+	struct str blocked; /* a sentence: listed, and its calls are refused; or "" */
+	struct str alias;   /* its listed name, of mcp.lock; or "" */
 };
 /* Every tool this key may list, in a stable order (built-ins not included). */
 typedef void tool_f(void *ctx, const struct tool *t);
 void hub_tools(struct hub *h, struct key *k, tool_f *fn, void *ctx);
-/* Every tool there is, for an operator. */
+/* Every tool there is, those that are hidden too, for an operator. */
 void hub_all_tools(struct hub *h, tool_f *fn, void *ctx);
 /* By "server/tool", "server.tool" or "server__tool", whatever the key may do; NULL = none. */
 const struct tool *hub_find_tool(struct hub *h, struct str name);

@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "mcp/pins.h"
 #include "mcp/serve.h"
 #include "mcp/view.h"
 
@@ -14,6 +15,7 @@
 #define PAGE_ROWS_MAX   1000
 #define REPLY_BYTES_MAX ((size_t)64 << 20)
 #define LIST_TTL_MS     5000
+#define PINNED_TTL_MS   60000
 
 static const struct list {
 	const char *method, *member;
@@ -77,6 +79,17 @@ builtins_put(struct visit *v, struct buf *b, bool any)
 	}
 }
 
+/* A list that only mcp.lock and the policies change can be kept longer: who listens is told when
+ * they do, and what is refused by then is refused by the call. */
+static int
+list_ttl_ms(const struct hub *h, enum view_list list)
+{
+	for (size_t i = 0; i < h->servers_n; i++)
+		if (list != VIEW_TOOLS || !pins_hold(h, &h->servers[i]))
+			return LIST_TTL_MS;
+	return PINNED_TTL_MS;
+}
+
 static void
 page_serve(struct visit *v, const struct rpc *m, const struct list *l, size_t first)
 {
@@ -99,7 +112,7 @@ page_serve(struct visit *v, const struct rpc *m, const struct list *l, size_t fi
 	if (v->era == ERA_MODERN)
 		buf_printf(&b,
 		    ",\"resultType\":\"complete\",\"ttlMs\":%d,\"cacheScope\":\"private\"",
-		    LIST_TTL_MS);
+		    list_ttl_ms(v->hub, l->list));
 	buf_putc(&b, '}');
 	if (buf_ok(&b))
 		reply_result(v, m->id, buf_str(&b));

@@ -77,6 +77,7 @@ server_fini(struct server *sv)
 	map_fini(&sv->pending);
 	map_fini(&sv->instances);
 	listing_drop(sv);
+	toolset_free(&sv->seen);
 	toolset_free(&sv->tools);
 	for (size_t i = 0; i < OFFER_KINDS; i++)
 		offerset_free(&sv->offers[i]);
@@ -338,7 +339,7 @@ server_listed(struct server *sv)
 	sv->failures = 0;
 	sv->state = SERVER_READY;
 	log_info(NULL, "server ready", F_STR("server", sv->name),
-	    F_INT("tools", (int64_t)toolset_count(sv->tools)),
+	    F_INT("tools", (int64_t)toolset_count(sv->seen)),
 	    F_TEXT("era", sv->era == ERA_MODERN ? "modern" : "legacy"));
 	sv->type->listen(sv);
 	updates_tell(sv);

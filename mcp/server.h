@@ -86,7 +86,9 @@ struct server {
 	struct timer timer; /* back-off, or the next refresh */
 	int failures;       /* in a row */
 	char failure[ERR_TEXT_BYTES];
-	struct toolset *tools; /* last known; NULL before the first list */
+	struct toolset *seen;            /* what it listed last; NULL before the first list */
+	struct toolset *tools;           /* what is served: the same, or what is pinned (pins.c) */
+	size_t pinned[TOOL_REMOVED + 1]; /* how many of each enum tool_pin */
 	struct offerset *offers[OFFER_KINDS];
 	char *instructions; /* what it says of itself to a model; NULL: nothing */
 	unsigned can;       /* SERVER_TOOLS, … as it declared */

@@ -84,6 +84,12 @@ tool_bare(const struct tool *t)
 	return (struct str){ t->wrapped.p + t->server.n + 2, t->wrapped.n - t->server.n - 2 };
 }
 
+static bool
+alias_free(const struct hub *h, struct str alias)
+{
+	return map_get(&h->by_name, alias) == NULL && !is_builtin(h, alias);
+}
+
 static void
 collision_say(struct str server, struct str name)
 {
@@ -110,8 +116,10 @@ tools_name(struct hub *h)
 			struct tool *t = toolset_at(h->servers[i].tools, j);
 			struct str was = t->listed_name;
 
-			t->listed_name = name_choose(
-			    h, h->prefix, &h->by_name, &counts, tool_bare(t), t->wrapped);
+			t->listed_name = t->alias.n > 0 && alias_free(h, t->alias)
+					     ? t->alias
+					     : name_choose(h, h->prefix, &h->by_name, &counts,
+						   tool_bare(t), t->wrapped);
 			if (t->listed_name.n > 0)
 				map_set(&h->by_name, t->listed_name, t);
 			else if (was.n > 0)
@@ -493,6 +501,13 @@ hub_all_tools(struct hub *h, tool_f *fn, void *ctx)
 	for (size_t i = 0; i < h->servers_n; i++)
 		for (size_t j = 0; j < toolset_count(h->servers[i].tools); j++)
 			fn(ctx, toolset_at(h->servers[i].tools, j));
+	for (size_t i = 0; i < h->servers_n; i++)
+		for (size_t j = 0; j < toolset_count(h->servers[i].seen); j++) {
+			struct tool *t = toolset_at(h->servers[i].seen, j);
+
+			if (t->pin == TOOL_PENDING && hub_find_tool(h, t->policy_name) == NULL)
+				fn(ctx, t);
+		}
 }
 
 /* ---- changes ---- */
@@ -505,16 +520,11 @@ hub_changed(struct hub *h)
 }
 
 void
-hub_take_tools(struct hub *h, struct server *sv)
+hub_serve(struct hub *h, struct server *sv, struct toolset *set)
 {
 	struct toolset *old = sv->tools;
 
-	if (toolset_same(old, sv->listing) && old != NULL) {
-		toolset_free(&sv->listing);
-		return;
-	}
-	sv->tools = sv->listing;
-	sv->listing = NULL;
+	sv->tools = set;
 	tools_name(h);
 	/* Spans of the old set may be held until the turn ends. */
 	if (old != NULL) {

@@ -29,8 +29,9 @@ void hub_views_drop(struct hub *h);
 
 /* The catalogue or somebody's view changed. */
 void hub_changed(struct hub *h);
-/* sv->listing is complete: of tools, or of one of the other kinds. */
-void hub_take_tools(struct hub *h, struct server *sv);
+/* What is served of a server's tools is another set now; takes over a reference. */
+void hub_serve(struct hub *h, struct server *sv, struct toolset *set);
+/* sv->offering is complete. */
 void hub_take_offers(struct hub *h, struct server *sv, enum offer_kind kind);
 
 /* Whose is it?  `own` gets the name or URI as the server spells it.  NULL: nobody's. */

@@ -336,8 +336,11 @@ decided(struct pass *p, const struct question *q, struct str shown, struct err *
 	buf_init(&must, MUST_BYTES);
 	rules_decide_call(
 	    p->core->bundle, &p->key->subject, q->kind, q->name, q->requested, q->args, &v, &must);
-	ok = v.allowed || (v.approvals_n > 0 && q->whole != NULL ? approval_gate(p, q->whole, &v, e)
-								 : verdict_err(&v, shown, e));
+	if (!v.allowed && v.approvals_n > 0 && q->whole != NULL)
+		/* Nobody is asked for what is blocked whatever they say: see permitted(). */
+		ok = q->whole->blocked.n > 0 || approval_gate(p, q->whole, &v, e);
+	else
+		ok = v.allowed || verdict_err(&v, shown, e);
 	if (!ok || p->why.n == 0)
 		p->why = clip(&p->arena, v.rule);
 	observed(p, q, ok);
@@ -361,6 +364,11 @@ permitted(struct pass *p, const struct ask *a, struct err *e)
 		buf_put(&shown, a->hosted[i]);
 		ok = decided(p, &tool, buf_str(&shown), e);
 		buf_fini(&shown);
+	}
+	/* Last: whom the rules refuse need not know of it. */
+	if (ok && a->blocked.n > 0) {
+		p->why = STR("mcp.lock");
+		ok = err_set(e, ERR_DENIED, STR_FMT, STR_ARG(a->blocked));
 	}
 	return ok;
 }

@@ -326,6 +326,8 @@ struct ask {
 	/* What was found in `args`, which are rewritten already; blocked: the call is refused. */
 	const struct redact_counts *redacted;
 	const char *redacted_by; /* of what blocks, see struct redaction */
+	struct str
+	    blocked; /* tool: why it is refused to whom the rules let it, as a sentence; or "" */
 	const struct str
 	    *hosted; /* model: tools that the provider would run; all must be granted */
 	size_t hosted_n;

@@ -59,7 +59,7 @@ local function world(answer, options)
 	local folder = rig.scratch()
 	sys.write_file(folder .. "/api.yaml", o.document or API)
 	local gw = gateway { policies = rules(table.unpack(o.rules or { "allow: pets/*" })), env = { RIG_TOKEN = "upstream-secret" },
-		yaml = string.format("servers:\n  pets:\n    openapi: %q\n    url: http://127.0.0.1:%d/v2/\n    headers: { Authorization: \"Bearer {env:RIG_TOKEN}\" }\n",
+		yaml = string.format("pin: off\nservers:\n  pets:\n    openapi: %q\n    url: http://127.0.0.1:%d/v2/\n    headers: { Authorization: \"Bearer {env:RIG_TOKEN}\" }\n",
 			o.url and "http://127.0.0.1:" .. a.port .. "/api.json" or folder .. "/api.yaml", a.port) }
 	return gw, a, gw:dev()
 end

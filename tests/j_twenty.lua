@@ -50,7 +50,7 @@ local function twenty(o)
 	row("hang", "{ command: [" .. DEMO .. ", --mute] }")
 	row("dies", "{ command: [/bin/sh, " .. script .. "] }")
 	table.sort(rows)
-	o.yaml = "servers:\n" .. table.concat(rows)
+	o.yaml = "pin: off\nservers:\n" .. table.concat(rows)
 	o.policies = rules('allow: "any/*"')
 	o.start = false
 	local gw = gateway(o)
@@ -137,7 +137,7 @@ gw:kill9()
 wait_gone(pids)
 
 test "what a server itself has started ends with it: with the server, and with the gateway"
-local gw = gateway { yaml = "servers:\n  forks:\n    command: [/bin/sh, -c, 'sleep 1000 & echo up >&2; exec " .. DEMO ..
+local gw = gateway { yaml = "pin: off\nservers:\n  forks:\n    command: [/bin/sh, -c, 'sleep 1000 & echo up >&2; exec " .. DEMO ..
 	" --die-call']\n    env: { PATH: \"/usr/bin:/bin\" }\n", policies = rules('allow: "any/*"') }
 local key = gw:dev()
 gw:wait_tools(key, 6)

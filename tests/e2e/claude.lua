@@ -70,7 +70,7 @@ end
 
 local function tollgate(up)
 	local gw = gateway { providers = { anthropic = up }, policies = { ["root/all.yaml"] = POLICY },
-		yaml = string.format("servers:\n  notes: { command: [%q] }\n", DEMO) }
+		yaml = string.format("pin: off\nservers:\n  notes: { command: [%q] }\n", DEMO) }
 	local key = gw:key { name = "dev", customer = "acme", team = "payments", user = "ana" }
 	gw:wait_tools(key, #SEEN)
 	return gw, key

@@ -19,7 +19,7 @@ local POLICY = rules("allow: notes/*", "deny: notes/create_note\n    reason: by 
 local SEEN = { "get_note", "get_order", "list_orders", "search_notes" }
 
 local function hub()
-	local gw = gateway { policies = POLICY, yaml = string.format("servers:\n  notes: { command: [%q] }\n", DEMO) }
+	local gw = gateway { policies = POLICY, yaml = string.format("pin: off\nservers:\n  notes: { command: [%q] }\n", DEMO) }
 	local key = gw:dev()
 	gw:wait_tools(key, #SEEN)
 	return gw, key.key or key

@@ -368,7 +368,9 @@ world_free(struct world *w)
 static CHECK_UNUSED void
 world_hub(struct world *w, const struct server_settings *s, size_t n)
 {
-	struct hub_settings hs = { .servers = s, .servers_n = n, .version = "test" };
+	struct hub_settings hs = {
+		.servers = s, .servers_n = n, .version = "test", .pin = PIN_OFF
+	};
 	struct err e;
 
 	w->hub = hub_new(w->loop, &w->core, w->pool, &hs, &e);
