@@ -294,7 +294,7 @@ input_reply(struct answer *an, struct str result)
 			reply_error(&v, 200, str_of(an->id), RPC_SERVER,
 			    "the server asks for something unknown");
 	} else {
-		park_seal_result(&b, an, result, call_approval(an->call));
+		park_seal_result(&b, an, result);
 		answer_give(an, buf_ok(&b) ? buf_str(&b) : STR_NONE);
 	}
 	buf_fini(&b);

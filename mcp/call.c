@@ -327,6 +327,7 @@ call_enter(struct call *c, struct call_ask *a, const struct tool *t, struct err 
 		.args = a->args.n == 0 ? STR("{}") : a->args,
 		.parent = a->parent,
 		.approval = a->approval,
+		.round = a->round,
 		.can_ask = call_can_ask(a),
 		.session = a->session,
 		.tool_use = a->tool_use,

@@ -150,6 +150,7 @@ kept_fill(struct call_kept *k, const struct call_ask *a)
 	k->a = *a;
 	for (size_t i = 0; i < COUNT(texts); i++)
 		*texts[i] = texts[i]->n > 0 ? arena_str(&k->arena, *texts[i]) : STR("");
+	k->a.round = 0;
 	k->a.input_responses = k->a.request_state = k->a.approval = k->a.answer = STR("");
 }
 
@@ -217,6 +218,13 @@ call_wait(struct call *c, const struct call_ask *a)
 	if (a->rest != NULL)
 		a->rest(c->ctx, true);
 	return true;
+}
+
+void
+call_put_round(const struct call *c, struct buf *out)
+{
+	if (c != NULL && c->pass.approved[0] != '\0')
+		buf_printf(out, "%s.%lld", c->pass.approved, (long long)c->pass.round);
 }
 
 struct str

@@ -206,6 +206,7 @@ struct call_ask {
 	/* A further round of a call that needs an approval: its id, and what the client answered,
 	 * raw; or "". */
 	struct str approval, answer;
+	int64_t round; /* of that approval, when the call has it already: struct ask */
 };
 /*
  * done(result): `result_json` is the result object as the upstream sent it (or made by us for
@@ -221,6 +222,8 @@ struct call *hub_call(struct hub *h, struct job *parent, const struct call_ask *
 struct job *call_job(struct call *c);
 /* While done() runs: the approval that its result (input_required) asks for; "" = none. */
 struct str call_approval(const struct call *c);
+/* While done() runs: "ID.ROUND" of the approval that a further round goes on with; or nothing. */
+void call_put_round(const struct call *c, struct buf *out);
 /* While done() runs: the raw JSON-RPC error that the server answered with, p == NULL: none. */
 struct str call_error(const struct call *c);
 

@@ -108,7 +108,8 @@ park_started(struct park *p, struct call *c)
 
 /* kind | id | digest | expiry | raw, as one text. */
 struct state {
-	/* P: a parked call, by its id; M: a modern server's own state, raw, or "" when it has none;
+	/* P: a parked call, by its id; M: a modern server's own state, raw, or "" when it has none,
+	 * and the approval that the call has, "ID.ROUND" (or "");
 	 * A: an approval, by its id; raw is the revision of the policies */
 	char kind;
 	struct str id, raw;
@@ -163,10 +164,15 @@ state_read(struct hub *h, struct key *k, struct str raw, const struct sha256 *di
 }
 
 void
-park_seal_result(struct buf *out, const struct answer *an, struct str result, struct str approval)
+park_seal_result(struct buf *out, const struct answer *an, struct str result)
 {
-	struct state st = { .kind = 'M', .id = STR(""), .raw = STR("") };
+	struct str approval = call_approval(an->call);
+	struct state st = { .kind = 'M', .raw = STR("") };
+	struct buf round;
 
+	buf_init(&round, 0);
+	call_put_round(an->call, &round);
+	st.id = buf_str(&round);
 	buf_putc(out, '{');
 	rpc_put_members(out, result, STR("requestState"));
 	(void)json_get(result, STR("requestState"), &st.raw);
@@ -174,6 +180,7 @@ park_seal_result(struct buf *out, const struct answer *an, struct str result, st
 		st = (struct state){ 'A', approval, core_revision(an->v.hub->core) };
 	state_put(out, an->v.hub, an->key, &an->digest, &st);
 	buf_putc(out, '}');
+	buf_fini(&round);
 }
 
 /* ---- asking ---- */
@@ -379,6 +386,9 @@ park_resume(struct answer *an, const struct rpc *m, const struct sha256 *digest,
 	    !state_read(h, an->key, raw, digest, scratch, &st))
 		return PARK_BAD;
 	if (st.kind == 'M') {
+		a->approval = str_cut(&st.id, '.');
+		if (!str_i64(st.id, &a->round))
+			a->round = 0;
 		a->request_state = st.raw;
 		a->input_responses = json_kind(responses) == JSON_OBJECT ? responses : STR("");
 		return PARK_CALL;

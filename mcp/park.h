@@ -21,14 +21,13 @@ void park_left(struct park *p);
 /*
  * A further round: params.requestState is there.  PARK_TAKEN: `an` now waits for the parked call,
  * or has been answered.  PARK_CALL: a->request_state and a->input_responses, or a->approval and
- * a->answer (spans of `scratch` and m) are set, call as usual.  PARK_BAD: the state is not ours,
- * not this key's, of another request, or too old.
+ * a->answer, or a->round (spans of `scratch` and m) are set, call as usual.  PARK_BAD: the state is
+ * not ours, not this key's, of another request, or too old.
  */
 enum park_verdict { PARK_TAKEN, PARK_CALL, PARK_BAD };
 enum park_verdict park_resume(struct answer *an, const struct rpc *m, const struct sha256 *digest,
     struct call_ask *a, struct buf *scratch);
 
-/* A modern server's input_required, as the client gets it: the state is sealed.  approval: of the
- * question that is ours, else "". */
-void
-park_seal_result(struct buf *out, const struct answer *an, struct str result, struct str approval);
+/* The input_required of a modern server, or our own question (call_approval()), as the client gets
+ * it: the state is sealed. */
+void park_seal_result(struct buf *out, const struct answer *an, struct str result);

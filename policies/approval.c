@@ -12,6 +12,9 @@
  * the journal like any other, and tells whoever waits.  Memory is what decides; the database brings
  * it back after a restart, and never lets a row leave USED, DENIED or EXPIRED.
  *
+ * One call may have several rounds, when a server of 2026-07-28 answers it by asking the client:
+ * the next round goes on under the same request, once, by the number that the last one was told.
+ *
  * A request is bound to its key, the tool, the digest of the very bytes of the arguments and the
  * revision of the policies.  A granted one that is not used in time expires like a question nobody
  * answered.  A no is kept as long as the question would have been, so that the same call is not

@@ -261,6 +261,8 @@ approval_gate(struct pass *p, const struct ask *a, const struct verdict *v, stru
 	if (!approval_over(r) && !in_time(r))
 		approval_turn(r, APPROVAL_EXPIRED, STR("gateway"), STR("it took too long"));
 	p->approval = r;
+	if (r->state == APPROVAL_USED && a->round > 0 && a->round == r->rounds)
+		return true;
 	if (r->state == APPROVAL_WAITING && !ways_set(r, a, e))
 		return false;
 	if (r->state != APPROVAL_GRANTED)
@@ -272,8 +274,14 @@ approval_gate(struct pass *p, const struct ask *a, const struct verdict *v, stru
 void
 approval_use(struct pass *p)
 {
-	ASSERT(p->approval->state == APPROVAL_GRANTED && p->approval->key == p->key);
-	approval_turn(p->approval, APPROVAL_USED, str_of(p->id), STR(""));
+	struct approval_request *r = p->approval;
+
+	ASSERT(r->key == p->key);
+	if (r->state == APPROVAL_GRANTED)
+		approval_turn(r, APPROVAL_USED, str_of(p->id), STR(""));
+	ASSERT(r->state == APPROVAL_USED);
+	p->round = ++r->rounds;
+	(void)str_copy(p->approved, sizeof(p->approved), str_of(r->id));
 }
 
 struct approval_request *

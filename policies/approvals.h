@@ -37,6 +37,7 @@ struct approval_request {
 	char id[APPROVAL_ID_BYTES + 1];
 	struct sha256 args; /* of the very bytes that will be forwarded */
 	int64_t args_bytes, created_ns, expires_ns;
+	int64_t rounds; /* that have used it; a server may ask its client in between */
 	struct approval_need needs[APPROVAL_RULES_MAX];
 	size_t needs_n;
 	struct timer ttl;

@@ -279,6 +279,8 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 	p->unpriced = false;
 	p->at_n = p->holds_n = 0;
 	p->approval = NULL;
+	p->approved[0] = '\0';
+	p->round = 0;
 	p->asked = 0;
 	link_init(&p->run_limits);
 	p->entered_ns = loop_wall_ns(c->loop);

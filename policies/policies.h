@@ -335,6 +335,7 @@ struct ask {
 	int64_t hold_tokens; /* a model: what it may use at most, held by limits of tokens */
 	struct pass *parent; /* a script's calls name the run; NULL otherwise */
 	struct str approval; /* the id of the one that this call waited for; or "": any that fits */
+	int64_t round;       /* > 0: the same call goes on, by pass.round of the one before */
 	bool can_ask;        /* whoever calls can be asked by elicitation */
 	struct str session, tool_use; /* join keys of the client, "" when it gave none; clipped */
 	struct str client;            /* "claude-code/2.1.330 …", clipped */
@@ -394,6 +395,8 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	struct link run_limits; /* a script's own buckets */
 	/* What it needs (after ERR_APPROVAL, until the turn ends), or has used; NULL: none. */
 	struct approval_request *approval;
+	char approved[20];   /* the id of the one that it has used; "" = none */
+	int64_t round;       /* with what its next round may go on */
 	unsigned asked;      /* a run: approvals that its calls have asked for */
 	struct str owner[3]; /* customer, team, user as it entered; copies, as below */
 	struct str name;     /* copies, in the pass's own arena */

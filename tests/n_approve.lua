@@ -47,6 +47,16 @@ local function transitions(gw)
 	return out
 end
 
+-- As wait_for, for what is asked of the gateway each time.
+local function asking(what, f)
+	local until_ms = now() + 10000
+	while true do
+		local v = f()
+		if v then return v end
+		if now() > until_ms then rig.fail("waited in vain for " .. what) end
+	end
+end
+
 local function waiting(gw)
 	for _, r in ipairs(gw:ok { "approve", "--list", "--json" }.json) do
 		if r.state == "waiting" then return r end
@@ -251,6 +261,29 @@ expect(r.isError):is(true)
 expect(text(r)):matches("no way to ask for it works here")
 expect(#shop.calls):is(0)
 
+test "an approved call that its server answers with a question goes on under the same approval, each round once"
+local CONFIRM = { name = "sell_tea", ask = { "elicitation/create", { message = "How much?", requestedSchema = { type = "object",
+	properties = {} } } }, result = function(args) return { content = json.array { { type = "text", text = "sold " .. args.answer.action } } } end }
+local gw, ana, shop = world { ALLOW, ASK, tools = { "price", "sell_cake", CONFIRM } }
+local c = gw:mcp(ana)
+c.capabilities = FORM
+local function round(asked, args) -- whatever is asked is accepted
+	local answers = {}
+	for name in pairs(asked.inputRequests) do answers[name] = { action = "accept" } end
+	return c:rpc("tools/call", { name = "shop__sell_tea", arguments = args or { n = 1 }, requestState = asked.requestState,
+		inputResponses = answers })
+end
+local ours = c:call("shop__sell_tea", { n = 1 })
+expect(ours.inputRequests.approval.params.message):has("Tollgate")
+local theirs = round(ours)
+expect(theirs.inputRequests.question.params.message):is("How much?")
+expect(round(theirs, { n = 2 })):error(-32602)
+expect(text(round(theirs))):is("sold accept")
+local again = round(theirs) -- replayed
+expect(again.isError):is(true)
+expect(text(again)):matches("has been used")
+expect(#shop.calls):is(1)
+
 test "a legacy client is asked on the stream of its call"
 for _, action in ipairs { "accept", "decline" } do
 	local gw, ana, shop = world { ALLOW, ASK }
@@ -283,7 +316,7 @@ local gw, ana, shop = world { ALLOW, ASK, CODE }
 local done
 local c = gw:mcp(ana)
 spawn(function() done = c:call("lua", { code = SCRIPT }) end)
-wait_for("the question", function() return waiting(gw) end)
+asking("the question", function() return waiting(gw) end)
 expect(done):is(nil)
 gw:advance("5m") -- far more than a script may run
 expect(done):is(nil)
@@ -295,7 +328,7 @@ local m = gw:mcp(ana)
 m.capabilities = FORM
 local asked
 spawn(function() asked = m:call("lua", { code = SCRIPT }) end)
-wait_for("the question", function() return waiting(gw) end)
+asking("the question", function() return waiting(gw) end)
 gw:advance("50ms") -- questions that come together are asked together
 wait_for("the question", function() return asked end)
 expect(asked.resultType):is("input_required")
@@ -327,7 +360,7 @@ local function count()
 	for _, r in ipairs(gw:ok { "approve", "--list", "--json" }.json) do n = n + (r.state == "waiting" and 1 or 0) end
 	return n
 end
-wait_for("eight questions", function() return count() == 8 end)
+asking("eight questions", function() return count() == 8 end)
 while waiting(gw) do gw:ok { "approve", waiting(gw).id, "--deny", "--reason", "no" } end
 wait_for("the script", function() return done end)
 expect(select(2, text(done):gsub("denied: shop/sell_tea: approval d_%w+ was denied by", ""))):is(8)
@@ -339,10 +372,10 @@ c:send(c:bytes { method = "POST", path = "/mcp", headers = { accept = "applicati
 	body = json.encode { jsonrpc = "2.0", id = 1, method = "tools/call", params = { name = "lua",
 		arguments = { code = "return shop.sell_tea{n=100}" }, _meta = { ["io.modelcontextprotocol/protocolVersion"] = "2026-07-28",
 		["io.modelcontextprotocol/clientCapabilities"] = { x = true }, ["io.modelcontextprotocol/clientInfo"] = { name = "t", version = "1" } } } } })
-wait_for("its question", function() return waiting(gw) end)
+asking("its question", function() return waiting(gw) end)
 local id = waiting(gw).id
 c:close()
-wait_for("its end", function() return not waiting(gw) end)
+asking("its end", function() return not waiting(gw) end)
 expect(gw:cli({ "approve", id }).err):matches("its call was cancelled")
 
 test "a key that is taken away ends what waits for it, in scripts too"
@@ -353,7 +386,7 @@ local q = r:event().json
 expect(q.method):is("elicitation/create")
 local done
 spawn(function() done = gw:mcp(ana):call("lua", { code = "return shop.sell_cake{}" }) end)
-wait_for("two questions", function() return #gw:ok { "approve", "--list", "--json" }.json == 2 end)
+asking("two questions", function() return #gw:ok { "approve", "--list", "--json" }.json == 2 end)
 local id = waiting(gw).id
 gw:ok { "key", "revoke", "ana-laptop" }
 expect(r:event().json.error.message):matches("revoked")
