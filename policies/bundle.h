@@ -135,8 +135,15 @@ const struct limit *limits_read(struct loading *ld, const struct policy_file *f,
 /* ---- policy.c ---- */
 
 /* What a rule does: an allow grants; a deny and an approve restrict whoever grants; a limit only
- * bounds, a redact only rewrites. */
-enum effect { EFFECT_ALLOW = 1, EFFECT_DENY, EFFECT_APPROVE, EFFECT_REDACT, EFFECT_LIMIT };
+ * bounds, a redact only rewrites; a label says what a tool is. */
+enum effect {
+	EFFECT_ALLOW = 1,
+	EFFECT_DENY,
+	EFFECT_APPROVE,
+	EFFECT_LABEL,
+	EFFECT_REDACT,
+	EFFECT_LIMIT
+};
 const char *effect_word(enum effect e);
 
 struct rule {
@@ -144,6 +151,9 @@ struct rule {
 	enum effect effect;
 	bool has_when, has_unless;
 	const struct approval *approval; /* of an approve, or of an allow that needs one */
+	uint8_t as;                      /* of a label */
+	uint8_t labels; /* speaks only of what carries one of these; 0: of anything */
+	uint8_t after;  /* holds once results with all of these have been got; 0: always */
 	const struct limit *limits;
 	size_t limits_n;
 	struct condition when, unless;
@@ -198,6 +208,7 @@ struct bundle {
 	size_t policies_n, policies_cap, rules_n;
 	size_t limits_n; /* of rules */
 	const struct redact_rule *redacts;
+	size_t labels_n, flows_n;        /* rules that label; that hold after something */
 	const struct applies **subjects; /* of conditions; struct condition.bit is the index */
 	size_t subjects_n, subjects_cap;
 	/* The memo: bitsets of policies and then subjects, numbered; decisions per set and name. */
@@ -216,7 +227,8 @@ struct candidate { /* a rule that matches the name, and that arguments may turn 
 };
 struct decided {
 	struct verdict list; /* with hope */
-	bool open;           /* arguments decide */
+	bool open;           /* arguments decide, or what was got before */
+	uint8_t labels;      /* that this name carries */
 	const struct candidate *candidates;
 	size_t n;
 	const struct candidate *limits; /* rules with limits that may hold */
@@ -225,6 +237,8 @@ struct decided {
 
 /* Does this rule of a matching name apply?  TRI_MAYBE: the arguments do not tell. */
 bool policy_in(const struct bundle *b, uint32_t set, size_t policy);
+/* Does it speak of such a name, which carries these labels? */
+bool rule_speaks(const struct rule *r, enum ask_kind kind, struct str name, uint8_t labels);
 enum tri
 rule_holds(const struct bundle *b, uint32_t set, const struct rule *r, struct judging *args);
 /* NULL: no such name can be. */

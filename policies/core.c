@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "policies/core.h"
 #include "policies/facts.h"
@@ -26,6 +27,8 @@
 #define QUEUE_BYTES_MAX   ((size_t)16 << 20) /* records that could not be written yet */
 #define BACKLOG_BYTES_MAX ((size_t)32 << 20) /* records the scribe has not applied yet */
 #define RETRY_MS          100
+#define LABELLED_ROWS     200000 /* that a start looks through, when a rule says after: */
+#define LABELLED_BYTES    ((size_t)1 << 20)
 #define APPLY_BATCH       1000
 #define APPROVAL_KEPT_NS  (30ll * 86400 * 1000000000)
 
@@ -251,6 +254,39 @@ on_usage(void *ctx, const struct usage_row *r)
 	return true;
 }
 
+/* What sessions had got before the restart: the newest rows tell. */
+static bool
+on_labelled(void *ctx, const struct audit_row *r)
+{
+	struct core *c = ctx;
+	struct str raw, key, labels, session = STR("");
+	struct arena a;
+
+	if (memmem(r->event.p, r->event.n, "\"labels\":", 9) == NULL)
+		return true;
+	arena_init(&a, LABELLED_BYTES);
+	if (r->event.n <= LABELLED_BYTES / 8 && json_get(r->event, STR("labels"), &raw) &&
+	    json_string(raw, &a, &labels) && json_get(r->event, STR("end"), &raw) &&
+	    json_get(r->event, STR("key"), &raw) && json_string(raw, &a, &key) &&
+	    (!json_get(r->event, STR("session"), &raw) || json_string(raw, &a, &session)))
+		flow_add(&c->flows, key, session, labels_parse(labels), r->ts_ns / 1000000);
+	arena_free(&a);
+	return true;
+}
+
+static bool
+flows_load(struct core *c, struct store *s, struct err *e)
+{
+	struct sha256 hash;
+	uint64_t applied;
+	int64_t head;
+
+	return !rules_flow(c->bundle) ||
+	       (store_head(s, &head, &hash, &applied, e) &&
+		   store_audit_each(
+		       s, head > LABELLED_ROWS ? head - LABELLED_ROWS : 0, on_labelled, c, e));
+}
+
 static bool
 load(struct core *c, struct store *s, struct err *e)
 {
@@ -259,6 +295,7 @@ load(struct core *c, struct store *s, struct err *e)
 	period_bounds(core_zone(c), PERIOD_YEAR, now_s, &year, &end);
 	period_bounds(core_zone(c), PERIOD_WEEK, now_s, &week, &end);
 	return store_key_each(s, on_key, c, e) && store_note_each(s, on_note, c, e) &&
+	       flows_load(c, s, e) &&
 	       store_approvals_prune(s, loop_wall_ns(c->loop) - APPROVAL_KEPT_NS, e) &&
 	       store_approval_each(s, approvals_load, c, e) &&
 	       store_usage_each(s, week < year ? week : year, on_usage, c, e);
@@ -515,6 +552,7 @@ core_open(struct loop *l, const struct core_settings *s, struct err *e)
 	link_init(&c->grants);
 	limits_init(&c->limits);
 	approvals_init(&c->approvals);
+	flows_init(&c->flows);
 	link_init(&c->durable);
 	link_init(&c->durable_next);
 	if (!core_start(c, s, e))
@@ -565,6 +603,7 @@ core_close(struct core **cp)
 	accounts_free(c);
 	limits_fini(&c->limits);
 	core_redact_free(c);
+	flows_fini(&c->flows);
 	if (c->bundle != NULL)
 		bundle_unref(&c->bundle);
 	arena_free(&c->prices_arena);

@@ -11,6 +11,7 @@
 
 #include "base/map.h"
 #include "policies/journal.h"
+#include "policies/label.h"
 #include "policies/limits.h"
 #include "policies/org.h"
 #include "policies/period.h"
@@ -91,6 +92,7 @@ struct core {
 	size_t grants_n;
 	struct limits limits;
 	struct approvals approvals;
+	struct flows flows; /* what sessions have got */
 	struct watch *scribe_watch;
 	struct link durable, durable_next; /* struct deferred */
 	uint64_t cur_seq;                  /* what those in `durable` wait for */

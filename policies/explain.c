@@ -6,6 +6,7 @@
  * speaks of the name, with what it says of these arguments and what they are, and the nearest fix.
  * What is found is collected first (here) and then told (explainput.c), as text or as JSON.
  */
+#include "policies/label.h"
 #include "policies/tools.h"
 
 static const struct {
@@ -66,18 +67,22 @@ finding_new(struct explained *x, enum finding_what what, const struct policy *p)
 static void
 rules_find(struct explained *x, const struct policy *p)
 {
+	const uint8_t labels = labels_of(x->bundle, x->subject->all, x->call->kind, x->call->name);
+
 	for (size_t k = 0; k < p->rules_n; k++) {
 		const struct rule *r = &p->rules[k];
 		struct finding *f;
 		struct judging j;
 
-		if (!speaks_of(&r->pattern, x->call))
+		if (!speaks_of(&r->pattern, x->call) ||
+		    (r->labels != 0 && (r->labels & labels) == 0))
 			continue;
 		f = finding_new(x, FOUND_RULE, p);
 		if (f == NULL)
 			continue;
 		f->rule = r;
 		judging_init(&j, x->args, true);
+		j.seen = x->subject->seen;
 		f->value = rule_holds(x->bundle, x->subject->all, r, &j);
 		if (f->value == TRI_MAYBE && j.why != NULL)
 			f->why = str_of(j.why); /* a constant */

@@ -90,6 +90,8 @@ event_begin(struct buf *b, int64_t ts_ns, const char *verdict)
 static void
 event_common(struct buf *b, const struct pass *p, const struct ask *a)
 {
+	char labels[LABELS_TEXT_BYTES];
+
 	member_str(b, MEMBER("id"), str_of(p->id));
 	member_opt(b, MEMBER("parent"), str_of(p->parent));
 	member_str(b, MEMBER("kind"), str_of(kind_word(p->kind)));
@@ -107,6 +109,7 @@ event_common(struct buf *b, const struct pass *p, const struct ask *a)
 	member_opt(b, MEMBER("would"), p->would);
 	if (p->approval != NULL)
 		member_str(b, MEMBER("approval"), approval_id(p->approval));
+	member_opt(b, MEMBER("labels"), str_of(labels_text(p->labels, labels)));
 	if (a->args.n > 0) {
 		struct sha256 h;
 
@@ -292,6 +295,7 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 	p->address = clip(&p->arena, a->address);
 	p->hosted = hosted_text(&p->arena, a);
 	p->why = p->would = STR("");
+	p->labels = 0;
 	key_owner(k, p->owner);
 	for (size_t i = 0; i < COUNT(p->owner); i++) /* a reload may take the names away */
 		p->owner[i] = clip(&p->arena, p->owner[i]);
@@ -305,7 +309,7 @@ struct question {
 
 /* What policies that only observe would have changed is kept for the audit, and counted. */
 static void
-observed(struct pass *p, const struct question *q, bool allowed)
+observed(struct pass *p, const struct subject *s, const struct question *q, bool allowed)
 {
 	struct verdict v;
 	struct buf text;
@@ -313,8 +317,7 @@ observed(struct pass *p, const struct question *q, bool allowed)
 	if (p->would.n > 0) /* of several things one is told */
 		return;
 	buf_init(&text, 2 * MUST_BYTES);
-	if (rules_would(p->core->bundle, &p->key->subject, q->kind, q->name, q->requested, q->args,
-		&v, &text) &&
+	if (rules_would(p->core->bundle, s, q->kind, q->name, q->requested, q->args, &v, &text) &&
 	    v.allowed != allowed) {
 		struct buf said;
 
@@ -331,13 +334,15 @@ observed(struct pass *p, const struct question *q, bool allowed)
 static bool
 decided(struct pass *p, const struct question *q, struct str shown, struct err *e)
 {
+	struct subject s = p->key->subject;
 	struct verdict v;
 	struct buf must;
 	bool ok;
 
+	s.seen =
+	    flow_seen(&p->core->flows, str_of(p->key->id), p->session, p->entered_ns / 1000000);
 	buf_init(&must, MUST_BYTES);
-	rules_decide_call(
-	    p->core->bundle, &p->key->subject, q->kind, q->name, q->requested, q->args, &v, &must);
+	rules_decide_call(p->core->bundle, &s, q->kind, q->name, q->requested, q->args, &v, &must);
 	if (!v.allowed && v.approvals_n > 0 && q->whole != NULL)
 		/* Nobody is asked for what is blocked whatever they say: see permitted(). */
 		ok = q->whole->blocked.n > 0 || approval_gate(p, q->whole, &v, e);
@@ -345,7 +350,7 @@ decided(struct pass *p, const struct question *q, struct str shown, struct err *
 		ok = v.allowed || verdict_err(&v, shown, e);
 	if (!ok || p->why.n == 0)
 		p->why = clip(&p->arena, v.rule);
-	observed(p, q, ok);
+	observed(p, &s, q, ok);
 	buf_fini(&must);
 	return ok;
 }
@@ -356,6 +361,8 @@ permitted(struct pass *p, const struct ask *a, struct err *e)
 {
 	const struct question q = { a->kind, a->name, a->requested, a->args, a };
 	bool ok = decided(p, &q, a->name, e);
+
+	p->labels = rules_labels(p->core->bundle, &p->key->subject, a->kind, a->name);
 
 	for (size_t i = 0; ok && i < a->hosted_n; i++) {
 		const struct question tool = { .kind = ASK_HOSTED, .name = a->hosted[i] };
@@ -482,6 +489,9 @@ gate_leave(struct pass *p, const struct outcome *o)
 	event_outcome(b, p, o);
 	row_end(p, RECORD_DONE, b, at, o);
 	budget_settle(p, now_ns / 1000000000, o->cost_nusd);
+	if (p->labels != 0)
+		flow_add(
+		    &p->core->flows, str_of(p->key->id), p->session, p->labels, now_ns / 1000000);
 	limits_release(&p->core->limits, p, loop_mono_ms(p->core->loop), tokens_of(o));
 	link_drop(&p->of_key);
 	p->core->left++;

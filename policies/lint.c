@@ -228,7 +228,7 @@ tests_check(struct lint *l)
 		for (size_t k = 0; !p->observe && k < p->rules_n; k++) {
 			const struct rule *rule = &p->rules[k];
 
-			if (rule->effect < EFFECT_REDACT &&
+			if (rule->effect <= EFFECT_APPROVE &&
 			    map_get(&r.deciding, rule->where) == NULL)
 				lint_say(l, LINT_WARNING, rule->where,
 				    "no test covers it: %s " STR_FMT " decided no case of a "

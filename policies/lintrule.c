@@ -97,8 +97,8 @@ holds_always(const struct site *s, const struct lint_class *c, const struct rule
 static bool
 denies_all(const struct site *s, const struct lint_class *c, const struct rule *other)
 {
-	return other->effect == EFFECT_DENY && pattern_covers(&other->pattern, &s->rule->pattern) &&
-	       holds_always(s, c, other);
+	return other->effect == EFFECT_DENY && other->labels == 0 && other->after == 0 &&
+	       pattern_covers(&other->pattern, &s->rule->pattern) && holds_always(s, c, other);
 }
 
 static bool
@@ -235,7 +235,7 @@ twice_check(const struct site *s)
 		if (o->effect != r->effect || !str_eq(o->pattern.text, r->pattern.text) ||
 		    !str_eq(o->text, r->text) || r->when.subject != NULL ||
 		    r->unless.subject != NULL || o->when.subject != NULL ||
-		    o->unless.subject != NULL || r->effect >= EFFECT_REDACT)
+		    o->unless.subject != NULL || r->effect > EFFECT_APPROVE)
 			continue;
 		lint_say(s->l, LINT_ERROR, r->where,
 		    "says what line %d says already (remove one of them)", o->line);

@@ -382,6 +382,7 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	char id[20];  /* "p_" + 16, the audit id */
 	char parent[20];
 	enum ask_kind kind;
+	uint8_t labels; /* that its results carry */
 	int64_t hold_nusd, entered_ns;
 	int64_t price_nusd; /* of a tool, when its server did the work */
 	bool unpriced;      /* a model that costs nothing because nobody knows its price */

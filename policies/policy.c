@@ -11,6 +11,7 @@
 
 #include "base/crypto.h"
 #include "policies/bundle.h"
+#include "policies/label.h"
 
 #define CEILING_MAX 256
 
@@ -125,6 +126,9 @@ conditions_read(struct loading *ld, const struct policy_file *f, const struct po
 	    out->when.n + out->unless.n > 0)
 		problem_key(&ld->problems, when != NULL ? when : unless,
 		    "only calls of tools have arguments (here: subject: alone)");
+	if (out->effect == EFFECT_LABEL && (when != NULL || unless != NULL))
+		problem_key(&ld->problems, when != NULL ? when : unless,
+		    "a label has no conditions: it says what the tool is");
 	out->text = arena_printf(&ld->b->arena, "%s" STR_FMT "%s" STR_FMT,
 	    out->when.text.n > 0 ? "when " : "", STR_ARG(out->when.text),
 	    out->unless.text.n == 0 ? ""
@@ -208,7 +212,8 @@ bounds_read(struct loading *ld, const struct policy_file *f, struct yaml *limit,
 const char *
 effect_word(enum effect e)
 {
-	static const char *const words[] = { "", "allow", "deny", "approve", "redact", "limit" };
+	static const char *const words[] = { "", "allow", "deny", "approve", "label", "redact",
+		"limit" };
 
 	return words[e];
 }
@@ -232,7 +237,8 @@ effect_read(struct loading *ld, struct yaml *y, struct rule *out)
 		out->effect = e;
 	}
 	if (said == NULL)
-		problem(&ld->problems, y, "a rule has allow:, deny:, approve:, redact: or limit:");
+		problem(&ld->problems, y,
+		    "a rule has allow:, deny:, approve:, redact:, label: or limit:");
 	return said;
 }
 
@@ -272,7 +278,8 @@ rule_read(struct loading *ld, const struct policy_file *f, const struct policy *
     struct yaml *y)
 {
 	static const char *const known[] = { "allow", "deny", "approve", "approval", "limit", "to",
-		"redact", "args", "result", "reason", "when", "unless", NULL };
+		"redact", "args", "result", "reason", "when", "unless", "label", "as", "labels",
+		"after", NULL };
 	static const char *const later[] = { "where", "log", "mode", "explain", NULL };
 	static const struct key_table keys = { "a rule", known, later };
 	struct yaml *said;
@@ -289,6 +296,9 @@ rule_read(struct loading *ld, const struct policy_file *f, const struct policy *
 		(void)rule_pattern(ld, f, said, out);
 	conditions_read(ld, f, p, out, y);
 	rule_approval_read(ld, f, p, out, y);
+	labels_read(ld, out, y);
+	ld->b->labels_n += out->effect == EFFECT_LABEL;
+	ld->b->flows_n += out->after != 0;
 	rule_limits_read(ld, f, p, out, y);
 	redact_read(ld, p, y, out);
 	out->line = y->line;
@@ -302,7 +312,7 @@ rules_read(struct loading *ld, const struct policy_file *f, struct policy *p, st
 
 	if (y->kind != YAML_LIST || y->n == 0) {
 		problem(&ld->problems, y,
-		    "rules is a list of allow:, deny:, approve:, redact: and limit: rules");
+		    "rules is a list of allow:, deny:, approve:, redact:, label: and limit: rules");
 		return;
 	}
 	ld->b->rules_n += y->n;

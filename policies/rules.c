@@ -25,6 +25,7 @@
 #include <string.h>
 
 #include "policies/bundle.h"
+#include "policies/label.h"
 
 #define NAME_BYTES_MAX     2048 /* a longer name is nobody's: default deny, not remembered */
 #define DECISIONS_MAX      65536
@@ -115,11 +116,22 @@ rule_value(const struct bundle *b, const uint8_t *bits, const struct rule *r, st
 {
 	enum tri when = TRI_YES, unless = TRI_NO;
 
+	if (r->after != 0 && args->known && (args->seen & r->after) != r->after)
+		return TRI_NO;
 	if (r->has_when)
 		when = condition_value(b, bits, &r->when, args);
 	if (r->has_unless && when != TRI_NO)
 		unless = condition_value(b, bits, &r->unless, args);
+	if (r->after != 0 && !args->known)
+		when = tri_and(when, TRI_MAYBE);
 	return tri_and(when, tri_not(unless));
+}
+
+bool
+rule_speaks(const struct rule *r, enum ask_kind kind, struct str name, uint8_t labels)
+{
+	return (r->labels == 0 || (r->labels & labels) != 0) &&
+	       pattern_match(&r->pattern, kind, name);
 }
 
 bool
@@ -140,6 +152,7 @@ struct question {
 	enum ask_kind kind;
 	struct str name, requested; /* equal unless `two`: a model asked for by another name */
 	bool two;
+	uint8_t labels;
 };
 static void
 verdict_set(struct verdict *v, bool allowed, const struct policy *p, struct str where, int line,
@@ -159,8 +172,8 @@ verdict_set(struct verdict *v, bool allowed, const struct policy *p, struct str 
 static bool
 question_matches(const struct question *q, const struct rule *r)
 {
-	return pattern_match(&r->pattern, q->kind, q->name) ||
-	       (q->two && pattern_match(&r->pattern, q->kind, q->requested));
+	return rule_speaks(r, q->kind, q->name, q->labels) ||
+	       (q->two && rule_speaks(r, q->kind, q->requested, q->labels));
 }
 
 /* A deny that is certain. */
@@ -295,8 +308,8 @@ candidates(const struct bundle *b, const uint8_t *bits, const struct question *q
 		for (size_t k = 0; bit(bits, i) && k < p->rules_n; k++) {
 			const struct rule *r = &p->rules[k];
 
-			if (r->effect >= EFFECT_REDACT ||
-			    !pattern_match(&r->pattern, q->kind, q->name) ||
+			if (r->effect > EFFECT_APPROVE ||
+			    !rule_speaks(r, q->kind, q->name, q->labels) ||
 			    rule_value(b, bits, r, unknown) == TRI_NO)
 				continue;
 			if (out != NULL)
@@ -327,7 +340,7 @@ judge(const struct bundle *b, const uint8_t *bits, const struct question *q,
 		*out = id;
 	else
 		out->reason = STR("the name asked for is allowed, the model it stands for is not");
-	d->open = out->allowed && q->kind == ASK_TOOL;
+	d->open = out->allowed && (q->kind == ASK_TOOL || q->kind == ASK_RESOURCE);
 }
 
 /* ---- the memo ---- */
@@ -372,7 +385,7 @@ candidates_keep(struct bundle *b, const uint8_t *bits, const struct question *q,
 }
 
 static const struct decided *
-decision(struct bundle *b, uint32_t set, const struct question *q)
+decision(struct bundle *b, uint32_t set, struct question *q)
 {
 	char buf[DECISION_KEY_BYTES];
 	struct str key = decision_key(buf, set, q);
@@ -387,7 +400,9 @@ decision(struct bundle *b, uint32_t set, const struct question *q)
 		map_init(&b->decisions);
 		arena_free(&b->decided);
 	}
+	q->labels = labels_of(b, set, q->kind, q->name);
 	v = arena_new(&b->decided, struct decided);
+	v->labels = q->labels;
 	judging_init(&unknown, STR(""), false);
 	judge(b, b->set_bits[set], q, &unknown, v);
 	judging_fini(&unknown);
@@ -411,6 +426,8 @@ name_sane(struct str name)
 static void
 must_text(const struct rule *r, const struct judging *j, enum tri value, struct buf *must)
 {
+	char got[LABELS_TEXT_BYTES];
+
 	if (must->n > 0)
 		buf_puts(must, ", or ");
 	if (j->last != NULL && r->effect == EFFECT_ALLOW && j->of == &r->when) {
@@ -419,7 +436,9 @@ must_text(const struct rule *r, const struct judging *j, enum tri value, struct 
 			buf_printf(must, " (it %s)", j->why);
 		return;
 	}
-	if (value == TRI_MAYBE && j->why != NULL)
+	if (r->after != 0)
+		buf_printf(must, "not after results that are %s", labels_text(r->after, got));
+	else if (value == TRI_MAYBE && j->why != NULL)
 		buf_printf(must, STR_FMT " %s",
 		    STR_ARG(j->last != NULL && j->last->arg.n > 0 ? j->last->arg
 								  : STR("the arguments")),
@@ -481,6 +500,7 @@ rule_hear(struct hearing *h, const struct candidate *c, enum tri value, const st
 			h->approve[h->approve_n] = c;
 		h->approve_n += value != TRI_NO;
 		return true;
+	case EFFECT_LABEL:
 	case EFFECT_REDACT:
 	case EFFECT_LIMIT:
 		return true;
@@ -590,8 +610,9 @@ decided_list(const struct decided *d, struct verdict *out)
 }
 
 static void
-decided_call(struct bundle *b, uint32_t set, const struct decided *d, struct str args,
-    struct verdict *out, struct buf *must)
+/* NOLINTNEXTLINE(readability-function-size): an ask has many parts */
+decided_call(struct bundle *b, const struct subject *s, uint32_t set, const struct decided *d,
+    struct str args, struct verdict *out, struct buf *must)
 {
 	struct judging j;
 
@@ -600,8 +621,23 @@ decided_call(struct bundle *b, uint32_t set, const struct decided *d, struct str
 		return;
 	}
 	judging_init(&j, args, true);
+	j.seen = s->seen;
 	call_judge(b, b->set_bits[set], d, &j, out, must);
 	judging_fini(&j);
+}
+
+uint8_t
+rules_labels(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name)
+{
+	const struct decided *d = decided_in(b, s->set, kind, name, STR(""));
+
+	return d == NULL ? 0 : d->labels;
+}
+
+bool
+rules_flow(const struct bundle *b)
+{
+	return b->flows_n > 0;
 }
 
 void
@@ -619,7 +655,7 @@ rules_decide_call(struct bundle *b, const struct subject *s, enum ask_kind kind,
 {
 	const struct decided *d = rules_decided(b, s, kind, name, requested);
 
-	decided_call(b, s->set, d, args, out, must);
+	decided_call(b, s, s->set, d, args, out, must);
 	verdict_finish(b, s, out);
 }
 
@@ -630,7 +666,7 @@ rules_would(struct bundle *b, const struct subject *s, enum ask_kind kind, struc
 {
 	if (s->all == s->set || rules_decided(b, s, kind, name, requested) == &outside_scope)
 		return false;
-	decided_call(b, s->all, decided_in(b, s->all, kind, name, requested), args, out, must);
+	decided_call(b, s, s->all, decided_in(b, s->all, kind, name, requested), args, out, must);
 	verdict_finish(b, s, out);
 	return true;
 }

@@ -19,7 +19,8 @@ struct subject {
 	struct str key;              /* its name; borrowed */
 	const struct pattern *scope; /* what it may do at most; of the caller's arena */
 	size_t scope_n;              /* 0: whatever the policies say */
-	uint32_t set;                /* which policies apply and are enforced */
+	uint8_t seen; /* labels of what its session has got; the gate sets it for a call */
+	uint32_t set; /* which policies apply and are enforced */
 	uint32_t all; /* the same with those that only observe; equal when there are none */
 };
 /* ERR_NO_OWNER as bundle_find_chain(); ERR_INVALID: a tag or scope that is none.  *out borrows from
@@ -80,6 +81,10 @@ void rules_decide_call(struct bundle *b, const struct subject *s, enum ask_kind 
 size_t rules_limits(struct bundle *b, const struct subject *s, const struct ask *a,
     const struct limit **out, size_t max);
 bool rules_limited(const struct bundle *b); /* is there any? */
+/* The labels that this name carries for the subject: "label.h". */
+uint8_t
+rules_labels(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name);
+bool rules_flow(const struct bundle *b); /* is there a rule with after:? */
 /* Those of rules without conditions that match this name. */
 void rules_limits_named(struct bundle *b, const struct subject *s, enum ask_kind kind,
     struct str name, void (*fn)(void *ctx, const struct limit *l), void *ctx);

@@ -90,7 +90,7 @@ report_cover(const struct test_report *r, const struct bundle *b, struct buf *ou
 		for (size_t k = 0; k < p->rules_n; k++) {
 			const struct rule *rule = &p->rules[k];
 
-			if (rule->effect >= EFFECT_REDACT || p->observe)
+			if (rule->effect > EFFECT_APPROVE || p->observe)
 				continue;
 			all++;
 			if (map_get(&r->deciding, rule->where) != NULL) {

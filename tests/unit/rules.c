@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "policies/bundle.h"
+#include "policies/label.h"
 #include "tests/unit/check.h"
 #include "tests/unit/folder.h"
 
@@ -490,9 +491,86 @@ test_scope_and_tags(void)
 	folder_drop(&dir);
 }
 
+static void
+test_labels(void)
+{
+	const struct key_spec ana = { .user = STR("ana"), .name = STR("laptop") };
+	char *dir = folder_new();
+	struct buf must = { .limit = 4096 };
+	struct subject s;
+	struct verdict v;
+	struct bundle *b;
+	struct err e;
+
+	folder_put(dir, "root/o.yaml", ORG);
+	folder_put(dir, "root/p.yaml",
+	    "version: 1\npolicy: p\napplies_to: \"*\"\nrules:\n  - allow: any/*\n"
+	    "  - label: crm/*\n    as: [private]\n"
+	    "  - label: web/*\n    as: [untrusted, egress]\n"
+	    "  - deny: any/*\n    labels: [egress]\n    after: [private]\n    reason: nothing "
+	    "leaves\n"
+	    "  - approve: any/*\n    labels: [egress]\n    after: [untrusted]\n    reason: look "
+	    "first\n");
+	b = load(dir);
+	ASSERT(subject_resolve(b, &ana, &scopes, &s, &e));
+
+	TEST("labels add up, and a list hopes");
+	CHECK(rules_labels(b, &s, ASK_TOOL, STR("crm/get")) == LABEL_PRIVATE);
+	CHECK(rules_labels(b, &s, ASK_TOOL, STR("web/post")) == (LABEL_UNTRUSTED | LABEL_EGRESS));
+	CHECK(rules_labels(b, &s, ASK_TOOL, STR("git/x")) == 0);
+	CHECK(decide(b, "ana", ASK_TOOL, "web/post", "").allowed);
+	TEST("a deny holds once all of its labels have been seen, for tools of its labels only");
+	rules_decide_call(b, &s, ASK_TOOL, STR("web/post"), STR(""), STR("{}"), &v, &must);
+	CHECK(v.allowed);
+	s.seen = LABEL_PRIVATE;
+	rules_decide_call(b, &s, ASK_TOOL, STR("web/post"), STR(""), STR("{}"), &v, &must);
+	CHECK(!v.allowed && v.approvals_n == 0);
+	text_is(
+	    &v, "denied by p:10: nothing leaves · not after results that are private (ask #top)");
+	rules_decide_call(b, &s, ASK_TOOL, STR("crm/get"), STR(""), STR("{}"), &v, &must);
+	CHECK(v.allowed);
+	TEST("an approve does so, too");
+	s.seen = LABEL_UNTRUSTED;
+	rules_decide_call(b, &s, ASK_TOOL, STR("web/post"), STR(""), STR("{}"), &v, &must);
+	CHECK(!v.allowed && v.approvals_n == 1);
+	buf_fini(&must);
+	bundle_unref(&b);
+	folder_drop(&dir);
+}
+
+static void
+test_flows(void)
+{
+	char name[32];
+	struct flows fs;
+
+	flows_init(&fs);
+	TEST("a session keeps what it has got, for a time");
+	flow_add(&fs, STR("k_a"), STR("s1"), LABEL_PRIVATE, 1000);
+	CHECK(flow_seen(&fs, STR("k_a"), STR("s1"), 1000 + FLOW_KEEP_MS) == LABEL_PRIVATE);
+	CHECK(flow_seen(&fs, STR("k_a"), STR("s1"), 1001 + FLOW_KEEP_MS) == 0);
+	CHECK(flow_seen(&fs, STR("k_a"), STR("s2"), 1000) == 0);
+	CHECK(flow_seen(&fs, STR("k_b"), STR("s1"), 1000) == 0);
+	TEST("what comes without a session counts for all of the key's");
+	flow_add(&fs, STR("k_a"), STR(""), LABEL_EGRESS, 1000);
+	CHECK(flow_seen(&fs, STR("k_a"), STR("s2"), 1000) == LABEL_EGRESS);
+	TEST("too many sessions make it coarser, never blind");
+	for (int i = 0; i < FLOW_SESSIONS_MAX + 10; i++) {
+		(void)snprintf(name, sizeof(name), "t%d", i);
+		flow_add(&fs, STR("k_c"), str_of(name), LABEL_UNTRUSTED, 2000);
+	}
+	CHECK(fs.by_name.n <= FLOW_SESSIONS_MAX + 2);
+	CHECK((flow_seen(&fs, STR("k_a"), STR("s1"), 2000) & LABEL_PRIVATE) != 0);
+	CHECK(flow_seen(&fs, STR("k_c"), STR("t0"), 2000) == LABEL_UNTRUSTED);
+	CHECK(flow_seen(&fs, STR("k_b"), STR("t0"), 2000) == 0);
+	flows_fini(&fs);
+}
+
 int
 main(void)
 {
+	test_labels();
+	test_flows();
 	test_patterns();
 	test_semantics();
 	test_approvals();
