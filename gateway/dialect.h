@@ -25,6 +25,8 @@ struct dialect {
 	int (*status)(enum err_code code);
 	/* The body.  now_s: the wall clock, for those that name a moment. */
 	void (*refusal)(const struct err *e, int64_t now_s, struct buf *out);
+	/* The line in front of it inside a stream of events; "" where events have no names. */
+	struct str error_event;
 
 	/* ---- APIs of models; empty for the others ---- */
 	enum provider_kind kind;

@@ -129,6 +129,7 @@ static const struct str dropped_prefixes[] = { STR("anthropic-ratelimit-") };
 
 const struct dialect dialect_anthropic = {
 	.refusal = refusal,
+	.error_event = STR("event: error\n"),
 	.kind = PROVIDER_ANTHROPIC,
 	.version = STR("/v1"),
 	.key_header = STR("x-api-key"),

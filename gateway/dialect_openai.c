@@ -395,7 +395,8 @@ static const struct str dropped_prefixes[] = { STR("x-ratelimit-"), STR("openai-
 	.model_put = model_put
 
 const struct dialect dialect_openai = { OPENAI(status, refusal) };
-const struct dialect dialect_responses = { OPENAI(responses_status, responses_refusal) };
+const struct dialect dialect_responses = { OPENAI(responses_status, responses_refusal),
+	.error_event = STR("event: error\n") };
 
 const struct endpoint openai_chat = { .dialect = &dialect_openai,
 	.path = STR("/chat/completions"),

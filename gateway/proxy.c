@@ -15,6 +15,7 @@
  * so a stream that ends in any way is settled exactly once.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "gateway/gateway.h"
 
@@ -39,6 +40,7 @@ struct proxy {
 	int status;
 	bool tapped, head_sent;
 	enum pass_end end;
+	struct err cap; /* why a stream is cut; code ERR_NONE: it is not */
 };
 
 /* ---- leaving ---- */
@@ -177,23 +179,6 @@ on_head(void *ctx, const struct http1_head *h)
 	    h->framing == HTTP1_LENGTH ? h->length_bytes : (h->framing == HTTP1_NONE ? 0 : -1));
 }
 
-static bool
-on_data(void *ctx, struct str bytes)
-{
-	struct proxy *p = ctx;
-
-	p->up_bytes += (int64_t)bytes.n;
-	tap_feed(&p->tap, bytes);
-	/* The last piece waits for the record: whoever has the whole reply finds it in the audit.
-	 * A head that came with it waits too, and costs no send of its own. */
-	if (p->up_bytes == p->length_bytes) {
-		sink_hold(&p->x->sink);
-		buf_put(&p->last, bytes);
-		return true;
-	}
-	return sink_push(&p->x->sink, bytes) > 0;
-}
-
 static void
 reply_end(void *ctx)
 {
@@ -202,6 +187,73 @@ reply_end(void *ctx)
 	if (p->last.n > 0)
 		(void)sink_push(&p->x->sink, buf_str(&p->last));
 	sink_end(&p->x->sink, NULL);
+}
+
+/* Is there money for what has come so far? */
+static bool
+paid_for(struct proxy *p)
+{
+	struct usage told = p->tap.usage, u;
+	bool guessed, estimated;
+
+	if (p->cap.code != ERR_NONE)
+		return false;
+	tap_usage(&p->tap, &u, &guessed);
+	p->tap.usage = told; /* what was guessed is not what the provider said */
+	return gate_topup(
+	    &p->pass, price_cost_nusd(p->x->g->core, p->model, &u, &estimated), &p->cap);
+}
+
+/* Where an event ends in these bytes, the last one; 0: nowhere. */
+static size_t
+event_end(struct str s)
+{
+	for (size_t i = s.n; i > 1; i--)
+		if (s.p[i - 1] == '\n' &&
+		    (s.p[i - 2] == '\n' || (i > 3 && memcmp(s.p + i - 4, "\r\n\r", 3) == 0)))
+			return i;
+	return 0;
+}
+
+/* No money is left: the whole events pass, then one that says so, and the provider is told to stop.
+ * In the middle of an event the client could not read it, so that goes on until the next one. */
+static bool
+stream_cut(struct proxy *p, struct str bytes)
+{
+	const struct dialect *d = p->to->dialect;
+	size_t n = event_end(bytes);
+
+	if (n == 0)
+		return sink_push(&p->x->sink, bytes) > 0;
+	(void)sink_push(&p->x->sink, (struct str){ bytes.p, n });
+	buf_put(&p->last, d->error_event);
+	buf_puts(&p->last, "data: ");
+	d->refusal(&p->cap, loop_wall_ns(p->x->g->loop) / 1000000000, &p->last);
+	buf_puts(&p->last, "\n\n");
+	proxy_leave(p, END_CUT);
+	job_cancel(http_job(p->call));
+	p->call = NULL;
+	core_when_durable(p->x->g->core, &p->durable, reply_end, p);
+	return false;
+}
+
+static bool
+on_data(void *ctx, struct str bytes)
+{
+	struct proxy *p = ctx;
+
+	p->up_bytes += (int64_t)bytes.n;
+	tap_feed(&p->tap, bytes);
+	if (p->pass.tops_up && p->tap.stream && p->length_bytes < 0 && !paid_for(p))
+		return stream_cut(p, bytes);
+	/* The last piece waits for the record: whoever has the whole reply finds it in the audit.
+	 * A head that came with it waits too, and costs no send of its own. */
+	if (p->up_bytes == p->length_bytes) {
+		sink_hold(&p->x->sink);
+		buf_put(&p->last, bytes);
+		return true;
+	}
+	return sink_push(&p->x->sink, bytes) > 0;
 }
 
 static void

@@ -181,6 +181,57 @@ budget_reserve(
 	return true;
 }
 
+static const struct level *
+level_of(const struct chain *chain, const struct account *a)
+{
+	for (size_t i = 0; i < chain->n; i++)
+		if (str_eq(chain->level[i]->id, str_of(a->id)))
+			return chain->level[i];
+	return NULL; /* a reload took it away: nothing limits there any more */
+}
+
+/* Is there so much more room on one level, in the periods that the pass entered? */
+static bool
+topup_fits(const struct pass *p, size_t at, const struct level *l, int64_t nusd, struct err *e)
+{
+	const struct account *a = p->at[at].account;
+	int64_t granted = granted_nusd(a);
+
+	for (size_t k = 0; k < l->budgets_n; k++) {
+		const struct budget *b = &l->budgets[k];
+		int i = (int)b->period - 1;
+		int64_t sum;
+
+		if (a->start_s[i] != p->at[at].start_s[i])
+			continue; /* what rolls over is not held any more */
+		if (__builtin_add_overflow(a->used_nusd[i], a->held_nusd[i], &sum) ||
+		    __builtin_add_overflow(sum, nusd, &sum) || sum > room_of(b, granted))
+			return exhausted(l, b, a, loop_wall_ns(p->core->loop) / 1000000000, e);
+	}
+	return true;
+}
+
+bool
+budget_topup(struct pass *p, const struct chain *chain, int64_t nusd, struct err *e)
+{
+	int64_t now_s = loop_wall_ns(p->core->loop) / 1000000000;
+
+	ASSERT(nusd >= 0);
+	for (size_t i = 0; i < p->at_n; i++) {
+		const struct level *l = level_of(chain, p->at[i].account);
+
+		account_roll(p->at[i].account, now_s);
+		if (l != NULL && !topup_fits(p, i, l, nusd, e))
+			return false;
+	}
+	for (size_t i = 0; i < p->at_n; i++)
+		for (int k = 0; k < PERIODS; k++)
+			if (p->at[i].account->start_s[k] == p->at[i].start_s[k])
+				p->at[i].account->held_nusd[k] += nusd;
+	p->hold_nusd += nusd;
+	return true;
+}
+
 void
 budget_settle(struct pass *p, int64_t now_s, int64_t cost_nusd)
 {

@@ -550,6 +550,7 @@ core_open(struct loop *l, const struct core_settings *s, struct err *e)
 	c->strict = s->strict;
 	link_init(&c->keys);
 	link_init(&c->grants);
+	usuals_init(&c->usuals);
 	limits_init(&c->limits);
 	approvals_init(&c->approvals);
 	flows_init(&c->flows);
@@ -600,6 +601,7 @@ core_close(struct core **cp)
 	approvals_fini(&c->approvals);
 	keys_free(c);
 	grants_free(c);
+	usuals_fini(&c->usuals);
 	accounts_free(c);
 	limits_fini(&c->limits);
 	core_redact_free(c);

@@ -19,6 +19,7 @@
 #include "policies/prices.h"
 #include "policies/rules.h"
 #include "policies/store.h"
+#include "policies/usual.h"
 
 #define CORE_MAGIC 0x636f7265u
 #define KEY_MAGIC  0x766b6579u
@@ -89,6 +90,7 @@ struct core {
 	struct map by_digest, by_id, by_name;
 	struct map accounts; /* by level id */
 	struct link grants;  /* struct grant */
+	struct usuals usuals;
 	size_t grants_n;
 	struct limits limits;
 	struct approvals approvals;
@@ -179,6 +181,9 @@ bool budget_reserve(struct core *c, struct pass *p, const struct chain *chain, i
 bool budget_room(struct core *c, struct pass *p, const struct chain *chain, int64_t nusd,
     struct err *e) MUST_CHECK;
 void budget_take(struct pass *p, const struct chain *chain, int64_t nusd);
+/* So much more, in the periods that the pass entered; ERR_BUDGET. */
+bool
+budget_topup(struct pass *p, const struct chain *chain, int64_t nusd, struct err *e) MUST_CHECK;
 void budget_settle(struct pass *p, int64_t now_s, int64_t cost_nusd);
 int64_t room_of(const struct budget *b, int64_t granted);
 void usd_put(struct buf *out, int64_t nusd); /* "12.50", "0.000123" */
@@ -196,6 +201,7 @@ void grants_free(struct core *c);
 bool hold_wanted(struct pass *p, const struct ask *a, int64_t *nusd, struct err *e) MUST_CHECK;
 /* What it costs: the outcome's cost, and what the table says of a tool. */
 void hold_cost(const struct pass *p, struct outcome *o);
+void gate_reopen(const struct pass *p); /* gate.c: its OPEN record again, as it is now */
 /* Does the model have the price of its family? */
 bool price_inherited(const struct core *c, struct str model); /* price.c */
 

@@ -204,6 +204,12 @@ open_write(const struct pass *p)
 	row_end(p, RECORD_OPEN, b, at, &crashed);
 }
 
+void
+gate_reopen(const struct pass *p)
+{
+	open_write(p);
+}
+
 static void
 refused(struct pass *p, const struct ask *a, struct str limit_at, const struct err *e)
 {
@@ -279,7 +285,7 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 		memcpy(p->parent, a->parent->id, sizeof(p->parent));
 	p->kind = a->kind;
 	p->hold_nusd = p->price_nusd = 0;
-	p->unpriced = false;
+	p->unpriced = p->tops_up = p->finishes = p->past_cap = false;
 	p->at_n = p->holds_n = 0;
 	p->approval = NULL;
 	p->approved[0] = '\0';

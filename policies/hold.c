@@ -5,10 +5,19 @@
  * A model's worst case comes with the ask, a tool's price stands in the table.  What both become on
  * the levels of the key is decided here: a model without a price of its own may be refused or free.
  *
+ * `hold: usual` reserves less than the worst case: what such requests of the key usually cost
+ * (usual.c), and more as a stream outgrows that (gate_topup()).  Each top-up writes the OPEN record
+ * again, so that a crash settles what was held last.  Where no room is left, at_cap says whether
+ * the stream is cut or may finish; so
+ *
+ *   overspend <= sum over passes in flight of (actual - held), 0 with hold: worst.
+ *
  * A tool is paid for when its server may have done the work: also when its caller has left or would
  * not wait any longer, not when the server could not be reached or refused it.
  */
 #include "policies/core.h"
+
+#define TOPUP_AHEAD 4 /* a quarter more than is needed */
 
 static bool
 price_known(struct pass *p, const struct ask *a, const struct spending *s, struct err *e)
@@ -48,7 +57,44 @@ hold_wanted(struct pass *p, const struct ask *a, int64_t *nusd, struct err *e)
 		return false;
 	if (p->unpriced)
 		*nusd = 0;
+	if (s->value[SPEND_HOLD] == HOLD_USUAL && *nusd > 0) {
+		int64_t usual = usual_nusd(&p->core->usuals, str_of(p->key->name), a->name);
+
+		p->tops_up = true;
+		p->finishes = s->value[SPEND_AT_CAP] == CAP_FINISH;
+		p->worst_nusd = *nusd;
+		if (usual >= 0 && usual < *nusd)
+			*nusd = usual;
+	}
 	return true;
+}
+
+bool
+gate_topup(struct pass *p, int64_t nusd, struct err *e)
+{
+	int64_t ahead = nusd / TOPUP_AHEAD;
+	struct chain payers;
+	struct err why;
+
+	IS(p, PASS_MAGIC);
+	if (!p->tops_up || p->past_cap || nusd <= p->hold_nusd)
+		return true;
+	/* Some more than needed, so that not every piece of a stream is a record; never more than
+	 * the worst case, which is all that it can be. */
+	if (nusd < p->worst_nusd)
+		ahead = p->worst_nusd - nusd < ahead ? p->worst_nusd - nusd : ahead;
+	else
+		ahead = 0;
+	key_chain(p->key, &payers);
+	if (budget_topup(p, &payers, nusd + ahead - p->hold_nusd, &why) ||
+	    budget_topup(p, &payers, nusd - p->hold_nusd, &why)) {
+		gate_reopen(p);
+		return true;
+	}
+	p->past_cap = true;
+	if (!p->finishes)
+		*e = why;
+	return p->finishes;
 }
 
 /* Was its server's work done, as far as anybody can know? */
@@ -73,6 +119,10 @@ is_work(enum pass_end end)
 void
 hold_cost(const struct pass *p, struct outcome *o)
 {
+	if (p->tops_up && o->end == END_OK && o->cost_nusd > 0)
+		usual_learn(&p->core->usuals, str_of(p->key->name), p->name, o->cost_nusd);
+	if (p->past_cap && o->detail.n == 0)
+		o->detail = STR("at_cap");
 	if (p->unpriced) {
 		o->cost_nusd = 0;
 		o->estimated = true;

@@ -386,6 +386,10 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	int64_t hold_nusd, entered_ns;
 	int64_t price_nusd; /* of a tool, when its server did the work */
 	bool unpriced;      /* a model that costs nothing because nobody knows its price */
+	/* hold: usual.  What it holds may be less than its worst case, and grows by gate_topup();
+	 * past_cap: there was no room for more. */
+	bool tops_up, finishes, past_cap;
+	int64_t worst_nusd;
 	struct { /* where the hold lies: the accounts of the chain, and the periods it entered */
 		struct account *account;
 		int64_t start_s[4];
@@ -416,6 +420,12 @@ struct pass {           /* embedded in the exchange, call or script that it gove
  */
 bool gate_enter(
     struct core *c, struct pass *p, struct key *k, const struct ask *a, struct err *e) MUST_CHECK;
+/*
+ * The pass has cost so much by now: holds that on every level, or on none.  For passes with
+ * tops_up; others hold their worst case, and nothing happens.  false: no room (ERR_BUDGET), and the
+ * policies say at_cap: cut; end the pass now.
+ */
+bool gate_topup(struct pass *p, int64_t nusd, struct err *e) MUST_CHECK;
 /* The only way out; exactly once per entered pass, also from a job's stop().  Settles, meters,
  * writes the audit row. */
 void gate_leave(struct pass *p, const struct outcome *o);

@@ -158,3 +158,33 @@ expect(gw:client(key):post("/anthropic/v1/messages", BODY).status):is(200)
 -- After a restart the ledger says the same.
 gw:restart()
 expect(quota(gw, key)):has { used_nusd = 15000000, resets_at = "2026-08-23T04:00:00Z" }
+
+test "ten engineers, 500 USD a month for the team and 75 for each: either threshold refuses"
+local users = {}
+for i = 0, 9 do users[#users + 1] = string.format("            u%d: { budget: 75 USD/month }", i) end
+local up = provider { usage = { input_tokens = 0, output_tokens = 1000 } }
+local gw = gateway { providers = { anthropic = up }, clock = "2026-08-31T23:00:00Z",
+	-- A thousand tokens are 25 USD.
+	prices = "version: 1\ndate: 2026-08-01\nmodels:\n  claude-sonnet-4-6: { input: 0, output: 25000, max_output: 1000 }\n",
+	policies = { ["root/org.yaml"] = "version: 1\norganisation:\n  zone: Europe/London\n  customers:\n    acme:\n      teams:\n        payments:\n" ..
+		"          budget: 500 USD/month\n          users:\n" .. table.concat(users, "\n") .. "\n",
+		["root/models.yaml"] = policies("1 USD/day")["root/models.yaml"] } }
+local keys = {}
+for i = 0, 9 do keys[i] = gw:key { name = "key" .. i, customer = "acme", team = "payments", user = "u" .. i } end
+local function ask(i) return gw:client(keys[i]):post("/anthropic/v1/messages", BODY) end
+-- August ends at 23:00 UTC in London: this is September, for everybody.
+for i = 0, 5 do
+	for _ = 1, 3 do expect(ask(i).status):is(200) end
+	local r = ask(i)
+	expect(r.status):is(429)
+	expect(r.json.error.message):has("budget exhausted: acme/payments/u" .. i .. " has used or reserved 75.00 of 75.00 USD this month")
+end
+for _ = 1, 2 do expect(ask(6).status):is(200) end
+for i = 6, 9 do
+	local r = ask(i)
+	expect(r.status):is(429)
+	expect(r.json.error.message):has("budget exhausted: acme/payments has used or reserved 500.00 of 500.00 USD this month; resets 2026-10-01 00:00 Europe/London")
+end
+expect(#up.requests):is(20)
+local team = gw:client(keys[9]):get("/v1/quota").json.levels[2].budgets[1]
+expect(team):has { used_nusd = 500000000000, left_nusd = 0, resets_at = "2026-09-30T23:00:00Z" }
