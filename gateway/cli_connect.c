@@ -3,8 +3,7 @@
  * cli_connect - a client's configuration, as text to paste.
  *
  * The address is that of the gateway of this config; or --url, for an engineer whose gateway runs
- * elsewhere.  The key is never written: it comes from the environment as TOLLGATE_KEY.  Claude Code
- * expands ${TOLLGATE_KEY} in .mcp.json but not in settings.json, where a helper command prints it.
+ * elsewhere.  The key is never written: it comes from the environment as TOLLGATE_KEY.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,16 +82,11 @@ base_of(const struct cli *cli, char out[512], struct err *e)
 		   "listen: a port)");
 }
 
-int
-cmd_connect(const struct cli *cli)
+/* Claude Code expands ${TOLLGATE_KEY} in .mcp.json but not in settings.json, where a helper command
+ * prints it. */
+static void
+claude_put(const struct cli *cli, const char *base)
 {
-	char base[512];
-	struct err e;
-
-	if (cli->words_n < 1 || strcmp(cli->words[0], "claude-code") != 0)
-		return cli_usage("connect claude-code [--managed] [--scope project] [--url URL]");
-	if (!base_of(cli, base, &e))
-		return cli_fail(&e);
 	if (cli->managed)
 		(void)printf("{\n  \"allowManagedMcpServersOnly\": true,\n"
 			     "  \"allowedMcpServers\": [{ \"serverUrl\": "
@@ -113,5 +107,60 @@ cmd_connect(const struct cli *cli)
 			     "{\"env\":{\"ANTHROPIC_BASE_URL\":\"%s/anthropic\"},"
 			     "\"apiKeyHelper\":\"printenv TOLLGATE_KEY\"}\n",
 		    base, base);
+}
+
+/* ~/.codex/config.toml.  Codex asks for OpenAI's own web search unless told not to. */
+static void
+codex_put(const char *base)
+{
+	(void)printf(
+	    "model_provider = \"tollgate\"\n"
+	    "web_search = \"disabled\" # or \"live\", where hosted:web_search is allowed\n\n"
+	    "[model_providers.tollgate]\n"
+	    "name = \"Tollgate\"\n"
+	    "base_url = \"%s/openai/v1\"\n"
+	    "env_key = \"TOLLGATE_KEY\"\n"
+	    "wire_api = \"responses\"\n\n"
+	    "[mcp_servers.tollgate]\n"
+	    "url = \"%s/mcp\"\n"
+	    "bearer_token_env_var = \"TOLLGATE_KEY\"\n",
+	    base, base);
+}
+
+/* A line for the shell, and ~/.gemini/settings.json. */
+static void
+gemini_put(const char *base)
+{
+	(void)printf("export GOOGLE_GEMINI_BASE_URL=%s/genai GEMINI_API_KEY=\"$TOLLGATE_KEY\"\n"
+		     "{\n  \"security\": { \"auth\": { \"selectedType\": \"gemini-api-key\" } },\n"
+		     "  \"mcpServers\": {\n    \"tollgate\": {\n"
+		     "      \"httpUrl\": \"%s/mcp\",\n"
+		     "      \"headers\": { \"Authorization\": "
+		     "\"Bearer ${TOLLGATE_KEY}\" }\n    }\n  }\n}\n",
+	    base, base);
+}
+
+int
+cmd_connect(const struct cli *cli)
+{
+	const char *client = cli->words_n < 1 ? "" : cli->words[0];
+	bool claude = strcmp(client, "claude-code") == 0, codex = strcmp(client, "codex") == 0;
+	char base[512];
+	struct err e;
+
+	if (!claude && !codex && strcmp(client, "gemini") != 0)
+		return cli_usage("connect claude-code|codex|gemini [--url URL] [--managed] "
+				 "[--scope project]");
+	if (!claude && (cli->managed || cli->scope != NULL))
+		return cli_usage(
+		    "connect codex|gemini [--url URL] (--managed and --scope are for claude-code)");
+	if (!base_of(cli, base, &e))
+		return cli_fail(&e);
+	if (claude)
+		claude_put(cli, base);
+	else if (codex)
+		codex_put(base);
+	else
+		gemini_put(base);
 	return 0;
 }

@@ -66,7 +66,7 @@ static const struct command {
 	    "--by --force --json --markdown",
 	    "mcp.lock: the tool definitions that somebody has approved",
 	    "tollgate lock approve notes/get_note --by ana", cmd_lock },
-	{ "connect", "claude-code [--managed] [--scope project] [--url URL]",
+	{ "connect", "claude-code|codex|gemini [--url URL] [--managed] [--scope project]",
 	    "--managed --scope --url", "print a client's configuration",
 	    "tollgate connect claude-code", cmd_connect },
 	{ "script", "run FILE --key N", "--json --key",

@@ -416,3 +416,22 @@ for _, case in ipairs {
 	expect(row.cost_nusd, case[3]):above((case[4] + case[5] * 10 - 30) * 1000)
 	expect(row.cost_nusd, case[3]):below((case[4] + case[5] * 10 + 30) * 1000)
 end
+
+test "connect prints what Codex and Gemini take, and what it names answers"
+local gw, ups, cl, key = world()
+local toml = gw:ok({ "connect", "codex" }).out
+expect(toml):has('wire_api = "responses"')
+expect(toml):has('env_key = "TOLLGATE_KEY"')
+expect(toml):has('bearer_token_env_var = "TOLLGATE_KEY"')
+local base = toml:match('base_url = "http://127%.0%.0%.1:%d+(/[^"]+)"')
+expect(cl:post(base .. "/responses", '{"model":"gpt-5.5"}').status):is(200)
+expect(toml:match('\nurl = "([^"]+)"')):is("http://127.0.0.1:" .. gw.port .. "/mcp")
+local line, settings = gw:ok({ "connect", "gemini" }).out:match("^(export [^\n]+)\n(.*)$")
+base = line:match("GOOGLE_GEMINI_BASE_URL=http://127%.0%.0%.1:%d+(/%S+)")
+expect(line):has('GEMINI_API_KEY="$TOLLGATE_KEY"')
+local asked = client { port = gw.port, headers = { ["x-goog-api-key"] = key.key } }
+expect(asked:post(base .. "/v1beta/models/gemini-3.8-flash:generateContent", "{}").status):is(200)
+expect(json.decode(settings).mcpServers.tollgate.httpUrl):is("http://127.0.0.1:" .. gw.port .. "/mcp")
+expect(gw:ok({ "connect", "codex", "--url", "https://gate.example.com/" }).out):has('"https://gate.example.com/openai/v1"')
+expect(gw:cli({ "connect", "codex", "--managed" }).code):is(2)
+expect(gw:cli({ "connect", "cursor" }).err):has("claude-code|codex|gemini")
