@@ -163,13 +163,16 @@ embeddings_peek(struct asked *q, struct err *e)
 /* ---- what it cost ---- */
 
 static void
-cached_read(struct str details, int64_t *out)
+details_read(struct str details, int64_t *cached, int64_t *written)
 {
-	struct json_field f[] = { { .name = STR("cached_tokens") } };
+	struct json_field f[] = { { .name = STR("cached_tokens") },
+		{ .name = STR("cache_write_tokens") } };
 	struct err e;
 
-	if (json_kind(details) == JSON_OBJECT && json_fields(details, f, COUNT(f), &e))
-		tap_tokens(f[0].raw, out);
+	if (json_kind(details) != JSON_OBJECT || !json_fields(details, f, COUNT(f), &e))
+		return;
+	tap_tokens(f[0].raw, cached);
+	tap_tokens(f[1].raw, written);
 }
 
 /* The one object of either API. */
@@ -180,7 +183,7 @@ usage_read(struct tap *t, struct str usage)
 		{ .name = STR("completion_tokens") }, { .name = STR("output_tokens") },
 		{ .name = STR("total_tokens") }, { .name = STR("prompt_tokens_details") },
 		{ .name = STR("input_tokens_details") } };
-	int64_t in = 0, out = 0, total = 0, cached = 0;
+	int64_t in = 0, out = 0, total = 0, cached = 0, written = 0;
 	struct err e;
 
 	if (json_kind(usage) != JSON_OBJECT || !json_fields(usage, f, COUNT(f), &e))
@@ -188,15 +191,18 @@ usage_read(struct tap *t, struct str usage)
 	for (size_t i = 0; i < 2; i++) {
 		tap_tokens(f[i].raw, &in);
 		tap_tokens(f[2 + i].raw, &out);
-		cached_read(f[5 + i].raw, &cached);
+		details_read(f[5 + i].raw, &cached, &written);
 	}
 	tap_tokens(f[4].raw, &total);
 	if (total - in > out)
 		out = total - in;
 	cached = cached > in ? in : cached;
-	t->usage = (struct usage){
-		.input = in - cached, .output = out, .cache_read = cached, .seen = true
-	};
+	written = written > in - cached ? in - cached : written;
+	t->usage = (struct usage){ .input = in - cached - written,
+		.output = out,
+		.cache_write = written,
+		.cache_read = cached,
+		.seen = true };
 	return true;
 }
 

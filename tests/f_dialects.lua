@@ -174,6 +174,9 @@ for _, case in ipairs {
 	{ CHAT, '{"model":"gpt-5.5"}', '{"choices":[{"message":{"tool_calls":[{"id":"call_1"}]}}],"usage":{"prompt_tokens":100,' ..
 		'"completion_tokens":20,"total_tokens":120,"prompt_tokens_details":{"cached_tokens":60},' ..
 		'"completion_tokens_details":{"reasoning_tokens":15}}}', 40, 20, 60, tool_uses = "call_1" },
+	-- Written to a cache, for the price of input where the table has no other.
+	{ CHAT, '{"model":"gpt-5.5"}', '{"usage":{"prompt_tokens":100,"completion_tokens":20,"prompt_tokens_details":{"cached_tokens":50,' ..
+		'"cache_write_tokens":50}}}', 50, 20, 50 },
 	-- Reasoning beside the completion, as some have it.
 	{ CHAT, '{"model":"gpt-5.5"}', '{"usage":{"prompt_tokens":100,"completion_tokens":5,"total_tokens":120}}', 100, 20, 0 },
 	{ RESPONSES, '{"model":"gpt-5.5","input":[]}', '{"output":[{"type":"function_call","call_id":"call_2"}],"usage":{"input_tokens":100,' ..

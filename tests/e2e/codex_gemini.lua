@@ -2,12 +2,13 @@
 --
 -- The real Codex CLI and Gemini CLI with the gateway as their tool hub: they see their key's tools,
 -- call them, and go on after the tool server, and after the gateway, was killed between two calls.
+-- With what `tollgate connect` prints they reach their models through the gateway too.
 --
 --   make e2e                               installs both into build/e2e and runs this
 --   CODEX=/path/to/codex GEMINI="node /path/to/gemini.js"   what to run
 --
 -- Everything runs in a network namespace that has 127.0.0.1 and nothing else.  The models are the rig's
--- (rig_models.lua), reached directly; the tool server is build/demo-server.
+-- (rig_models.lua), mostly reached directly; the tool server is build/demo-server.
 
 local CODEX = os.getenv("CODEX") or error("CODEX names no binary: make e2e")
 local GEMINI = os.getenv("GEMINI") or error("GEMINI names no command: make e2e")
@@ -71,6 +72,34 @@ local function gemini(gw, key, model)
 	for word in GEMINI:gmatch("%S+") do argv[#argv + 1] = word end
 	for _, word in ipairs { "-p", "Read my notes.", "-y", "--output-format", "stream-json" } do argv[#argv + 1] = word end
 	return start(argv, { GEMINI_API_KEY = key, GOOGLE_GEMINI_BASE_URL = model.url, PATH = os.getenv("PATH") })
+end
+
+-- A gateway before both the model and the tools; the client's settings are what connect prints.
+local function whole(kind, id, model)
+	local gw = gateway { providers = { [kind] = model },
+		policies = rules("allow: notes/*", 'allow: "model:*"'),
+		yaml = string.format("servers:\n  notes: { command: [%q] }\nmodels:\n  %q: { provider: %s }\n", DEMO, id, kind),
+		prices = string.format("version: 1\ndate: 2026-11-01\nmodels:\n  %s: { input: 1, output: 10, max_output: 1000 }\n",
+			id:gsub("[*-]+$", "")) }
+	local key = gw:dev()
+	gw:wait_tools(key, 3)
+	return gw, key.key or key
+end
+
+-- Every turn was governed, charged as the model said, and names the call that the hub then saw.
+local function governed(gw)
+	local used, calls, cost = {}, 0, 0
+	for _, row in ipairs(gw:audit()) do
+		if row.kind == "model" then
+			expect(row.verdict):is("ok")
+			cost = cost + row.cost_nusd
+			for id in (row.tool_uses or ""):gmatch("%S+") do used[id] = true end
+		elseif row.kind == "tool" then
+			calls = calls + 1
+		end
+	end
+	expect(calls):is(1)
+	return used, cost
 end
 
 local function proc_file(path)
@@ -178,3 +207,66 @@ session(gemini, gemini_model, "mcp_gate_", gateway_killed)
 test "Gemini gives up a call, and nothing else ends"
 -- limit: 90 s
 given_up(gemini, gemini_model, "mcp_gate_")
+
+test "Codex reaches model and tools through the gateway, with what connect prints"
+-- limit: 90 s
+local model = responses_model({ { tool = "notes__get_note", input = { id = "n-1" } }, { text = "FINAL: a note." } }, { kind = "openai" })
+local gw, key = whole("openai", "gpt-5.5", model)
+local home = rig.scratch() .. "/.codex"
+sys.mkdir(home)
+sys.write_file(home .. "/config.toml", 'model = "gpt-5.5"\ncheck_for_update_on_startup = false\n' ..
+	gw:ok({ "connect", "codex" }).out .. "[analytics]\nenabled = false\n")
+local p = start({ CODEX, "exec", "--skip-git-repo-check", "--json", "--dangerously-bypass-approvals-and-sandbox",
+	"Read my notes." }, { CODEX_HOME = home, TOLLGATE_KEY = key })
+expect(p:wait(60000), "exit code"):is(0)
+expect(p.out):has("FINAL: a note.")
+expect(model.results[1]):has("Pasta night")
+for _, r in ipairs(model.requests) do
+	expect(r.headers.authorization):is("Bearer sk-rig-upstream")
+	expect(r.body):lacks(key)
+end
+local used, cost = governed(gw)
+expect((next(used))):matches("^call_")
+expect(cost):is(#model.requests * (10 * 1000 + 5 * 10000))
+
+test "Codex stops at once where its model is not allowed, and says why"
+-- limit: 90 s
+local model = responses_model({ { text = "never" } }, { kind = "openai" })
+local gw = gateway { providers = { openai = model }, yaml = "models:\n  gpt-5.5: { provider: openai }\n",
+	policies = rules("deny: model:gpt-5.5\n    reason: Ask finance") }
+local home = rig.scratch() .. "/.codex"
+sys.mkdir(home)
+sys.write_file(home .. "/config.toml", 'model = "gpt-5.5"\ncheck_for_update_on_startup = false\n' ..
+	gw:ok({ "connect", "codex" }).out .. "[analytics]\nenabled = false\n")
+local p = start({ CODEX, "exec", "--skip-git-repo-check", "--json", "Hello." }, { CODEX_HOME = home, TOLLGATE_KEY = gw:dev().key })
+expect(p:wait(60000)):above(0)
+expect(p.out):has("Ask finance")
+expect(#model.requests):is(0)
+local refused = 0
+for _, row in ipairs(gw:audit()) do
+	if row.kind == "model" then refused = refused + 1 end
+end
+expect(refused):is(1)
+
+test "Gemini reaches model and tools through the gateway, with what connect prints"
+-- limit: 90 s
+local model = gemini_model({ { tool = "mcp_tollgate_notes__get_note", input = { id = "n-1" } }, { text = "FINAL: a note." } },
+	{ kind = "genai" })
+local gw, key = whole("genai", "gemini-*", model)
+local home = rig.scratch() .. "/.gemini"
+sys.mkdir(home)
+local line, text = gw:ok({ "connect", "gemini" }).out:match("^(export [^\n]+)\n(.*)$")
+local settings = json.decode(text)
+settings.security.folderTrust = { enabled = false }
+settings.privacy, settings.telemetry = { usageStatisticsEnabled = false }, { enabled = false }
+settings.general = { enableAutoUpdate = false, disableAutoUpdate = true, disableUpdateNag = true }
+settings.mcpServers.tollgate.trust = true
+sys.write_file(home .. "/settings.json", json.encode(settings))
+local p = start({ "/bin/sh", "-c", line .. "; exec " .. GEMINI .. " -p 'Read my notes.' -y --output-format stream-json" },
+	{ TOLLGATE_KEY = key, PATH = os.getenv("PATH") })
+expect(p:wait(60000), "exit code"):is(0)
+expect(p.out):has("FINAL: a note.")
+expect(model.results[1]):has("Pasta night")
+for _, r in ipairs(model.requests) do expect(r.headers["x-goog-api-key"]):is("sk-rig-upstream") end
+local _, cost = governed(gw)
+expect(cost):is(#model.requests * (10 * 1000 + 5 * 10000))
