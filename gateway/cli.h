@@ -23,6 +23,8 @@ struct cli { /* what was typed, after options */
 	const char *name, *customer, *team, *user, *expires, *key, *by, *since, *scope, *tags,
 	    *budget, *until, *clock, *n;
 	const char *from, *out, *overlap, *url, *key_env, *call, *junit;
+	const char *verdict;
+	bool accept_loss, csv;
 	const char *fail_on, *reason;
 	const char *words[CLI_WORDS_MAX]; /* after the command's own words */
 	size_t words_n;
@@ -56,6 +58,8 @@ int cmd_quota(const struct cli *cli);
 int cmd_audit(const struct cli *cli);
 int cmd_reload(const struct cli *cli);
 int cmd_doctor(const struct cli *cli);
+int cmd_backup(const struct cli *cli);
+int cmd_restore(const struct cli *cli);
 int cmd_servers(const struct cli *cli);
 int cmd_lock(const struct cli *cli);
 int cmd_policy(const struct cli *cli);

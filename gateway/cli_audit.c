@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/map.h"
 #include "gateway/cli.h"
+#include "gateway/cli_audit.h"
 
 #define ARENA_BYTES ((size_t)64 << 20)
 #define DEPTH_MAX   8
@@ -236,33 +237,44 @@ audit_show(const struct cli *cli, const char *data)
 	return ok ? 0 : cli_fail(&e);
 }
 
+static int
+verify(const char *data)
+{
+	struct buf out;
+	struct err e;
+	bool ok;
+
+	buf_init(&out, 0);
+	ok = audit_verify(data, &out, &e);
+	if (out.n > 0)
+		(void)printf(STR_FMT "\n", STR_ARG(buf_str(&out)));
+	else if (!ok)
+		(void)cli_fail(&e);
+	buf_fini(&out);
+	return ok ? 0 : 1;
+}
+
 int
 cmd_audit(const struct cli *cli)
 {
 	const char *what = cli->words_n > 0 ? cli->words[0] : "";
 	struct audit_query q = { .newest = true, .limit = 20 };
 	char data[4096];
-	struct buf out;
 	struct err e;
-	bool ok;
 
 	if (cli->n != NULL && (!str_i64(str_of(cli->n), &q.limit) || q.limit < 1))
 		return cli_usage("-n takes a number from 1");
+	if (strcmp(what, "verify") == 0 && cli->words_n == 2)
+		return verify(cli->words[1]); /* a copy needs no configuration */
 	if (!data_of(cli, data, &e))
 		return cli_fail(&e);
-	if (strcmp(what, "verify") == 0) {
-		buf_init(&out, 0);
-		ok = audit_verify(data, &out, &e);
-		if (out.n > 0)
-			(void)printf(STR_FMT "\n", STR_ARG(buf_str(&out)));
-		else if (!ok)
-			(void)cli_fail(&e);
-		buf_fini(&out);
-		return ok ? 0 : 1;
-	}
+	if (strcmp(what, "verify") == 0)
+		return verify(data);
 	if (strcmp(what, "tail") == 0)
 		return audit_read(data, &q, print_row, NULL, &e) ? 0 : cli_fail(&e);
 	if (strcmp(what, "show") == 0 && cli->words_n > 1)
 		return audit_show(cli, data);
-	return cli_usage("audit tail [-n N] | show ID | verify");
+	if (strcmp(what, "query") == 0 || strcmp(what, "export") == 0)
+		return audit_query(cli, data, what[0] == 'e');
+	return cli_usage("audit tail [-n N] | show ID | query | verify [FILE] | export [--csv]");
 }

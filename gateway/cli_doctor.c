@@ -25,6 +25,7 @@
 #include "gateway/gateway.h"
 
 #define FILES_MIN      4096
+#define BACKUP_DAYS    7
 #define FREE_BYTES_MIN ((uint64_t)1 << 30)
 #define SANDBOX_MS     3000
 #define NFS_MAGIC      0x6969
@@ -182,6 +183,42 @@ row_keep(void *ctx, int64_t seq, struct str event)
 	return true;
 }
 
+static void
+backup_look(struct visit *v, const char *data)
+{
+	struct backup_note last;
+	struct timespec now;
+	struct err e;
+	int64_t days;
+
+	if (!core_backup_last(data, &last, &e)) {
+		found(v, WARN, "backup", "%s",
+		    e.code == ERR_NOT_FOUND ? "none is known here (tollgate backup FILE)" : e.text);
+		return;
+	}
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	days = ((int64_t)now.tv_sec - last.ts_ns / 1000000000) / 86400;
+	found(v, days > BACKUP_DAYS ? WARN : GOOD, "backup", "the last one is %lld days old: %s",
+	    (long long)days, last.file);
+}
+
+/* Pages, chain against anchor, journal. */
+static void
+files_look(struct visit *v, const char *data)
+{
+	struct buf out;
+	struct err e;
+
+	buf_init(&out, 0);
+	if (core_files_look(data, &out, &e))
+		found(v, GOOD, "database", "%s (tollgate audit verify proves the chain)",
+		    buf_cstr(&out));
+	else
+		found(v, BAD, "database", "%s", e.text);
+	buf_fini(&out);
+	backup_look(v, data);
+}
+
 /* The newest row, and whether the clock has gone back since. */
 static void
 database_look(struct visit *v, const char *data)
@@ -204,7 +241,7 @@ database_look(struct visit *v, const char *data)
 		    "the newest audit row is of the future: this host's clock "
 		    "has gone back (set it, use NTP)");
 	else
-		found(v, GOOD, "database", "can be read (tollgate audit verify proves the chain)");
+		files_look(v, data);
 }
 
 static void

@@ -76,6 +76,18 @@ reload_start(struct answer *a, const struct admin_request *r)
 	core_reload(r->core, r->actor, &a->reload);
 }
 
+/* A key that ends is in the database and its anchor, both synced, before anybody is told; unless
+ * the database cannot be written: it ends all the same, and the journal has it. */
+static bool
+ends_keys(const struct admin_request *r)
+{
+	struct err e;
+
+	return (str_eq(r->path, STR("/admin/api/keys/state")) ||
+		   str_eq(r->path, STR("/admin/api/keys/rotate"))) &&
+	       core_ready(r->core, &e);
+}
+
 static void
 answer(struct exchange *x, const struct admin_request *r)
 {
@@ -92,6 +104,8 @@ answer(struct exchange *x, const struct admin_request *r)
 		reload_start(a, r);
 	else if (!admin_answer(r, &a->body, &e))
 		exchange_refuse(x, &e);
+	else if (ends_keys(r))
+		core_when_committed(r->core, &a->durable, answer_send, a);
 	else
 		core_when_durable(r->core, &a->durable, answer_send, a);
 }

@@ -78,7 +78,11 @@ static const struct command {
 	{ "quota", "--key N | --url URL [--key-env TOLLGATE_KEY]", "--json --key --url --key-env",
 	    "a key's budgets and limits: used, held, left", "tollgate quota --key ana-laptop",
 	    cmd_quota },
-	{ "audit", "tail [-n N] | show ID | verify", "--json -n",
+	{ "audit",
+	    "tail [-n N] | show ID | verify [FILE]\n"
+	    "  tollgate audit query|export [--csv] [--key K] [--user U] [--team T] [--customer C] "
+	    "[--name 'github/*'] [--verdict budget_exhausted] [--since 7d]",
+	    "--json -n --key --user --team --customer --name --verdict --since --csv",
 	    "the audit chain; works on a copy, offline", "tollgate audit verify", cmd_audit },
 	{ "webhook", "test", "--json",
 	    "send an event to the configured webhook, to see that it arrives",
@@ -89,6 +93,11 @@ static const struct command {
 	    "--json --deny --reason --list --url --key-env",
 	    "say yes or no to a call that a rule holds for people",
 	    "tollgate approve d_Qz1k8mB3xPq0LwYt --reason \"seen with ana\"", cmd_approve },
+	{ "backup", "FILE", "", "copy the database, beside a running gateway or without one",
+	    "tollgate backup /backups/tollgate-friday.db", cmd_backup },
+	{ "restore", "FILE [--accept-loss]", "--accept-loss",
+	    "put a backup in the database's place; revoked keys stay revoked, spent money spent",
+	    "tollgate restore /backups/tollgate-friday.db", cmd_restore },
 	{ "doctor", "", "--json", "what is wrong with this host and this configuration",
 	    "tollgate doctor", cmd_doctor },
 };
@@ -117,7 +126,7 @@ struct option {
 	const char **value; /* takes one, or */
 	bool *flag;         /* is one */
 };
-#define OPTIONS_N 36
+#define OPTIONS_N 39
 
 static void
 options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
@@ -140,7 +149,9 @@ options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
 		{ "--codeowners", NULL, &cli->codeowners }, { "--deny", NULL, &cli->deny },
 		{ "--list", NULL, &cli->list }, { "--reason", &cli->reason, NULL },
 		{ "--budget", &cli->budget, NULL }, { "--until", &cli->until, NULL },
-		{ "--force", NULL, &cli->force } };
+		{ "--force", NULL, &cli->force }, { "--verdict", &cli->verdict, NULL },
+
+		{ "--accept-loss", NULL, &cli->accept_loss }, { "--csv", NULL, &cli->csv } };
 
 	memcpy(out, all, sizeof(all));
 }

@@ -2,9 +2,9 @@
 /*
  * core - opens, replays, and turns the governance core.
  *
- * Start: DATA/lock -> database -> journal replayed (what was not applied is applied; what had
- * entered and not left is settled at its held amount) -> keys -> bundle and prices -> accounts from
- * the ledger -> scribe.
+ * Start: DATA/lock -> database, not older than DATA/anchor -> journal replayed (what was not
+ * applied is applied; what had entered and not left is settled at its held amount) -> keys ->
+ * bundle and prices -> accounts from the ledger -> scribe.
  *
  * Each turn: core_turn() writes the journal once; the records then go to the scribe.  When the
  * write fails, or the scribe falls too far behind, nothing new is admitted until it works again;
@@ -21,7 +21,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "policies/core.h"
+#include "policies/anchor.h"
 #include "policies/facts.h"
 
 #define QUEUE_BYTES_MAX   ((size_t)16 << 20) /* records that could not be written yet */
@@ -178,8 +178,22 @@ replay_crashed(struct core *c, struct replay *rp, struct err *e)
 	return true;
 }
 
+/* What has been replayed is in the database and, with this, anchored: the journal can go. */
 static bool
-replay_all(struct core *c, struct replay *rp, struct err *e)
+replay_anchor(struct core *c, struct replay *rp, struct anchor *a, struct err *e)
+{
+	struct anchor seen = *a;
+	bool ok = anchor_build(a, rp->store, &seen, e) && anchor_write(a, c->data_dir, e) &&
+		  store_anchored_set(rp->store, e);
+
+	anchor_fini(&seen);
+	if (ok)
+		journal_prune(c->journal);
+	return ok;
+}
+
+static bool
+replay_all(struct core *c, struct replay *rp, struct anchor *a, struct err *e)
 {
 	bool ok = store_head(rp->store, &rp->head.seq, &rp->head.hash, &rp->applied, e);
 
@@ -197,8 +211,7 @@ replay_all(struct core *c, struct replay *rp, struct err *e)
 		*e = rp->e;
 		return false;
 	}
-	journal_prune(c->journal); /* all of it is in the database now */
-	return true;
+	return replay_anchor(c, rp, a, e);
 }
 
 /* ---- loading ---- */
@@ -455,7 +468,7 @@ on_commit(void *ctx, int events)
 	if (read(scribe_event_fd(c->scribe), &n, sizeof(n)) < 0)
 		return;
 	c->durable_seq = scribe_applied(c->scribe);
-	if (c->pruning && c->durable_seq >= c->prune_seq) {
+	if (c->pruning && scribe_anchored(c->scribe) >= c->prune_seq) {
 		journal_prune(c->journal);
 		c->pruning = false;
 	}
@@ -485,49 +498,71 @@ core_when_committed(struct core *c, struct deferred *d, deferred_f *fn, void *ct
 
 /* ---- life ---- */
 
-static bool
-lock_take(struct core *c, struct err *e)
+static int
+lock_open(const char *path, const char *data_dir, struct err *e)
 {
-	char path[4096], pid[16] = "";
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	char pid[16] = "";
 	ssize_t n;
 
-	if (mkdir(c->data_dir, 0700) != 0 && errno != EEXIST)
-		return err_set(
-		    e, ERR_STORE, "cannot make %s (%s)", c->data_dir, strerrorname_np(errno));
-	(void)snprintf(path, sizeof(path), "%s/lock", c->data_dir);
-	c->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (c->lock_fd < 0)
-		return err_set(e, ERR_STORE, "cannot open %s (%s)", path, strerrorname_np(errno));
-	if (flock(c->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-		n = read(c->lock_fd, pid, sizeof(pid) - 1);
-		return err_set(e, ERR_STORE, "%s is served by process %s", c->data_dir,
-		    n > 0 ? pid : "(unknown)");
+	if (fd < 0)
+		(void)err_set(e, ERR_STORE, "cannot open %s (%s)", path, strerrorname_np(errno));
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	n = read(fd, pid, sizeof(pid) - 1);
+	(void)close(fd);
+	(void)err_set(
+	    e, ERR_STORE, "%s is served by process %s", data_dir, n > 0 ? pid : "(unknown)");
+	return -1;
+}
+
+int
+data_lock(const char *data_dir, struct err *e)
+{
+	char path[4096], pid[16];
+	int fd, n;
+
+	if (mkdir(data_dir, 0700) != 0 && errno != EEXIST) {
+		(void)err_set(
+		    e, ERR_STORE, "cannot make %s (%s)", data_dir, strerrorname_np(errno));
+		return -1;
 	}
+	(void)snprintf(path, sizeof(path), "%s/lock", data_dir);
+	fd = lock_open(path, data_dir, e);
+	if (fd < 0)
+		return -1;
 	n = snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	if (ftruncate(c->lock_fd, 0) != 0 || pwrite(c->lock_fd, pid, (size_t)n, 0) != n)
-		return err_set(e, ERR_STORE, "cannot write %s (%s)", path, strerrorname_np(errno));
-	return true;
+	if (ftruncate(fd, 0) == 0 && pwrite(fd, pid, (size_t)n, 0) == n)
+		return fd;
+	(void)err_set(e, ERR_STORE, "cannot write %s (%s)", path, strerrorname_np(errno));
+	(void)close(fd);
+	return -1;
 }
 
 static bool
 core_start(struct core *c, const struct core_settings *s, struct err *e)
 {
 	struct replay rp = { 0 };
+	struct anchor anchor;
 	bool ok;
 
-	if (!lock_take(c, e))
+	anchor_init(&anchor);
+	c->lock_fd = data_lock(c->data_dir, e);
+	if (c->lock_fd < 0)
 		return false;
 	c->reload = reload_new(c, s, e);
 	if (c->reload == NULL || !policies_load(c, s, e))
 		return false;
 	rp.store = store_open(c->data_dir, e);
-	ok = rp.store != NULL && replay_all(c, &rp, e) && load(c, rp.store, e);
+	ok = rp.store != NULL && anchor_check(c->data_dir, rp.store, &anchor, e) &&
+	     replay_all(c, &rp, &anchor, e) && load(c, rp.store, e);
 	open_free(&rp.open);
 	if (!ok) {
+		anchor_fini(&anchor);
 		store_close(&rp.store);
 		return false;
 	}
-	c->scribe = scribe_start(&rp.store, rp.head, rp.last, !c->strict, e);
+	c->scribe = scribe_start(&rp.store, &anchor, c->data_dir, !c->strict, e);
 	if (c->scribe == NULL)
 		return false;
 	c->durable_seq = rp.last;

@@ -25,6 +25,7 @@
 #define KEY_MAGIC  0x766b6579u
 #define PASS_MAGIC 0x70617373u
 
+struct anchor;
 struct scribe;
 struct reload;
 struct redact_tables;
@@ -151,15 +152,17 @@ bool record_apply(struct store *s, const struct record *r, struct chain_head *he
 
 /* ---- scribe.c ---- */
 
-/* Takes over *s.  paced: commits gather what comes within some milliseconds. */
-struct scribe *scribe_start(struct store **s, struct chain_head head, uint64_t applied, bool paced,
-    struct err *e) MUST_CHECK;
+/* Takes over *s and what *a holds, which is of that database; writes it to data_dir as it goes on.
+ * paced: commits gather what comes within some milliseconds. */
+struct scribe *scribe_start(
+    struct store **s, struct anchor *a, const char *data_dir, bool paced, struct err *e) MUST_CHECK;
 /* Takes over *written, what one journal_write() gave. */
 void scribe_give(struct scribe *sc, struct buf *written);
-uint64_t scribe_applied(struct scribe *sc);
+uint64_t scribe_applied(struct scribe *sc);  /* committed; changes of keys anchored, too */
+uint64_t scribe_anchored(struct scribe *sc); /* what a lost database would not take away */
 size_t scribe_backlog_bytes(struct scribe *sc);
 bool scribe_failing(struct scribe *sc, struct err *e); /* the last attempts failed: *e */
-int scribe_event_fd(const struct scribe *sc);          /* readable after each commit */
+int scribe_event_fd(const struct scribe *sc);          /* readable when one of them went on */
 void scribe_stop(struct scribe **sc); /* after applying everything; a locked database: 2 s */
 
 /* ---- budget.c ---- */
@@ -215,6 +218,9 @@ bool afford(struct pass *p, const struct ask *a, struct str *limit_at, struct er
 void afford_recall(struct core *c, const struct usage_row *r);
 
 /* ---- core.c, gate.c ---- */
+
+/* DATA/lock, made and taken; -1 with *e ("… is served by process N"). */
+int data_lock(const char *data_dir, struct err *e) MUST_CHECK;
 
 /* Queues a record, written between the two with record_begin() and record_end(); the journal's
  * write follows this turn. */

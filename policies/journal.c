@@ -5,7 +5,8 @@
  *   record: u32 payload bytes | u32 crc32c of the rest | u64 seq | u8 type, 7 zero | payload
  *
  * A process that dies cannot lose what write(2) took; a torn record at the end (power loss, full
- * disk) fails its checksum and ends the replay of that file.  After a short write the file is cut
+ * disk) fails its checksum and ends the replay of that file.  Numbers go up by one: a file or a
+ * record that is missing between others is told, not skipped.  After a short write the file is cut
  * back to its last good length, so the next attempt starts clean.
  *
  * The newest file is always the one that is written; a restart begins a new one, so a file that
@@ -30,6 +31,7 @@
 #define QUEUE_BYTES       ((size_t)64 << 20)
 #define FILES_MAX         1024
 #define FILE_BYTES        ((int64_t)1 << 30)
+#define SEQS_LOST_MAX     ((uint64_t)1 << 24) /* further on it is noise, not a number */
 
 struct journal {
 	char dir[4000];
@@ -91,13 +93,62 @@ file_name(const struct journal *j, uint64_t number, char out[4096])
 	(void)snprintf(out, 4096, "%s/journal.%llu", j->dir, (unsigned long long)number);
 }
 
+/* Whole records behind bytes that are none: damage in the middle, not a torn end. */
+static bool
+records_behind(struct str in, uint64_t after_seq)
+{
+	struct journal_record r;
+
+	while (in.n > HEAD_BYTES) {
+		const unsigned char *p = (const unsigned char *)++in.p;
+		struct str at = { in.p, --in.n };
+
+		/* Cheap tests first: a number that could be next, a type, seven zeroes. */
+		if (in.n >= HEAD_BYTES && get_le(p + 8, 8) - after_seq - 1 < SEQS_LOST_MAX &&
+		    get_le(p + 17, 7) == 0 && journal_next(&at, &r))
+			return true;
+	}
+	return false;
+}
+
+/* One record in its order; what the database has already (up to j->seq) may be missing. */
+static bool
+record_replay(struct journal *j, const struct journal_record *r, const char *path, journal_f *fn,
+    void *ctx, struct err *e)
+{
+	if (r->seq > j->seq + 1)
+		return err_set(e, ERR_STORE,
+		    "the journal lacks records %llu to %llu, before %s (put the missing file back; "
+		    "to go on without them: tollgate restore DATABASE --accept-loss)",
+		    (unsigned long long)j->seq + 1, (unsigned long long)r->seq - 1, path);
+	fn(ctx, r);
+	if (r->seq >= j->seq)
+		j->seq = r->seq;
+	return true;
+}
+
+static bool
+records_replay(
+    struct journal *j, struct str in, const char *path, journal_f *fn, void *ctx, struct err *e)
+{
+	struct journal_record r;
+
+	while (journal_next(&in, &r))
+		if (!record_replay(j, &r, path, fn, ctx, e))
+			return false;
+	return !records_behind(in, j->seq) ||
+	       err_set(e, ERR_STORE,
+		   "%s is damaged after record %llu, and others follow (put a good copy back; to "
+		   "go "
+		   "on without them: tollgate restore DATABASE --accept-loss)",
+		   path, (unsigned long long)j->seq);
+}
+
 static bool
 file_replay(struct journal *j, uint64_t number, journal_f *fn, void *ctx, struct err *e)
 {
 	char path[4096];
-	struct journal_record r;
 	struct stat st;
-	struct str in;
 	char *bytes;
 	int fd;
 	bool ok;
@@ -112,14 +163,11 @@ file_replay(struct journal *j, uint64_t number, journal_f *fn, void *ctx, struct
 	bytes = mem_alloc((size_t)st.st_size);
 	ok = read(fd, bytes, (size_t)st.st_size) == (ssize_t)st.st_size;
 	(void)close(fd);
-	in = (struct str){ bytes, (size_t)st.st_size };
-	while (ok && journal_next(&in, &r)) {
-		fn(ctx, &r);
-		if (r.seq >= j->seq)
-			j->seq = r.seq;
-	}
+	if (!ok)
+		(void)err_set(e, ERR_STORE, "cannot read %s", path);
+	ok = ok && records_replay(j, (struct str){ bytes, (size_t)st.st_size }, path, fn, ctx, e);
 	free(bytes);
-	return ok || err_set(e, ERR_STORE, "cannot read %s", path);
+	return ok;
 }
 
 static int
@@ -132,9 +180,9 @@ u64_cmp(const void *a, const void *b)
 
 /* The numbers of the files there are, in order. */
 static size_t
-files_list(const struct journal *j, uint64_t numbers[FILES_MAX])
+files_list(const char *dir, uint64_t numbers[FILES_MAX])
 {
-	DIR *d = opendir(j->dir);
+	DIR *d = opendir(dir);
 	struct dirent *ent;
 	size_t n = 0;
 
@@ -165,31 +213,56 @@ file_begin(struct journal *j, struct err *e)
 	       err_set(e, ERR_STORE, "cannot write %s (%s)", path, strerrorname_np(errno));
 }
 
-struct journal *
-journal_open(const char *data_dir, uint64_t first_seq, journal_f *fn, void *ctx, struct err *e)
+/* Without a file to write; *newest: the number of the last one there is, or 0. */
+static struct journal *
+replayed(const char *data_dir, uint64_t first_seq, journal_f *fn, void *ctx, uint64_t *newest,
+    struct err *e)
 {
 	struct journal *j = mem_zalloc(sizeof(*j));
 	uint64_t numbers[FILES_MAX];
+	bool ok;
 	size_t n;
 
 	j->fd = -1;
 	j->seq = first_seq - 1;
 	buf_init(&j->queue, QUEUE_BYTES);
-	if (!str_copy(j->dir, sizeof(j->dir), str_of(data_dir))) {
-		(void)err_set(e, ERR_INVALID, "the path of data: is too long");
+	ok = str_copy(j->dir, sizeof(j->dir), str_of(data_dir)) ||
+	     err_set(e, ERR_INVALID, "the path of data: is too long");
+	n = ok ? files_list(j->dir, numbers) : 0;
+	for (size_t i = 0; ok && i < n; i++)
+		ok = file_replay(j, numbers[i], fn, ctx, e);
+	*newest = n == 0 ? 0 : numbers[n - 1];
+	if (!ok)
 		journal_close(&j);
+	return j;
+}
+
+struct journal *
+journal_open(const char *data_dir, uint64_t first_seq, journal_f *fn, void *ctx, struct err *e)
+{
+	uint64_t newest;
+	struct journal *j = replayed(data_dir, first_seq, fn, ctx, &newest, e);
+
+	if (j == NULL)
 		return NULL;
-	}
-	n = files_list(j, numbers);
-	for (size_t i = 0; i < n; i++)
-		if (!file_replay(j, numbers[i], fn, ctx, e)) {
-			journal_close(&j);
-			return NULL;
-		}
-	j->number = n == 0 ? 1 : numbers[n - 1] + 1;
+	j->number = newest + 1;
 	if (!file_begin(j, e))
 		journal_close(&j);
 	return j;
+}
+
+bool
+journal_read(const char *data_dir, uint64_t first_seq, journal_f *fn, void *ctx, uint64_t *last,
+    struct err *e)
+{
+	uint64_t newest;
+	struct journal *j = replayed(data_dir, first_seq, fn, ctx, &newest, e);
+
+	if (j == NULL)
+		return false;
+	*last = j->seq;
+	journal_close(&j);
+	return true;
 }
 
 void
@@ -303,11 +376,29 @@ journal_prune(struct journal *j)
 {
 	uint64_t numbers[FILES_MAX];
 	char path[4096];
-	size_t n = files_list(j, numbers);
+	size_t n = files_list(j->dir, numbers);
 
 	for (size_t i = 0; i < n; i++)
 		if (numbers[i] < j->number) {
 			file_name(j, numbers[i], path);
 			(void)unlink(path);
 		}
+}
+
+bool
+journal_aside(const char *data_dir, int64_t stamp, struct err *e)
+{
+	uint64_t numbers[FILES_MAX];
+	char from[4200], to[4300];
+	size_t n = files_list(data_dir, numbers);
+
+	for (size_t i = 0; i < n; i++) {
+		(void)snprintf(from, sizeof(from), "%s/journal.%llu", data_dir,
+		    (unsigned long long)numbers[i]);
+		(void)snprintf(to, sizeof(to), "%s.replaced-%lld", from, (long long)stamp);
+		if (rename(from, to) != 0)
+			return err_set(
+			    e, ERR_STORE, "cannot move %.200s (%s)", from, strerrorname_np(errno));
+	}
+	return true;
 }

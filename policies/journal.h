@@ -21,11 +21,15 @@ struct journal_record {
 typedef void journal_f(void *ctx, const struct journal_record *r);
 
 struct journal;
-/* Replays what is in the files, in order (a torn or corrupt tail ends a file), then opens a new
- * file behind them.  `first_seq` is the least number a new record may get. */
+/* Replays what is in the files, in order (a torn tail ends a file), then opens a new file behind
+ * them.  `first_seq` is the least number a new record may get, and everything from it on has to be
+ * there: ERR_STORE when a record is missing between others. */
 struct journal *journal_open(
     const char *data_dir, uint64_t first_seq, journal_f *fn, void *ctx, struct err *e) MUST_CHECK;
 void journal_close(struct journal **j);
+/* The same without a new file; *last: the newest number, first_seq - 1 when there is none. */
+bool journal_read(const char *data_dir, uint64_t first_seq, journal_f *fn, void *ctx,
+    uint64_t *last, struct err *e) MUST_CHECK;
 /*
  * Queues a record for journal_write(): the caller appends the payload, at most JOURNAL_RECORD_MAX
  * bytes, to the buffer that begin returns, and nothing else happens to the journal until end, which
@@ -50,3 +54,5 @@ bool journal_wants_rotate(const struct journal *j); /* the file has grown large 
  */
 bool journal_rotate(struct journal *j, struct err *e) MUST_CHECK;
 void journal_prune(struct journal *j);
+/* Renames every file so that nothing replays it any more: "journal.N.replaced-STAMP". */
+bool journal_aside(const char *data_dir, int64_t stamp, struct err *e) MUST_CHECK;

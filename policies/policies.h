@@ -523,6 +523,36 @@ void core_denials_json(const struct key *k, struct buf *out);
 /* Prometheus lines of this folder (passes by kind and verdict, money, journal, scribe). */
 void core_metrics(struct core *c, struct buf *out);
 
+/* ---- backup.c, restore.c: copies; need no core ---- */
+
+/* A copy of the database as it is now, beside a running gateway or without one; verified after it
+ * was written.  `out`: as audit_verify().  ERR_INVALID: the file is there already. */
+bool core_backup(const char *data_dir, const char *file, struct buf *out, struct err *e) MUST_CHECK;
+/* What `core_backup` did last: ERR_NOT_FOUND when nothing is known. */
+struct backup_note {
+	int64_t ts_ns, rows;
+	char file[1024];
+};
+bool core_backup_last(const char *data_dir, struct backup_note *out, struct err *e) MUST_CHECK;
+/*
+ * Puts `file` in the place of the database, which is kept beside it.  What DATA/anchor and the
+ * journal know is applied to it before it serves: keys that were revoked, disabled or given an end
+ * since are so again, money spent since is charged again, each as a row of the chain.  Where they
+ * cannot know (no anchor, another gateway's, a damaged journal, a backup older than the anchor
+ * remembers) it is refused with the reason, unless accept_loss.  ERR_STORE while a gateway serves.
+ * `out`: lines for people.  A crash leaves the old database, or a start that asks for this again.
+ */
+struct restore_settings {
+	const char *data_dir, *file;
+	bool accept_loss;
+	struct str actor;
+	int64_t now_ns;
+};
+bool core_restore(const struct restore_settings *s, struct buf *out, struct err *e) MUST_CHECK;
+/* For `tollgate doctor`: every page of the database is sound, the journal has no gap, the anchor
+ * fits; false: *e says which not.  `out`: what there is. */
+bool core_files_look(const char *data_dir, struct buf *out, struct err *e) MUST_CHECK;
+
 /* ---- audit.c, usage.c: offline readers; need no core, only DATA/tollgate.db ---- */
 
 /* "ok N rows, head HEX" and true; or the first bad row and false.  Ledger totals are recomputed

@@ -12,8 +12,9 @@
 #include "base/text.h"
 
 struct store;
-struct store *store_open(const char *data_dir, struct err *e) MUST_CHECK;        /* migrates */
-struct store *store_open_reader(const char *data_dir, struct err *e) MUST_CHECK; /* ERR_NOT_FOUND */
+struct store *store_open(const char *data_dir, struct err *e) MUST_CHECK; /* migrates */
+/* ERR_NOT_FOUND.  `data_dir` may also be a database file itself: a copy, a backup. */
+struct store *store_open_reader(const char *data_dir, struct err *e) MUST_CHECK;
 void store_close(struct store **s);
 
 /* ---- writing: everything between begin and commit is one transaction ---- */
@@ -65,6 +66,17 @@ bool store_applied_put(struct store *s, uint64_t seq, struct err *e) MUST_CHECK;
 bool store_snapshot(struct store *s, struct err *e) MUST_CHECK;
 bool store_head(struct store *s, int64_t *audit_seq, struct sha256 *hash, uint64_t *applied,
     struct err *e) MUST_CHECK;
+/* Of row seq; not found: zeroes. */
+bool store_hash_at(
+    struct store *s, int64_t seq, struct sha256 *out, bool *found, struct err *e) MUST_CHECK;
+/* Has this database, or the one that it is a copy of, ever had a DATA/anchor beside it? */
+bool store_anchored(struct store *s, bool *anchored, struct err *e) MUST_CHECK;
+bool store_anchored_set(struct store *s, struct err *e) MUST_CHECK;
+bool store_sound(struct store *s, struct err *e) MUST_CHECK; /* every page; takes its time */
+/* Approvals and budget grants: in an older copy they may have been used or taken back since. */
+bool store_permits_drop(struct store *s, struct err *e) MUST_CHECK;
+/* A copy of this moment in a new file, 0600 and synced; ERR_INVALID when the file is there. */
+bool store_copy(struct store *s, const char *file, struct err *e) MUST_CHECK;
 typedef bool store_audit_f(void *ctx, const struct audit_row *r);
 bool store_audit_each(
     struct store *s, int64_t after_seq, store_audit_f *fn, void *ctx, struct err *e) MUST_CHECK;

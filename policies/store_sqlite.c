@@ -10,15 +10,18 @@
  */
 #include "policies/store.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define STORE_VERSION 4
-#define BUSY_MS       200 /* the scribe tries again; a reader gives up */
+#define BUSY_MS       200        /* the scribe tries again; a reader gives up */
+#define ANCHORED      1953459308 /* PRAGMA application_id; "toll" */
 
 enum sql {
 	SQL_AUDIT,
@@ -155,16 +158,19 @@ migrate(struct store *s, struct err *e)
 static struct store *
 db_open(const char *data_dir, int flags, struct err *e)
 {
+	bool reads = (flags & SQLITE_OPEN_READONLY) != 0;
 	struct store *s = mem_zalloc(sizeof(*s));
+	struct stat st;
 	char path[4096];
+	bool file = reads && stat(data_dir, &st) == 0 && S_ISREG(st.st_mode);
 
-	(void)snprintf(path, sizeof(path), "%s/tollgate.db", data_dir);
+	(void)snprintf(path, sizeof(path), "%s%s", data_dir, file ? "" : "/tollgate.db");
 	if (sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK) {
 		(void)sqlite3_busy_timeout(s->db, BUSY_MS);
 		return s;
 	}
-	(void)err_set(e, (flags & SQLITE_OPEN_READONLY) != 0 ? ERR_NOT_FOUND : ERR_STORE,
-	    "cannot open %s: %s", path, sqlite3_errmsg(s->db));
+	(void)err_set(e, reads ? ERR_NOT_FOUND : ERR_STORE, "cannot open %s: %s", path,
+	    sqlite3_errmsg(s->db));
 	store_close(&s);
 	return NULL;
 }
@@ -387,6 +393,110 @@ store_head(
 	}
 	(void)sqlite3_finalize(q);
 	return ok || db_err(s, "the database", e);
+}
+
+/* ---- copies, and what tells old ones ---- */
+
+bool
+store_hash_at(struct store *s, int64_t seq, struct sha256 *out, bool *found, struct err *e)
+{
+	sqlite3_stmt *q = NULL;
+	bool ok = sqlite3_prepare_v2(s->db, "SELECT hash FROM audit WHERE seq=?", -1, &q, NULL) ==
+		  SQLITE_OK;
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	if (!ok)
+		return db_err(s, "the database", e);
+	(void)sqlite3_bind_int64(q, 1, seq);
+	rc = sqlite3_step(q);
+	*found = rc == SQLITE_ROW;
+	if (*found)
+		column_hash(q, 0, out);
+	(void)sqlite3_finalize(q);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE || db_err(s, "the database", e);
+}
+
+bool
+store_anchored(struct store *s, bool *anchored, struct err *e)
+{
+	int64_t id = 0;
+
+	if (!scalar(s, "PRAGMA application_id", &id, e))
+		return false;
+	*anchored = id == ANCHORED;
+	return true;
+}
+
+bool
+store_anchored_set(struct store *s, struct err *e)
+{
+	char sql[64];
+	bool anchored;
+
+	(void)snprintf(sql, sizeof(sql), "PRAGMA application_id=%d", ANCHORED);
+	return store_anchored(s, &anchored, e) && (anchored || run(s, sql, e));
+}
+
+bool
+store_sound(struct store *s, struct err *e)
+{
+	sqlite3_stmt *q = NULL;
+	bool ok =
+	    sqlite3_prepare_v2(s->db, "PRAGMA integrity_check(1)", -1, &q, NULL) == SQLITE_OK &&
+	    sqlite3_step(q) == SQLITE_ROW;
+
+	if (!ok)
+		(void)db_err(s, "the database", e);
+	else if (!str_eq(column_str(q, 0), STR("ok")))
+		ok = err_set(e, ERR_STORE, "the database is damaged: %.200s",
+		    (const char *)sqlite3_column_text(q, 0));
+	(void)sqlite3_finalize(q);
+	return ok;
+}
+
+bool
+store_permits_drop(struct store *s, struct err *e)
+{
+	return run(s, "DELETE FROM approvals; DELETE FROM notes WHERE name GLOB 'grant *'", e);
+}
+
+/* SQLite writes into the empty file, whose mode is ours. */
+static bool
+copy_into(struct store *s, const char *file, struct err *e)
+{
+	sqlite3_stmt *q = NULL;
+	bool ok = sqlite3_prepare_v2(s->db, "VACUUM INTO ?", -1, &q, NULL) == SQLITE_OK;
+
+	if (ok) {
+		bind_str(q, 1, str_of(file));
+		ok = sqlite3_step(q) == SQLITE_DONE;
+	}
+	if (!ok)
+		(void)db_err(s, "the copy could not be written", e);
+	(void)sqlite3_finalize(q);
+	return ok;
+}
+
+bool
+store_copy(struct store *s, const char *file, struct err *e)
+{
+	int fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	bool ok;
+
+	if (fd < 0)
+		return err_set(e, ERR_INVALID,
+		    errno == EEXIST ? "%s is there already (nothing is overwritten: choose another "
+				      "name)"
+				    : "cannot make %s (%s)",
+		    file, strerrorname_np(errno));
+	ok = copy_into(s, file, e);
+	if (ok && fsync(fd) != 0)
+		ok = err_set(e, ERR_STORE, "cannot sync %s (%s)", file, strerrorname_np(errno));
+	(void)close(fd);
+	if (!ok)
+		(void)unlink(file);
+	return ok;
 }
 
 static sqlite3_stmt *

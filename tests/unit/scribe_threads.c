@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "policies/core.h"
+#include "policies/anchor.h"
 #include "tests/unit/check.h"
 #include "tests/unit/folder.h"
 
@@ -98,17 +98,16 @@ wait_applied(struct side *s, uint64_t seq)
 static void
 side_start(struct side *s, bool paced)
 {
-	struct chain_head head = { 0 };
-	uint64_t applied = 0;
 	struct store *store;
+	struct anchor anchor;
 	struct err e = { 0 };
 
 	s->dir = folder_new();
 	store = store_open(s->dir, &e);
-	CHECK(store != NULL && store_head(store, &head.seq, &head.hash, &applied, &e));
-	s->journal = journal_open(s->dir, applied + 1, NULL, NULL, &e);
+	CHECK(store != NULL && anchor_build(&anchor, store, NULL, &e));
+	s->journal = journal_open(s->dir, anchor.applied + 1, NULL, NULL, &e);
 	CHECK(s->journal != NULL);
-	s->scribe = scribe_start(&store, head, applied, paced, &e);
+	s->scribe = scribe_start(&store, &anchor, s->dir, paced, &e);
 	CHECK(s->scribe != NULL && store == NULL);
 	if (s->journal == NULL || s->scribe == NULL) {
 		(void)printf("  %s\n", e.text);

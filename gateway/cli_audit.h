@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli_audit - what the files of `tollgate audit` share. */
+#pragma once
+
+#include <stdbool.h>
+
+struct cli;
+/* The rows that the options ask for; `data`: a data folder, or a copy of the database. */
+int audit_query(const struct cli *cli, const char *data, bool export);
