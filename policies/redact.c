@@ -98,6 +98,8 @@ redact_json(struct core *c, const uint8_t *action, struct str doc, struct buf *o
 	struct redactor r;
 
 	buf_reset(out);
+	if (redact_clean(core_redact(c), action, doc))
+		return doc;
 	redactor_init(&r, core_redact(c), action, true, &o, counts);
 	redactor_feed(&r, doc);
 	redactor_end(&r);

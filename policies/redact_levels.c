@@ -123,12 +123,20 @@ plain_of(uint32_t u)
 		uint32_t from, to;
 		int16_t first; /* of a row, or */
 		int16_t all;   /* one for each */
-	} table[] = { { 0xa0, 0xa0, 0, ' ' }, { 0xad, 0xad, 0, 0 }, { 0x660, 0x669, '0', 0 },
-		{ 0x6f0, 0x6f9, '0', 0 }, { 0x966, 0x96f, '0', 0 }, { 0x2000, 0x200a, 0, ' ' },
-		{ 0x200b, 0x200f, 0, 0 }, { 0x2010, 0x2015, 0, '-' }, { 0x202a, 0x202e, 0, 0 },
-		{ 0x202f, 0x202f, 0, ' ' }, { 0x205f, 0x205f, 0, ' ' }, { 0x2060, 0x2064, 0, 0 },
-		{ 0x2066, 0x2069, 0, 0 }, { 0x2212, 0x2212, 0, '-' }, { 0x3000, 0x3000, 0, ' ' },
-		{ 0xfe00, 0xfe0f, 0, 0 }, { 0xfeff, 0xfeff, 0, 0 }, { 0xff01, 0xff5e, '!', 0 } };
+	} table[] = { { 0xa0, 0xa0, 0, ' ' }, { 0xad, 0xad, 0, 0 }, { 0xb2, 0xb3, '2', 0 },
+		{ 0xb9, 0xb9, '1', 0 }, { 0x34f, 0x34f, 0, 0 }, { 0x660, 0x669, '0', 0 },
+		{ 0x6f0, 0x6f9, '0', 0 }, { 0x966, 0x96f, '0', 0 }, { 0x9e6, 0x9ef, '0', 0 },
+		{ 0xa66, 0xa6f, '0', 0 }, { 0xae6, 0xaef, '0', 0 }, { 0xb66, 0xb6f, '0', 0 },
+		{ 0xbe6, 0xbef, '0', 0 }, { 0xc66, 0xc6f, '0', 0 }, { 0xce6, 0xcef, '0', 0 },
+		{ 0xd66, 0xd6f, '0', 0 }, { 0xe50, 0xe59, '0', 0 }, { 0xed0, 0xed9, '0', 0 },
+		{ 0xf20, 0xf29, '0', 0 }, { 0x1040, 0x1049, '0', 0 }, { 0x17e0, 0x17e9, '0', 0 },
+		{ 0x2000, 0x200a, 0, ' ' }, { 0x200b, 0x200f, 0, 0 }, { 0x2010, 0x2015, 0, '-' },
+		{ 0x202a, 0x202e, 0, 0 }, { 0x202f, 0x202f, 0, ' ' }, { 0x205f, 0x205f, 0, ' ' },
+		{ 0x2060, 0x2064, 0, 0 }, { 0x2066, 0x2069, 0, 0 }, { 0x2070, 0x2070, '0', 0 },
+		{ 0x2074, 0x2079, '4', 0 }, { 0x2080, 0x2089, '0', 0 }, { 0x20e3, 0x20e3, 0, 0 },
+		{ 0x2212, 0x2212, 0, '-' }, { 0x2460, 0x2468, '1', 0 }, { 0x3000, 0x3000, 0, ' ' },
+		{ 0x3164, 0x3164, 0, 0 }, { 0xfe00, 0xfe0f, 0, 0 }, { 0xfeff, 0xfeff, 0, 0 },
+		{ 0xff01, 0xff5e, '!', 0 }, { 0xe0000, 0xe01ef, 0, 0 } };
 
 	if (u >= 0x1d7ce && u <= 0x1d7ff)
 		return '0' + (int)((u - 0x1d7ce) % 10);
@@ -172,13 +180,16 @@ folded(const struct decoder *d, char out[4], size_t *out_n)
 /* The first bytes of what may be an escape, or fold. */
 static const uint8_t special[256] = { ['\\'] = 1,
 	[0xc2] = 1,
+	[0xcd] = 1,
 	[0xd9] = 1,
 	[0xdb] = 1,
 	[0xe0] = 1,
+	[0xe1] = 1,
 	[0xe2] = 1,
 	[0xe3] = 1,
 	[0xef] = 1,
-	[0xf0] = 1 };
+	[0xf0] = 1,
+	[0xf3] = 1 };
 
 /* Bytes that stand for themselves, at most max. */
 static size_t
@@ -187,29 +198,36 @@ plain_run(const struct decoder *d, size_t max)
 	const unsigned char *p = (const unsigned char *)d->p + d->src;
 	size_t i = 0;
 
-	if (!d->fold) {
-		const void *slash = memchr(p, '\\', max);
-
-		return slash != NULL ? (size_t)((const unsigned char *)slash - p) : max;
-	}
 #ifdef __SSE2__
-	for (const __m128i slash = _mm_set1_epi8('\\'); i + 16 <= max;) {
+	const __m128i slash = _mm_set1_epi8('\\');
+	const __m128i high = _mm_set1_epi8(d->fold ? (char)0x80 : 0);
+
+	while (i + 16 <= max) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+		unsigned mask = (unsigned)_mm_movemask_epi8(
+		    _mm_or_si128(_mm_and_si128(v, high), _mm_cmpeq_epi8(v, slash)));
 		size_t end = i + 16;
 
-		if (_mm_movemask_epi8(_mm_or_si128(v, _mm_cmpeq_epi8(v, slash))) == 0) {
+		if (mask == 0) {
 			i = end;
 			continue;
 		}
-		while (i < end && !special[p[i]])
-			i++;
-		if (i < end)
-			return i;
+		for (i += (size_t)__builtin_ctz(mask); i < end; i++)
+			if (p[i] == '\\' || (d->fold && special[p[i]]))
+				return i;
 	}
 #endif
-	while (i < max && !special[p[i]])
+	while (i < max && p[i] != '\\' && !(d->fold && special[p[i]]))
 		i++;
 	return i;
+}
+
+bool
+levels_plain(struct str s)
+{
+	const struct decoder d = { .p = s.p, .n = s.n, .fold = true };
+
+	return plain_run(&d, d.n) == d.n;
 }
 
 static size_t
@@ -230,7 +248,10 @@ decode(struct decoder *d, size_t src_stop, size_t made_stop, char *out)
 		size_t n = plain_run(d, least(src_stop - d->src, made_stop - d->made)), k = n;
 
 		if (n > 0) {
-			if (out != NULL)
+			/* Short ones are copied with what follows, which is overwritten. */
+			if (out != NULL && n <= 16 && d->src + 16 <= d->n)
+				memcpy(out + d->made, d->p + d->src, 16);
+			else if (out != NULL)
 				memcpy(out + d->made, d->p + d->src, n);
 		} else {
 			n = d->p[d->src] == '\\' ? escape(d, c, &k) : folded(d, c, &k);
@@ -250,7 +271,7 @@ void
 levels_init(struct redactor *r)
 {
 	for (size_t k = 0; k < REDACT_LEVELS; k++)
-		buf_init(&r->level[k].made, REDACT_HOLD_MAX + REDACT_PIECE);
+		buf_init(&r->level[k].made, REDACT_HOLD_MAX + REDACT_PIECE + 16);
 }
 
 void
@@ -275,7 +296,7 @@ level_make(struct redact_level *lv, struct decoder *d)
 	char *out;
 
 	buf_reset(&lv->made);
-	out = buf_room(&lv->made, d->n + 4);
+	out = buf_room(&lv->made, d->n + 16);
 	ASSERT(out != NULL);
 	lv->marks_n = 0;
 	for (size_t stop = 0; stop < d->n; stop += REDACT_MARK_BYTES) {
@@ -287,6 +308,17 @@ level_make(struct redact_level *lv, struct decoder *d)
 	lv->n = d->made;
 }
 
+/* Do this level and those above it differ from the one below in nothing, not even in what stood in
+ * front? */
+static bool
+no_more(const struct redactor *r, size_t k)
+{
+	for (; k < REDACT_LEVELS; k++)
+		if (r->level[k].before != r->level[k - 1].before)
+			return false;
+	return true;
+}
+
 void
 levels_make(struct redactor *r, struct str raw, bool final)
 {
@@ -295,7 +327,7 @@ levels_make(struct redactor *r, struct str raw, bool final)
 		struct decoder d = source(r, r->levels, raw, final);
 
 		lv->same = (r->levels == 0 && !r->json) || plain_run(&d, d.n) == d.n;
-		if (lv->same && r->levels > 0 && lv->before == lv[-1].before)
+		if (lv->same && r->levels > 0 && no_more(r, r->levels))
 			break;
 		lv->p = d.p;
 		lv->n = d.n;

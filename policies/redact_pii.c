@@ -16,8 +16,9 @@
 
 /* ---- cards ---- */
 
-#define CARD_MIN 13
-#define CARD_MAX 19
+#define CARD_MIN  13
+#define CARD_MAX  19
+#define ZEROS_END 56 /* bytes from the start of a number within which zeros behind a point end */
 
 static bool
 luhn(const char *digits, size_t n)
@@ -75,7 +76,7 @@ card_digits(const char *digits, size_t n)
 	return false;
 }
 
-/* May a number end here?  Not in front of a digit, a letter, or a decimal. */
+/* May a number end here?  Not in front of a digit, a letter, or a decimal that is not zero. */
 static bool
 number_ends(const struct look *l, size_t at)
 {
@@ -83,7 +84,11 @@ number_ends(const struct look *l, size_t at)
 		return true;
 	if (is_alnum(l->p[at]) || l->p[at] == '_')
 		return false;
-	return l->p[at] != '.' || at + 1 >= l->n || !is_digit(l->p[at + 1]);
+	if (l->p[at] != '.' || at + 1 >= l->n || !is_digit(l->p[at + 1]))
+		return true;
+	for (at++; at < l->n && at < ZEROS_END && l->p[at] == '0'; at++)
+		;
+	return at == l->n || at == ZEROS_END || !is_digit(l->p[at]);
 }
 
 static bool

@@ -445,6 +445,32 @@ structure_feed(struct redactor *r, struct str s)
 	return n;
 }
 
+static unsigned
+classes_of(const uint8_t *action)
+{
+	unsigned classes = 0;
+
+	for (unsigned c = 0; c < REDACT_CLASSES; c++)
+		if (action[c] != REDACT_NOT)
+			classes |= 1u << c;
+	return classes;
+}
+
+/*
+ * What is found in a string is found in the document too when nothing is escaped or folds: no find
+ * ends later in the string alone than at its quote, and a quote in front is as good as nothing.
+ */
+bool
+redact_clean(const struct redact_tables *t, const uint8_t *action, struct str doc)
+{
+	struct find_text text = {
+		.tables = t, .p = doc.p, .n = doc.n, .classes = classes_of(action), .final = true
+	};
+	struct find_match m;
+
+	return levels_plain(doc) && find_next(&text, &m) == FOUND_NONE;
+}
+
 void
 redactor_init(struct redactor *r, const struct redact_tables *t, const uint8_t *action, bool json,
     const struct redact_out *out, struct redact_counts *counts)
@@ -456,9 +482,7 @@ redactor_init(struct redactor *r, const struct redact_tables *t, const uint8_t *
 	r->counts = counts;
 	r->json = json;
 	r->state = json ? IN_JSON : IN_TEXT;
-	for (unsigned c = 0; c < REDACT_CLASSES; c++)
-		if (action[c] != REDACT_NOT)
-			r->classes |= 1u << c;
+	r->classes = classes_of(action);
 	buf_init(&r->pending, REDACT_HOLD_MAX + REDACT_PIECE);
 	levels_init(r);
 }

@@ -186,3 +186,40 @@ gw:wait_tools(key, 1)
 local r = gw:mcp(key):rpc("resources/read", { uri = "tg+crm+file:///a" })
 expect(r.error.message):has("withheld")
 expect(r.raw):lacks(GHP)
+
+test "an older client is asked and answers on its stream, and nothing passes there either"
+local up = mcp_server "crm" { tools = { { name = "confirm", ask = { "elicitation/create",
+	{ message = "Is it " .. CARD .. "?", requestedSchema = { type = "object", properties = {} } } },
+	result = function(args) return text(json.encode(args.answer)) end } } }
+local gw = gateway { servers = { crm = up }, policies = rules(GRANT, redact("result", "{ pii: { card: mask } }") ..
+	"\n    args: { pii: { email: block } }") }
+local key = gw:dev()
+gw:wait_tools(key, 1)
+local c = legacy_client(gw, key, { elicitation = { form = { x = true } } })
+local call = c.stream { jsonrpc = "2.0", id = 7, method = "tools/call", params = { name = "crm__confirm" } }
+local asked = call:event().json
+expect(asked.params.message):is("Is it [masked:card]?")
+expect(c.post({ jsonrpc = "2.0", id = asked.id, result = { action = "accept", content = { mail = MAIL } } }).status):is(202)
+local answer = call:event().json
+expect(json.decode(answer.result.content[1].text).action):is("cancel") -- what the server was told instead
+expect(up.states):same { "state of crm" }
+for _, r in ipairs(up.requests) do expect(r.body):lacks(MAIL) end
+nowhere(gw, CARD, MAIL)
+
+test "nobody is asked to approve what would be refused, and who is asked reads what will be sent"
+local up = mcp_server "crm" { tools = { "send" } }
+local gw = gateway { servers = { crm = up }, policies = rules('allow: crm/send\n    approval: { text: "Say yes", via: [cli] }',
+	redact("args", "{ secrets: block, pii: { email: mask } }")) }
+local key = gw:dev()
+gw:wait_tools(key, 1)
+local c = gw:mcp(key)
+expect(c:call("crm__send", { text = GHP }).content[1].text):has("must not hold this: github-token")
+expect(#(gw:ok { "approve", "--list", "--json" }.json or {})):is(0)
+local id = c:call("crm__send", { to = MAIL }).content[1].text:match("d_%w+")
+expect(gw:ok { "approve", "--list", "--json" }.out):lacks(MAIL)
+expect(gw:ok { "approve", "--list", "--json" }.out):has("[masked:email]")
+gw:ok { "approve", id }
+expect(c:call("crm__send", { to = MAIL }).content[1].text):is("send done")
+expect(up.calls[1].args):same { to = "[masked:email]" }
+expect(gw:client():get("/metrics").body):has('tollgate_redacted_total{class="email",action="mask"} 2')
+nowhere(gw, MAIL, GHP)
