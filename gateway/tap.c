@@ -76,7 +76,8 @@ on_event(void *ctx, const struct sse_event *ev)
 {
 	struct tap *t = ctx;
 
-	t->of->event(t, ev);
+	if (ev->data.n > 0)
+		t->of->event(t, ev);
 	return true;
 }
 
