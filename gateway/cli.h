@@ -84,3 +84,5 @@ bool
 cli_send(const struct cli *cli, struct str path, struct str body, struct buf *out, struct err *e);
 /* Waits, a few seconds at most, until what the running gateway has recorded is in its database. */
 void cli_sync(const struct settings *s);
+/* cli_rollout.c: whom what is only observed would have refused. */
+int cli_rollout(const struct cli *cli, const struct settings *s);

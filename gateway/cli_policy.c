@@ -240,6 +240,7 @@ static const struct subcommand {
 	{ "explain", 1, "policy explain --call 'fs/read_file {\"path\":\"/etc\"}' [--user NAME]" },
 	{ "diff", 3, "policy diff OLD NEW [--markdown] [--fail-on widen]" },
 	{ "replay", 2, "policy replay NEW [--since 7d]" },
+	{ "rollout", 1, "policy rollout [--since 7d]" },
 };
 
 static int
@@ -268,6 +269,8 @@ policy(const struct cli *cli, struct settings *s, const char *word)
 		return lint(cli, &core);
 	if (strcmp(word, "diff") == 0)
 		return diff(cli, s, &core);
+	if (strcmp(word, "rollout") == 0)
+		return cli_rollout(cli, s);
 	if (strcmp(word, "replay") == 0)
 		return replay(cli, s, &core);
 	return explain(cli, &core);

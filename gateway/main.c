@@ -25,7 +25,8 @@ static const struct command {
 	    "[--team T] [--customer C] [--key N]\n"
 	    "  tollgate policy diff OLD NEW [--markdown] [--fail-on widen]   (two folders of "
 	    "policies)\n"
-	    "  tollgate policy replay NEW [--since 7d]",
+	    "  tollgate policy replay NEW [--since 7d]\n"
+	    "  tollgate policy rollout [--since 7d]   (who would be refused by what is observed)",
 	    "--since --call --user --team --customer --key --cover --junit --json --markdown "
 	    "--fail-on "
 	    "--strict --codeowners",

@@ -259,6 +259,12 @@ policies_changed(void *ctx)
 	hub_views_changed(r->g.hub);
 }
 
+static void
+alert(void *webhook, const char *event, struct str json)
+{
+	(void)webhook_send(webhook, event, json); /* what is not told is in the log */
+}
+
 static bool
 parts_build(struct running *r, struct err *e)
 {
@@ -274,6 +280,7 @@ parts_build(struct running *r, struct err *e)
 		return false;
 	r->g.pool = http_pool_new(r->g.loop);
 	r->g.webhook = webhook_new(r->g.loop, r->g.pool, &s->webhooks);
+	core_on_alert(r->g.core, alert, r->g.webhook);
 	if (!providers_build(r, e))
 		return false;
 	if (!seal_load(data_path(r, "seal.key", path), seal, e))
@@ -336,6 +343,8 @@ parts_free(struct running *r)
 	if (g->sandbox != NULL)
 		sandbox_free(&g->sandbox);
 	jobs_reap();
+	if (g->core != NULL) /* what is settled from here on is in the log */
+		core_on_alert(g->core, NULL, NULL);
 	webhook_free(&g->webhook);
 	for (size_t i = 0; i < g->models.providers_n; i++)
 		origin_free(&g->models.providers[i].origin);

@@ -94,6 +94,7 @@ afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e)
 	limits_of_levels(&t, &c->limits, &w, a);
 	if (rules_limited(c->bundle))
 		limits_of_rules(&t, c, &w, p->key, a);
+	limits_observed(p, &t, &w, now_ms);
 	room = budget_room(c, p, &payers, nusd, e);
 	if (!limits_room(&t, &w, now_ms, &refusing, &why) &&
 	    (room || why.retry_after_s > e->retry_after_s)) {

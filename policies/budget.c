@@ -148,6 +148,10 @@ budget_room(struct core *c, struct pass *p, const struct chain *chain, int64_t n
 			    !__builtin_add_overflow(sum, nusd, &sum) && sum <= room_of(b, granted))
 				continue;
 			(void)exhausted(l, b, a, now_s, &one);
+			if (level_observes(l)) {
+				pass_would(p, str_of(one.text));
+				continue;
+			}
 			if (room || one.retry_after_s > e->retry_after_s)
 				*e = one;
 			room = false;
@@ -221,7 +225,7 @@ budget_topup(struct pass *p, const struct chain *chain, int64_t nusd, struct err
 		const struct level *l = level_of(chain, p->at[i].account);
 
 		account_roll(p->at[i].account, now_s);
-		if (l != NULL && !topup_fits(p, i, l, nusd, e))
+		if (l != NULL && !level_observes(l) && !topup_fits(p, i, l, nusd, e))
 			return false;
 	}
 	for (size_t i = 0; i < p->at_n; i++)

@@ -3,9 +3,9 @@
  * budgetfile - budgets as they are written, in files and for a key, and how money is dealt with.
  *
  *   budget: [500 USD/month, 40 USD/day]
- *   hold: usual        at_cap: finish        unknown_price: deny
+ *   hold: usual    at_cap: finish    unknown_price: deny    enforcement: observe
  *
- * The last three decide what a budget above is worth, so only root/ may say them; the nearest level
+ * The last four decide what a budget above is worth, so only root/ may say them; the nearest level
  * that does counts.
  */
 #include "policies/bundle.h"
@@ -93,6 +93,65 @@ budgets_read(struct loading *ld, const struct policy_file *f, struct node *n, st
 		one_read(ld, f, &n->level, one);
 }
 
+/* ---- alerts: { at: ["50%", "80%"], to: [log, webhook] } ---- */
+
+static void
+thresholds_read(struct loading *ld, struct yaml *y, struct alerts *out)
+{
+	if (y == NULL || y->kind != YAML_LIST || y->n == 0 || y->n > ALERTS_MAX) {
+		problem(&ld->problems, y,
+		    "at is a list of 1 to %d parts of the budget, like [\"50%%\", \"100%%\"]",
+		    ALERTS_MAX);
+		return;
+	}
+	for (struct yaml *m = y->kids; m != NULL; m = m->next) {
+		struct str number = { m->text.p, m->text.n > 0 ? m->text.n - 1 : 0 };
+		int64_t percent;
+
+		if (m->kind != YAML_SCALAR || !str_ends(m->text, STR("%")) ||
+		    !str_i64(number, &percent) || percent < 1 || percent > ALERT_PERCENT_MAX)
+			problem(&ld->problems, m,
+			    "a part of the budget is 1%% to %d%%, like \"80%%\"",
+			    ALERT_PERCENT_MAX);
+		else
+			out->at[out->n++] = (int)percent;
+	}
+}
+
+static void
+receivers_read(struct loading *ld, struct yaml *y, struct alerts *out)
+{
+	static const struct str words[] = { STR("log"), STR("webhook") };
+	char near[HINT_BYTES];
+
+	if (y->kind != YAML_LIST || y->n == 0)
+		problem(&ld->problems, y, "to is a list of log and webhook");
+	for (struct yaml *m = y->kids; m != NULL; m = m->next) {
+		out->log |= str_eq(m->text, words[0]);
+		out->webhook |= str_eq(m->text, words[1]);
+		if (!str_eq(m->text, words[0]) && !str_eq(m->text, words[1]))
+			problem(&ld->problems, m, "unknown word \"" STR_FMT "\"%s (log or webhook)",
+			    STR_ARG(m->text), hint(near, m->text, words, COUNT(words)));
+	}
+}
+
+void
+alerts_read(struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y)
+{
+	static const char *const known[] = { "at", "to", NULL };
+	static const char *const later[] = { NULL };
+	static const struct key_table keys = { "alerts", known, later };
+	struct yaml *at = yaml_get(y, "at"), *to = yaml_get(y, "to");
+
+	if (!said_once(ld, f, y, &n->alerts_at) || !keys_check(&ld->problems, y, &keys))
+		return;
+	thresholds_read(ld, at == NULL ? y : at, &n->level.alerts);
+	if (to != NULL)
+		receivers_read(ld, to, &n->level.alerts);
+	else
+		n->level.alerts.log = true;
+}
+
 /* ---- how money is dealt with ---- */
 
 static const struct {
@@ -102,6 +161,7 @@ static const struct {
 	{ "hold", { STR("worst"), STR("usual"), STR_NONE } },
 	{ "at_cap", { STR("cut"), STR("finish"), STR_NONE } },
 	{ "unknown_price", { STR("estimate"), STR("deny"), STR("free") } },
+	{ "enforcement", { STR("enforce"), STR("observe"), STR_NONE } },
 };
 
 bool

@@ -104,7 +104,7 @@ struct node { /* a level while and after loading */
 	struct node *parent;
 	struct node *same; /* next of equal kind and name, elsewhere */
 	size_t index;      /* in bundle.nodes */
-	struct str budget_at, limit_at, models_at, groups_at,
+	struct str alerts_at, budget_at, limit_at, models_at, groups_at,
 	    contact_at;     /* "file:line"; "" = not said yet */
 	struct str file;    /* of models_at */
 	struct glob models; /* `models:`; n = 0: none */
@@ -118,7 +118,8 @@ said_once(struct loading *ld, const struct policy_file *f, const struct yaml *y,
 /* ---- budgetfile.c ---- */
 
 void budgets_read(struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y);
-/* One of hold, at_cap and unknown_price; false: it is none of these. */
+void alerts_read(struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y);
+/* One of hold, at_cap, unknown_price and enforcement; false: it is none of these. */
 bool
 spending_read(struct loading *ld, const struct policy_file *f, struct yaml *y, struct spending *s);
 void spending_inherit(struct spending *s, const struct spending *from); /* NULL: the defaults */

@@ -227,6 +227,7 @@ static bool
 on_note(void *ctx, const struct note_row *r)
 {
 	grant_recall(ctx, r);
+	alert_recall(ctx, r);
 	return true;
 }
 

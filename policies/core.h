@@ -92,6 +92,8 @@ struct core {
 	struct map accounts; /* by level id */
 	struct link grants;  /* struct grant */
 	struct usuals usuals;
+	void (*alert)(void *ctx, const char *event, struct str json); /* NULL: nobody */
+	void *alert_ctx;
 	size_t grants_n;
 	struct limits limits;
 	struct approvals approvals;
@@ -171,6 +173,8 @@ struct account {
 	const struct core *core;
 	char *id;
 	struct link grants; /* struct grant */
+	int told[PERIODS];  /* the highest alert of the period that began then */
+	int64_t told_start_s[PERIODS];
 	int64_t used_nusd[PERIODS], held_nusd[PERIODS], start_s[PERIODS], end_s[PERIODS];
 };
 void accounts_rezone(struct core *c); /* the organisation's zone has changed */
@@ -196,6 +200,22 @@ void usd_put(struct buf *out, int64_t nusd); /* "12.50", "0.000123" */
 int64_t granted_nusd(const struct account *a); /* now */
 void grant_recall(struct core *c, const struct note_row *r);
 void grants_free(struct core *c);
+
+/* ---- alert.c ---- */
+
+void alerts_look(struct core *c, const struct key *k); /* after something was settled */
+void alert_recall(struct core *c, const struct note_row *r);
+
+/* ---- observe.c ---- */
+
+bool level_observes(const struct level *l);
+bool key_observes(const struct key *k); /* are rules only observed for it? */
+/* Kept for the audit, and counted. */
+void pass_would(struct pass *p, struct str text);
+/* Is this refusal of the rules let pass (and recorded)? */
+bool rules_observed(struct pass *p, enum ask_kind kind, const struct verdict *v);
+/* Leaves out, and records, what has no room on levels that observe. */
+void limits_observed(struct pass *p, struct takes *t, const struct taker *w, int64_t now_ms);
 
 /* ---- hold.c ---- */
 

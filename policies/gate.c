@@ -349,7 +349,9 @@ decided(struct pass *p, const struct question *q, struct str shown, struct err *
 	    flow_seen(&p->core->flows, str_of(p->key->id), p->session, p->entered_ns / 1000000);
 	buf_init(&must, MUST_BYTES);
 	rules_decide_call(p->core->bundle, &s, q->kind, q->name, q->requested, q->args, &v, &must);
-	if (!v.allowed && v.approvals_n > 0 && q->whole != NULL)
+	if (rules_observed(p, q->kind, &v))
+		ok = true;
+	else if (!v.allowed && v.approvals_n > 0 && q->whole != NULL)
 		/* Nobody is asked for what is blocked whatever they say: see permitted(). */
 		ok = q->whole->blocked.n > 0 || approval_gate(p, q->whole, &v, e);
 	else
@@ -498,6 +500,8 @@ gate_leave(struct pass *p, const struct outcome *o)
 	if (p->labels != 0)
 		flow_add(
 		    &p->core->flows, str_of(p->key->id), p->session, p->labels, now_ns / 1000000);
+	if (out.cost_nusd > 0)
+		alerts_look(p->core, p->key);
 	limits_release(&p->core->limits, p, loop_mono_ms(p->core->loop), tokens_of(o));
 	link_drop(&p->of_key);
 	p->core->left++;

@@ -235,6 +235,8 @@ level_resolve(struct key *k)
 	k->level.zone = bundle_zone_name(k->core->bundle);
 	k->level.contact = above != NULL ? above->contact : STR("");
 	k->level.parent = above;
+	k->level.spending =
+	    *bundle_spending(k->core->bundle, k->resolved ? c : &(struct chain){ 0 });
 }
 
 void

@@ -3,6 +3,7 @@
  * may - rules asked with a key in hand: what lists show, and why.
  */
 #include "policies/bundle.h"
+#include "policies/core.h"
 
 static bool
 ask(struct core *c, struct key *k, enum ask_kind kind, struct str name, struct verdict *v)
@@ -20,7 +21,10 @@ rules_may_list(struct core *c, struct key *k, enum ask_kind kind, struct str nam
 {
 	struct verdict v;
 
-	return ask(c, k, kind, name, &v) && v.allowed;
+	/* What is only observed passes, so it is shown. */
+	return ask(c, k, kind, name, &v) &&
+	       (v.allowed ||
+		   (kind != ASK_ADMIN && !str_eq(v.rule, STR("scope")) && key_observes(k)));
 }
 
 void

@@ -114,18 +114,6 @@ models_read(struct loading *ld, const struct policy_file *f, struct node *n, str
 	n->file = f->path;
 }
 
-/* The one thing that would need code elsewhere: say so rather than enforce what should not be. */
-static void
-enforcement_check(struct loading *ld, const struct yaml *y)
-{
-	if (y->kind == YAML_SCALAR && str_eq(y->text, STR("enforce")))
-		return;
-	if (y->kind == YAML_SCALAR && str_eq(y->text, STR("observe")))
-		problem(&ld->problems, y, "'observe' is not supported yet (remove it)");
-	else
-		problem(&ld->problems, y, "enforcement is: enforce");
-}
-
 static void
 contact_read(struct loading *ld, const struct policy_file *f, struct yaml *y, struct str *out,
     struct str *at)
@@ -211,13 +199,14 @@ level_read(
     struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y, bool inside)
 {
 #define SAID                                                                                       \
-	"budget", "limit", "contact", "models", "enforcement", "hold", "at_cap", "unknown_price"
-	static const char *const known[][10] = {
+	"budget", "alerts", "limit", "contact", "models", "enforcement", "hold", "at_cap",         \
+	    "unknown_price"
+	static const char *const known[][12] = {
 		[LEVEL_CUSTOMER] = { SAID, "teams", NULL },
 		[LEVEL_TEAM] = { SAID, "users", NULL },
 		[LEVEL_USER] = { SAID, "groups", NULL },
 	};
-	static const char *const later[] = { "alerts", "scope", "tags", NULL };
+	static const char *const later[] = { "scope", "tags", NULL };
 	const struct key_table keys = { kind_words[n->level.kind], known[n->level.kind], later };
 
 	if (y->kind == YAML_NULL || !keys_check(&ld->problems, y, &keys))
@@ -232,14 +221,14 @@ level_read(
 			    "a team's folder speaks of its team only, not of its customer");
 		else if (str_eq(m->key, STR("budget")))
 			budgets_read(ld, f, n, m);
+		else if (str_eq(m->key, STR("alerts")))
+			alerts_read(ld, f, n, m);
 		else if (str_eq(m->key, STR("limit")))
 			limit_read(ld, f, n, m);
 		else if (str_eq(m->key, STR("contact")))
 			contact_read(ld, f, m, &n->level.contact, &n->contact_at);
 		else if (str_eq(m->key, STR("models")))
 			models_read(ld, f, n, m);
-		else if (str_eq(m->key, STR("enforcement")))
-			enforcement_check(ld, m);
 		else if (str_eq(m->key, STR("groups")) && n->level.kind == LEVEL_USER)
 			groups_read(ld, f, n, m);
 		else
@@ -313,8 +302,6 @@ org_read(struct loading *ld, const struct policy_file *f, struct yaml *organisat
 			zone_read(ld, f, m);
 		else if (str_eq(m->key, STR("contact")))
 			contact_read(ld, f, m, &ld->b->contact, &ld->b->contact_at);
-		else if (str_eq(m->key, STR("enforcement")))
-			enforcement_check(ld, m);
 		else
 			(void)spending_read(ld, f, m, &ld->b->spending);
 	}

@@ -54,10 +54,19 @@ struct limit {
 enum hold { HOLD_WORST = 1, HOLD_USUAL };
 enum at_cap { CAP_CUT = 1, CAP_FINISH };
 enum unknown_price { UNKNOWN_ESTIMATE = 1, UNKNOWN_DENY, UNKNOWN_FREE };
-enum { SPEND_HOLD, SPEND_AT_CAP, SPEND_UNKNOWN, SPENDINGS };
+enum enforcement { ENFORCE_ENFORCE = 1, ENFORCE_OBSERVE };
+enum { SPEND_HOLD, SPEND_AT_CAP, SPEND_UNKNOWN, SPEND_ENFORCE, SPENDINGS };
 struct spending {
 	int value[SPENDINGS]; /* one of the enums above, each */
 	struct str at[SPENDINGS];
+};
+
+#define ALERTS_MAX        8
+#define ALERT_PERCENT_MAX 1000
+struct alerts {             /* n = 0: none */
+	int at[ALERTS_MAX]; /* percent used */
+	size_t n;
+	bool log, webhook; /* to whom */
 };
 
 struct level {
@@ -71,7 +80,8 @@ struct level {
 	const struct limit *limits;
 	size_t limits_n;
 	struct spending spending; /* whole */
-	struct str zone;          /* IANA name, "UTC" by default; never empty */
+	struct alerts alerts;
+	struct str zone;    /* IANA name, "UTC" by default; never empty */
 	struct str contact; /* nearest of the level's, its ancestors', the organisation's; or "" */
 	const struct str *groups; /* of a user */
 	size_t groups_n;

@@ -237,6 +237,13 @@ bool grants_end(struct core *c, struct str id, struct str actor, struct err *e) 
 /* Those in force: [{"id","level","nusd","from_ns","until_ns","reason","by"}]. */
 void grants_json(const struct core *c, struct buf *out);
 
+/* ---- alert.c ---- */
+
+/* fn(ctx, "budget.alert", {"level","period","percent",…}) for what `alerts:` of the files sends to
+ * a webhook; never twice for one threshold and period. */
+void
+core_on_alert(struct core *c, void (*fn)(void *ctx, const char *event, struct str json), void *ctx);
+
 /* ---- rules.c: may they ---- */
 
 /* ASK_HOSTED is never a pass of its own: a model's request names what it would use of it. */
@@ -567,6 +574,10 @@ struct audit_query {
 };
 bool audit_read(const char *data_dir, const struct audit_query *q, audit_row_f *fn, void *ctx,
     struct err *e) MUST_CHECK;
+/* Whom what is observed would have refused since then, by owner, the most first: JSON array of
+ * {"customer","team","user","would_refuse","first_name","first_why"}. */
+bool
+rollout_json(const char *data_dir, int64_t since_ns, struct buf *out, struct err *e) MUST_CHECK;
 /* by: "customer", "team", "user", "key", "model", "tool", "server"; JSON array of
  * {"name","requests","calls","runs","input_tokens","output_tokens","cache_read_tokens",
  * "cache_write_tokens","cost_nusd","kept_bytes","refused"}. */
