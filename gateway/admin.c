@@ -411,6 +411,21 @@ lock_note(struct work *w)
 	return true;
 }
 
+#define DECISIONS_PATH "/admin/api/decisions/" /* ID */
+
+static bool
+decision_show(struct work *w)
+{
+	const size_t skip = sizeof(DECISIONS_PATH) - 1;
+	const struct str id = { w->r->path.p + skip, w->r->path.n - skip };
+
+	return core_decision_json(w->r->core, id, w->out) ||
+	       err_set(w->e, ERR_NOT_FOUND,
+		   "decision \"" STR_FMT
+		   "\" is not among the latest (tollgate audit show knows all)",
+		   STR_ARG(str_clip(id, 40)));
+}
+
 static bool
 approvals_list(struct work *w)
 {
@@ -490,6 +505,7 @@ static const struct route {
 	{ "GET", "/admin/api/keys/show", "key.show", keys_show },
 	{ "POST", "/admin/api/keys/state", "key.state", keys_state },
 	{ "POST", "/admin/api/keys/rotate", "key.rotate", keys_rotate },
+	{ "GET", DECISIONS_PATH, "decision.show", decision_show },
 	{ "GET", "/admin/api/approvals", "approval.list", approvals_list },
 	{ "POST", "/admin/api/approvals", "approval.answer", approvals_answer },
 	{ "POST", "/admin/api/keys/budget", "key.budget", keys_budget },
@@ -549,7 +565,9 @@ route_of(struct str method, struct str path)
 {
 	for (size_t i = 0; i < COUNT(routes); i++)
 		if (str_eq(method, str_of(routes[i].method)) &&
-		    str_eq(path, str_of(routes[i].path)))
+		    (str_eq(path, str_of(routes[i].path)) ||
+			(str_ends(str_of(routes[i].path), STR("/")) &&
+			    str_starts(path, str_of(routes[i].path)))))
 			return &routes[i];
 	return NULL;
 }

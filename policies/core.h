@@ -34,7 +34,7 @@ struct redact_tables;
 struct denial { /* what a key was refused lately, for its owner; in memory only */
 	int64_t ts_ns;
 	enum ask_kind kind;
-	char name[128], word[24], why[ERR_TEXT_BYTES];
+	char id[20], name[128], word[24], why[ERR_TEXT_BYTES];
 };
 
 struct key {

@@ -417,6 +417,17 @@ common_keep(struct pass *p, const struct ask *a)
 	p->common = arena_str(&p->arena, buf_str(&b));
 }
 
+/* Whoever is refused can name the decision: `tollgate audit show p_…`. */
+static void
+decision_tell(const struct pass *p, struct err *e)
+{
+	char text[ERR_TEXT_BYTES];
+
+	(void)snprintf(text, sizeof(text), STR_FMT " · decision %s",
+	    STR_ARG(str_clip(str_of(e->text), sizeof(text) - 40)), p->id);
+	(void)str_copy(e->text, sizeof(e->text), str_of(text));
+}
+
 bool
 gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, struct err *e)
 {
@@ -434,6 +445,8 @@ gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, s
 	if (!key_usable(k, p->entered_ns, e) || withheld(a, e) || !permitted(p, a, e) ||
 	    !afford(p, a, &limit_at, e)) {
 		refused(p, a, limit_at, e);
+		if (e->code == ERR_DENIED)
+			decision_tell(p, e);
 		arena_free(&p->arena);
 		return false;
 	}

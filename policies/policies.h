@@ -527,6 +527,9 @@ void core_on_approval(
 void core_quota_json(struct core *c, struct key *k, struct buf *out);
 /* What the key was refused since the start, the newest first, eight at most. */
 void core_denials_json(const struct key *k, struct buf *out);
+/* A refusal ("p_…", one of those eight of some key) or an approval ("d_…"); false: not known, the
+ * audit has it. */
+bool core_decision_json(struct core *c, struct str id, struct buf *out);
 /* Prometheus lines of this folder (passes by kind and verdict, money, journal, scribe). */
 void core_metrics(struct core *c, struct buf *out);
 

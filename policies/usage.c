@@ -300,9 +300,45 @@ denial_note(struct key *k, const struct pass *p, const struct err *e)
 	d = &k->denials[k->denials_n++ % DENIALS_MAX];
 	d->ts_ns = p->entered_ns;
 	d->kind = p->kind;
+	memcpy(d->id, p->id, sizeof(d->id));
 	(void)snprintf(d->name, sizeof(d->name), STR_FMT, STR_ARG(p->name));
 	(void)snprintf(d->word, sizeof(d->word), "%s", err_word(e->code));
 	(void)snprintf(d->why, sizeof(d->why), "%s", e->text);
+}
+
+static void
+denial_put(const struct denial *d, struct buf *out)
+{
+	buf_printf(out, "{\"id\":\"%s\",\"at\":", d->id);
+	time_put(out, d->ts_ns / 1000000000);
+	buf_printf(
+	    out, ",\"kind\":\"%s\",\"verdict\":\"%s\",\"name\":", kind_word(d->kind), d->word);
+	buf_json_str(out, str_of(d->name));
+	buf_puts(out, ",\"why\":");
+	buf_json_str(out, str_of(d->why));
+}
+
+bool
+core_decision_json(struct core *c, struct str id, struct buf *out)
+{
+	struct approval_request *r = approval_find(c, id);
+
+	if (r != NULL)
+		approval_json(r, out);
+	LIST_EACH(it, &c->keys) {
+		const struct key *k = CONTAINER(it, struct key, all);
+		size_t n = k->denials_n < DENIALS_MAX ? k->denials_n : DENIALS_MAX;
+
+		for (size_t i = 0; i < n && r == NULL; i++) {
+			if (!str_eq(str_of(k->denials[i].id), id))
+				continue;
+			denial_put(&k->denials[i], out);
+			buf_put(out, buf_str(&k->event));
+			buf_putc(out, '}');
+			return true;
+		}
+	}
+	return r != NULL;
 }
 
 void
@@ -314,13 +350,9 @@ core_denials_json(const struct key *k, struct buf *out)
 	for (size_t i = 1; i <= n; i++) {
 		const struct denial *d = &k->denials[(k->denials_n - i) % DENIALS_MAX];
 
-		buf_printf(out, "%s{\"at\":", i > 1 ? "," : "");
-		time_put(out, d->ts_ns / 1000000000);
-		buf_printf(out, ",\"kind\":\"%s\",\"verdict\":\"%s\",\"name\":", kind_word(d->kind),
-		    d->word);
-		buf_json_str(out, str_of(d->name));
-		buf_puts(out, ",\"why\":");
-		buf_json_str(out, str_of(d->why));
+		if (i > 1)
+			buf_putc(out, ',');
+		denial_put(d, out);
 		buf_putc(out, '}');
 	}
 	buf_putc(out, ']');

@@ -500,3 +500,16 @@ data, path = asked(3)
 expect(answer(path, { decision = "deny", by = "bob", reason = "no" }).status):is(200)
 expect(text(c:call("shop__sell_tea", { n = 3 }))):matches("was denied by webhook:bob: no")
 expect(#shop.calls):is(1)
+
+test "a refusal can be named: the decision's id leads to its row and its rule"
+local gw, ana = world { ALLOW, 'deny: shop/sell_*\nwhen: { n: { min: 9 } }\nreason: "Too many"', ASK }
+local c = gw:mcp(ana)
+local r = c:call("shop__sell_tea", { n = 10 })
+expect(text(r)):matches("denied by tools:7: Too many .* · decision p_%w+$")
+local id = text(r):match("p_%w+")
+expect(gw:ok { "audit", "show", id, "--json" }.json):has { verdict = "not_permitted", rule = "root/tools.yaml:7" }
+local ops = gw:ok { "key", "create", "--admin", "--name", "ops", "--json" }.json
+expect(gw:client(ops):get("/admin/api/decisions/" .. id).json):has { id = id, name = "shop/sell_tea", verdict = "not_permitted", key_name = "ana-laptop" }
+local asked = id_of(c:call("shop__sell_tea", { n = 1 }))
+expect(gw:client(ops):get("/admin/api/decisions/" .. asked).json):has { id = asked, state = "waiting" }
+expect(gw:client(ops):get("/admin/api/decisions/p_nothing").status):is(404)

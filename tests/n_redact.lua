@@ -67,7 +67,7 @@ local gw, key, up = world({ tools = { "send" } }, GRANT, redact("args", "{ secre
 local c = gw:mcp(key)
 local r = c:call("crm__send", { body = { deep = "see \n" .. GHP } })
 expect(r.isError):is(true)
-expect(r.content[1].text):is('crm/send: the argument "body" must not hold this: github-token · policy tools:7 (ask #tools)')
+expect(r.content[1].text):has('crm/send: the argument "body" must not hold this: github-token · policy tools:7 (ask #tools)')
 expect(r.raw):lacks(GHP)
 expect(#up.calls):is(0)
 expect(c:call("crm__send", { [GHP] = 1 }).content[1].text):has("the arguments must not hold this: github-token")
