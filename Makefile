@@ -9,6 +9,7 @@
 #   make fuzz T=json SEC=60              one fuzz target (tests/fuzz/T.c)
 #   make fuzz-all SEC=3                  all of them, as .ci/run does
 #   make bench           Tollgate beside nginx, at most five minutes
+#   make bench-policy    what a decision of the policies costs, half a minute
 #   make bench-hub       twenty tool servers, ten thousand sessions and streams, at most a minute
 #   make bench-redact    how fast results are searched for secrets
 #   make e2e             install the real agents into build/e2e, run them through the gateway
@@ -119,13 +120,15 @@ fuzz-all: deps
 	@$(MAKE) --no-print-directory $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/*.c))
 	@sh tests/fuzz.sh $(or $(SEC),3)
 
-bench_bin = $(patsubst bench/%.c,build/bench/%,$(filter-out bench/redact.c,$(wildcard bench/*.c)))
+# These two measure the library itself, the others what stands in front of them.
+bench_lib := build/bench/policy build/bench/redact
+bench_bin = $(filter-out $(bench_lib),$(patsubst bench/%.c,build/bench/%,$(wildcard bench/*.c)))
+$(bench_lib): build/bench/%: bench/%.c build/all.a
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -o $@ $< build/all.a $(LIBS)
 build/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -o $@ $< -lpthread
-build/bench/redact: bench/redact.c build/all.a
-	@mkdir -p $(@D)
-	@$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -o $@ $< build/all.a $(LIBS)
 
 -include $(wildcard $(LIB_OBJ:.o=.d) $(UNIT:=.d) $(B)/obj/gateway/main.d $(DEMO_SRC:%.c=$(B)/obj/%.d) \
     $(WORKER_SRC:%.c=build/worker/%.d))
@@ -167,9 +170,9 @@ bench: deps
 bench-hub: deps
 	@$(MAKE) --no-print-directory all build/bench/mcp
 	@sh bench/hub.sh
-bench-redact: deps
-	@$(MAKE) --no-print-directory build/bench/redact
-	@build/bench/redact
+bench-policy bench-redact: bench-%: deps
+	@$(MAKE) --no-print-directory SAN= B=build build/bench/$*
+	@build/bench/$*
 conformance: deps
 	@sh tests/conformance/install.sh
 	@$(MAKE) --no-print-directory all
@@ -181,4 +184,4 @@ install: all
 	strip $(DESTDIR)$(PREFIX)/bin/tollgate
 clean:
 	rm -rf build
-.PHONY: all unit fuzz fuzz-all clean deps run test lint bench bench-hub bench-redact e2e conformance threads install
+.PHONY: all unit fuzz fuzz-all clean deps run test lint bench bench-hub bench-policy bench-redact e2e conformance threads install

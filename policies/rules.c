@@ -27,9 +27,9 @@
 #include "policies/bundle.h"
 #include "policies/label.h"
 
-#define NAME_BYTES_MAX     2048 /* a longer name is nobody's: default deny, not remembered */
-#define DECISIONS_MAX      65536
-#define DECIDED_BYTES_MAX  ((size_t)16 << 20)
+#define NAME_BYTES_MAX     2048   /* a longer name is nobody's: default deny, not remembered */
+#define DECISIONS_MAX      131072 /* 200 subjects of their own by 500 tools, and some */
+#define DECIDED_BYTES_MAX  ((size_t)48 << 20)
 #define DECISION_KEY_BYTES (2 * NAME_BYTES_MAX + 8)
 
 /* ---- which policies apply ---- */
@@ -401,6 +401,7 @@ decision(struct bundle *b, uint32_t set, struct question *q)
 		arena_free(&b->decided);
 	}
 	q->labels = labels_of(b, set, q->kind, q->name);
+	key = arena_str(&b->decided, key); /* beside what it stands for: a miss less */
 	v = arena_new(&b->decided, struct decided);
 	v->labels = q->labels;
 	judging_init(&unknown, STR(""), false);
@@ -410,7 +411,7 @@ decision(struct bundle *b, uint32_t set, struct question *q)
 		candidates_keep(b, b->set_bits[set], q, v);
 	if (b->limits_n > 0)
 		limits_keep(b, set, q->kind, (const struct str[]){ q->name, q->requested }, v);
-	map_set(&b->decisions, arena_str(&b->decided, key), v);
+	map_set(&b->decisions, key, v);
 	return v;
 }
 

@@ -339,6 +339,7 @@ static const struct {
 	{ "policies/org.c", "*const known[][", false },
 	{ "policies/org.c", "*const known[]", false },
 	{ "policies/org.c", "*const later[]", true },
+	{ "policies/budgetfile.c", "*const known[]", false },
 	{ "policies/limitfile.c", "*const members[]", false },
 	{ "policies/condition.c", "} ops[]", false },
 	{ "policies/condition.c", "*const known[]", false },

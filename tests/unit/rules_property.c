@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rules_property - what must be true of every bundle, over random ones with conditions, ceilings,
+ * approvals, exceptions and scopes; lists and calls alike.
+ *
+ *   order    files and rules in another order decide the same
+ *   restrict a deny, an approve, a ceiling, a scope more never opens anything
+ *   folder   a team's folder decides nothing for anybody else
+ *   list     what has an allowed call is listed; what is not listed has none
+ *   observe  a policy that observes decides nothing
+ *   effects  what `policy diff` takes for the same decides the same, and for narrower never opens
+ *
+ * SEED=n runs another world; the seed is printed.
+ */
+#include <stdlib.h>
+
+#include "policies/tools.h"
+#include "tests/unit/check.h"
+#include "tests/unit/folder.h"
+
+#define WORLDS       60
+#define POLICIES_MAX 7
+#define RULES_MAX    6
+
+static uint64_t state;
+
+static size_t
+rnd(size_t n)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (size_t)(state % n);
+}
+
+#define PICK(a) (a)[rnd(COUNT(a))]
+
+static const char org[] =
+    "version: 1\norganisation:\n  customers:\n    acme:\n      teams:\n        payments:\n"
+    "          users:\n            ana: { groups: [dev, sre] }\n            ben: { groups: [dev] "
+    "}\n"
+    "        core:\n          users:\n            cat: { groups: [dev] }\n    globex:\n"
+    "      teams:\n        web:\n          users:\n            dan: { groups: [sre] }\n";
+static const char *const users[] = { "ana", "ben", "cat", "dan" };
+static const char *const keys[] = { "laptop", "ci" };
+static const char *const patterns[] = { "a/get", "a/get_*", "\"a/*\"", "any/put", "\"any/*_x\"",
+	"\"{a,b}/{get,put}\"", "\"b/*\"", "\"*/get\"", "any/get_x", "b/put_x" };
+static const char *const others[] = { "\"model:*\"", "\"model:{m1,m2}\"", "code:run",
+	"\"prompt:a/*\"", "\"hosted:web_*\"" };
+static const char *const whos[] = { "\"*\"", "{ customers: [acme] }", "{ teams: [payments] }",
+	"{ users: [cat, dan] }", "{ groups: [dev] }", "{ groups: [sre], customers: [acme] }",
+	"{ keys: [laptop] }", "{ tags: [night] }" };
+static const char *const conditions[] = { "{ path: { under: /repo } }", "{ n: { max: 10 } }",
+	"{ path: { not: { under: /repo/s } } }", "{ n: { absent: true } }",
+	"{ subject: { groups: [sre] } }", "{ path: { glob: \"/repo/*\" }, n: { min: 2 } }",
+	"{ subject: { keys: [ci] }, n: { equals: 3 } }", "{ list: { each: { in: [1, 2] } } }" };
+static const char *const names[] = { "a/get", "a/get_x", "a/put", "b/get", "b/put_x", "c/get",
+	"model:m1", "model:m3", "code:run", "prompt:a/p", "hosted:web_search" };
+static const char *const arguments[] = { "", "{\"path\":\"/repo/a\"}", "{\"path\":\"/repo/../a\"}",
+	"{\"path\":\"/etc\",\"n\":3}", "{\"n\":30}", "{\"n\":\"3\"}",
+	"{\"path\":\"/repo/s/k\",\"n\":2}", "{\"list\":[1,2,3]}",
+	"{\"path\":\"/repo/x\",\"list\":[1]}", "{\"path\":7,\"path\":8}" };
+
+/* ---- a world ---- */
+
+struct piece { /* a policy */
+	char head[400];
+	char rules[RULES_MAX][400];
+	size_t n;
+};
+struct world {
+	struct piece policies[POLICIES_MAX];
+	size_t n;
+};
+
+static void
+rule_make(char *out, size_t size, const char *effect)
+{
+	static const char *const effects[] = { "allow", "allow", "allow", "deny", "approve" };
+	char when[200] = "", unless[200] = "";
+	bool tool = rnd(4) > 0;
+
+	effect = effect == NULL ? PICK(effects) : effect;
+	tool = tool || strcmp(effect, "approve") == 0;
+	if (tool && rnd(2) == 0)
+		(void)snprintf(when, sizeof(when), "    when: %s\n", PICK(conditions));
+	if (tool && rnd(4) == 0)
+		(void)snprintf(unless, sizeof(unless), "    unless: %s\n", PICK(conditions));
+	(void)snprintf(out, size, "  - %s: %s\n%s%s%s%s", effect,
+	    tool ? PICK(patterns) : PICK(others),
+	    strcmp(effect, "allow") == 0 ? "" : "    reason: no\n",
+	    strcmp(effect, "allow") == 0 && tool && rnd(6) == 0 ? "    approval: {}\n" : "", when,
+	    unless);
+}
+
+static void
+piece_make(struct piece *p, size_t number, const char *effect, const char *who)
+{
+	static const char ceiling[] =
+	    "ceiling: [\"a/*\", \"any/get*\", \"model:*\", \"code:run\"]\n";
+
+	(void)snprintf(p->head, sizeof(p->head), "version: 1\npolicy: p%zu\napplies_to: %s\n%s",
+	    number, who == NULL ? PICK(whos) : who, effect == NULL && rnd(6) == 0 ? ceiling : "");
+	p->n = 1 + rnd(RULES_MAX - 1);
+	for (size_t i = 0; i < p->n; i++)
+		rule_make(p->rules[i], sizeof(p->rules[i]), effect);
+}
+
+static void
+world_make(struct world *w)
+{
+	w->n = 2 + rnd(POLICIES_MAX - 3);
+	for (size_t i = 0; i < w->n; i++)
+		piece_make(&w->policies[i], i, NULL, NULL);
+}
+
+static void
+piece_put(const char *dir, const char *path, const struct piece *p, bool backwards)
+{
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_printf(&b, "%srules:\n", p->head);
+	for (size_t i = 0; i < p->n; i++)
+		buf_puts(&b, p->rules[backwards ? p->n - 1 - i : i]);
+	folder_put(dir, path, buf_cstr(&b));
+	buf_fini(&b);
+}
+
+static struct bundle *
+load(const char *dir)
+{
+	const struct bundle_source src = { .dir = dir };
+	struct buf problems;
+	struct bundle *b;
+	struct err e;
+
+	buf_init(&problems, 0);
+	b = bundle_load(&src, &problems, &e);
+	if (!CHECK(b != NULL))
+		printf("%s", buf_cstr(&problems));
+	ASSERT(b != NULL);
+	buf_fini(&problems);
+	return b;
+}
+
+/* `more`: one policy beside the world's, at that path. */
+static struct bundle *
+world_load(const struct world *w, bool backwards, const char *path, const struct piece *more)
+{
+	char *dir = folder_new(), file[64];
+	struct bundle *b;
+
+	folder_put(dir, backwards ? "root/zz.yaml" : "root/aa.yaml", org);
+	for (size_t i = 0; i < w->n; i++) {
+		(void)snprintf(file, sizeof(file), "root/%c%zu.yaml",
+		    (char)(backwards ? 'y' - (char)i : 'b' + (char)i), i);
+		piece_put(dir, file, &w->policies[i], backwards);
+	}
+	if (more != NULL)
+		piece_put(dir, path, more, false);
+	b = load(dir);
+	folder_drop(&dir);
+	return b;
+}
+
+/* ---- everything that can be asked ---- */
+
+enum { DENY, APPROVE, ALLOW };
+struct point { /* one question */
+	size_t user, key, name, args;
+	const char *tags, *scope;
+};
+
+static bool
+point_next(struct point *p)
+{
+	static const size_t n[] = { COUNT(users), COUNT(keys), COUNT(names), COUNT(arguments) };
+	size_t *at[] = { &p->user, &p->key, &p->name, &p->args };
+
+	for (size_t i = 0; i < COUNT(at); i++) {
+		if (++*at[i] < n[i])
+			return true;
+		*at[i] = 0;
+	}
+	return false;
+}
+
+static void
+subject_of(struct bundle *b, const struct point *p, struct arena *a, struct subject *out)
+{
+	const struct key_spec who = { .name = str_of(keys[p->key]),
+		.user = str_of(users[p->user]),
+		.tags = str_of(p->tags == NULL ? (p->key == 1 ? "night" : "") : p->tags),
+		.scope = str_of(p->scope == NULL ? "" : p->scope) };
+	struct err e;
+
+	ASSERT(subject_resolve(b, &who, a, out, &e));
+}
+
+static int
+rank(const struct verdict *v)
+{
+	return v->allowed ? ALLOW : v->approvals_n > 0 ? APPROVE : DENY;
+}
+
+static int
+ask(struct bundle *b, const struct point *p, bool list)
+{
+	static const struct core_settings none = { .data_dir = "" };
+	struct subject s;
+	struct verdict v;
+	struct arena a;
+	struct call c;
+	struct buf must;
+	struct err e;
+
+	arena_init(&a, SCOPE_ARENA_BYTES);
+	buf_init(&must, 0);
+	subject_of(b, p, &a, &s);
+	ASSERT(call_read(&none, str_of(names[p->name]), &c, &e));
+	if (list)
+		rules_decide(b, &s, c.kind, c.name, c.requested, &v);
+	else
+		rules_decide_call(b, &s, c.kind, c.name, c.requested,
+		    c.kind == ASK_TOOL ? str_of(arguments[p->args]) : STR(""), &v, &must);
+	buf_fini(&must);
+	arena_free(&a);
+	return rank(&v);
+}
+
+static void
+shown(const struct point *p, int was, int is)
+{
+	printf("    %s with %s: %s %s was %d, is %d\n", users[p->user], keys[p->key],
+	    names[p->name], arguments[p->args], was, is);
+}
+
+/* Every question of both: the same, or not more in the second. */
+static void
+compare(struct bundle *x, struct bundle *y, bool same)
+{
+	struct point p = { 0 };
+
+	do {
+		for (int list = 0; list < 2; list++) {
+			int was = ask(x, &p, list == 1), is = ask(y, &p, list == 1);
+
+			if (same ? was == is : is <= was) {
+				check_state.passed++;
+				continue;
+			}
+			CHECK(same ? was == is : is <= was);
+			shown(&p, was, is);
+		}
+	} while (point_next(&p));
+}
+
+/* ---- the properties ---- */
+
+static void
+order_holds(const struct world *w, struct bundle *b)
+{
+	struct bundle *other = world_load(w, true, NULL, NULL);
+
+	TEST("the order of files and rules decides nothing");
+	compare(b, other, true);
+	bundle_unref(&other);
+}
+
+static void
+restrictions_hold(const struct world *w, struct bundle *b)
+{
+	static const char *const effects[] = { "deny", "approve" };
+	struct piece more = { .n = 0 };
+	struct bundle *other;
+
+	TEST("a deny or an approve more never opens");
+	piece_make(&more, 99, PICK(effects), NULL);
+	other = world_load(w, false, "root/more.yaml", &more);
+	compare(b, other, false);
+	bundle_unref(&other);
+	TEST("a ceiling more never opens");
+	piece_make(&more, 99, "deny", NULL);
+	(void)snprintf(more.head + strlen(more.head), 100, "ceiling: [%s, %s]\n", PICK(patterns),
+	    PICK(others));
+	other = world_load(w, false, "root/more.yaml", &more);
+	compare(b, other, false);
+	bundle_unref(&other);
+}
+
+static void
+scopes_hold(struct bundle *b)
+{
+	static const char *const scopes[] = { "a/*", "any/get*", "model:* code:run", "b/put_x" };
+	struct point p = { 0 };
+
+	TEST("a scope never opens, and outside of it there is nothing");
+	do {
+		struct point narrow = p;
+		int was, is;
+
+		narrow.scope = PICK(scopes);
+		was = ask(b, &p, false);
+		is = ask(b, &narrow, false);
+		if (!CHECK(is <= was) || !CHECK(is == was || is == DENY))
+			shown(&p, was, is);
+	} while (point_next(&p));
+}
+
+/* Whoever the folder is not about is asked the same and answers the same. */
+static void
+folders_hold(const struct world *w, struct bundle *b)
+{
+	static const char *const applied[] = { "{ groups: [dev] }", "{ keys: [laptop, ci] }",
+		"{ tags: [night] }", "{ teams: [payments] }", "{ users: [ana] }",
+		"{ groups: [sre] }" };
+	struct piece more = { .n = 0 };
+	struct point p = { 0 };
+	struct bundle *other;
+
+	TEST("a team's folder decides nothing for anybody else");
+	piece_make(&more, 99, rnd(3) > 0 ? "allow" : "deny", PICK(applied));
+	if (rnd(3) == 0)
+		(void)strcat(more.head, "ceiling: [\"a/get\"]\n");
+	other = world_load(w, false, "customers/acme/teams/payments/more.yaml", &more);
+	do {
+		int was, is;
+
+		if (p.user < 2) /* ana and ben are its team */
+			continue;
+		was = ask(b, &p, false);
+		is = ask(other, &p, false);
+		if (!CHECK(was == is))
+			shown(&p, was, is);
+	} while (point_next(&p));
+	bundle_unref(&other);
+}
+
+static void
+lists_hold(struct bundle *b)
+{
+	struct point p = { 0 };
+
+	TEST("what some call may do is listed; what is not listed no call may do");
+	do {
+		int list = ask(b, &p, true), call = ask(b, &p, false);
+
+		if (!CHECK(list != DENY || call == DENY))
+			shown(&p, list, call);
+	} while (point_next(&p));
+}
+
+static void
+observing_holds(const struct world *w, struct bundle *b)
+{
+	struct piece more = { .n = 0 };
+	struct bundle *other;
+
+	TEST("a policy that observes decides nothing");
+	piece_make(&more, 99, NULL, NULL);
+	(void)strcat(more.head, "mode: observe\n");
+	other = world_load(w, false, "root/more.yaml", &more);
+	compare(b, other, true);
+	bundle_unref(&other);
+}
+
+/* Two worlds that differ by one rule: what `policy diff` says of them is true of every call. */
+static void
+effects_hold(const struct world *w, struct bundle *b)
+{
+	static const struct core_settings none = { .data_dir = "" };
+	struct world changed = *w;
+	struct piece *p = &changed.policies[rnd(changed.n)];
+	struct point at = { 0 };
+	struct bundle *other;
+
+	TEST("effects that read alike decide alike; narrower ones never open");
+	rule_make(p->rules[rnd(p->n)], sizeof(p->rules[0]), NULL);
+	other = world_load(&changed, false, NULL, NULL);
+	do {
+		struct subject x, y;
+		struct effects from, to;
+		enum shift shift;
+		struct arena a;
+		struct call c;
+		struct err e;
+		int was, is;
+
+		arena_init(&a, (size_t)4 << 20);
+		subject_of(b, &at, &a, &x);
+		subject_of(other, &at, &a, &y);
+		ASSERT(call_read(&none, str_of(names[at.name]), &c, &e));
+		effects_of(b, &x, &c, &a, &from);
+		effects_of(other, &y, &c, &a, &to);
+		shift = effects_shift(&from, &to);
+		arena_free(&a);
+		was = ask(b, &at, false);
+		is = ask(other, &at, false);
+		if (!CHECK(shift != SHIFT_NONE || was == is) ||
+		    !CHECK(shift != SHIFT_NARROWER || is <= was) ||
+		    !CHECK(shift != SHIFT_WIDER || is >= was))
+			shown(&at, was, is);
+	} while (point_next(&at));
+	bundle_unref(&other);
+}
+
+int
+main(void)
+{
+	const char *seed = getenv("SEED");
+	size_t ranks[ALLOW + 1] = { 0 };
+
+	state = seed == NULL ? 88172645463325252ull : strtoull(seed, NULL, 10) | 1;
+	printf("SEED=%llu\n", (unsigned long long)state);
+	for (int i = 0; i < WORLDS; i++) {
+		struct point p = { 0 };
+		struct world w;
+		struct bundle *b;
+
+		world_make(&w);
+		b = world_load(&w, false, NULL, NULL);
+		order_holds(&w, b);
+		restrictions_hold(&w, b);
+		scopes_hold(b);
+		folders_hold(&w, b);
+		lists_hold(b);
+		observing_holds(&w, b);
+		effects_hold(&w, b);
+		do
+			ranks[ask(b, &p, false)]++;
+		while (point_next(&p));
+		bundle_unref(&b);
+	}
+	TEST("the worlds were neither all open nor all closed");
+	printf(
+	    "denied %zu, approved %zu, allowed %zu\n", ranks[DENY], ranks[APPROVE], ranks[ALLOW]);
+	CHECK(ranks[DENY] > 1000 && ranks[APPROVE] > 100 && ranks[ALLOW] > 1000);
+	return check_done();
+}
