@@ -63,6 +63,7 @@ int cmd_restore(const struct cli *cli);
 int cmd_servers(const struct cli *cli);
 int cmd_lock(const struct cli *cli);
 int cmd_policy(const struct cli *cli);
+int cmd_import(const struct cli *cli);
 int cmd_webhook(const struct cli *cli);
 int cmd_approve(const struct cli *cli);
 int cmd_budget(const struct cli *cli);

@@ -99,6 +99,10 @@ static const struct command {
 	{ "restore", "FILE [--accept-loss]", "--accept-loss",
 	    "put a backup in the database's place; revoked keys stay revoked, spent money spent",
 	    "tollgate restore /backups/tollgate-friday.db", cmd_restore },
+	{ "import", "FILE... [--out DIR]", "--json --out",
+	    "other programs' configurations (.mcp.json, Claude Desktop, LiteLLM, Bifrost) become "
+	    "ours",
+	    "tollgate import .mcp.json litellm.yaml --out gate", cmd_import },
 	{ "doctor", "", "--json", "what is wrong with this host and this configuration",
 	    "tollgate doctor", cmd_doctor },
 };

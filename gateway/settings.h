@@ -88,6 +88,8 @@ struct settings *settings_load(const char *file, struct buf *warnings, struct er
 void listen_base(const struct listen_entry *l, int port, char out[LISTEN_BASE]);
 /* Reads what settings_load() only names: the certificates of listen.  *e as above. */
 bool settings_files_check(const struct settings *s, struct err *e) MUST_CHECK;
+bool server_reserved(struct str name); /* no server may be called that */
+bool header_reserved(struct str name); /* no server's headers: may set it */
 void settings_free(struct settings **sp);
 /* What the core needs of them; borrowed, and s->lock is what it has read last. */
 void settings_core(struct settings *s, struct core_settings *out);

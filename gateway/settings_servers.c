@@ -256,10 +256,20 @@ aliases_read(struct reading *r, struct yaml *y)
 
 /* ---- servers ---- */
 
+bool
+server_reserved(struct str name)
+{
+	static const struct str reserved[] = { STR("any"), STR("lua"), STR("tools"), STR("call") };
+
+	for (size_t i = 0; i < COUNT(reserved); i++)
+		if (str_eq(name, reserved[i]))
+			return true;
+	return false;
+}
+
 static bool
 server_name_check(struct reading *r, const struct yaml *y)
 {
-	static const struct str reserved[] = { STR("any"), STR("lua"), STR("tools"), STR("call") };
 	bool ok =
 	    y->key.n > 0 && y->key.n <= SERVER_NAME_MAX && y->key.p[0] >= 'a' && y->key.p[0] <= 'z';
 
@@ -268,9 +278,7 @@ server_name_check(struct reading *r, const struct yaml *y)
 
 		ok = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
 	}
-	for (size_t i = 0; i < COUNT(reserved); i++)
-		ok = ok && !str_eq(y->key, reserved[i]);
-	return ok ||
+	return (ok && !server_reserved(y->key)) ||
 	       bad_key(r, y,
 		   "\"" STR_FMT "\" is no server name (a-z first, then a-z 0-9 -, at most %d; "
 		   "any, lua, tools, call are reserved)",
@@ -324,13 +332,20 @@ env_read(struct reading *r, struct yaml *y, void *into)
 	s->env = env;
 }
 
-static bool
-header_name_check(struct reading *r, const struct yaml *y)
+bool
+header_reserved(struct str name)
 {
 	static const struct str ours[] = { STR("host"), STR("content-length"), STR("content-type"),
 		STR("connection"), STR("transfer-encoding"), STR("accept"), STR("te"),
 		STR("trailer"), STR("upgrade"), STR("expect"), STR("mcp-session-id"),
 		STR("mcp-protocol-version"), STR("last-event-id") };
+
+	return str_in(name, ours, COUNT(ours));
+}
+
+static bool
+header_name_check(struct reading *r, const struct yaml *y)
+{
 	bool ok = y->key.n > 0 && y->key.n <= 100;
 
 	for (size_t i = 0; ok && i < y->key.n; i++) {
@@ -341,11 +356,8 @@ header_name_check(struct reading *r, const struct yaml *y)
 	}
 	if (!ok)
 		return bad_key(r, y, "\"" STR_FMT "\" is no header name", STR_ARG(y->key));
-	for (size_t i = 0; i < COUNT(ours); i++)
-		if (str_ieq(y->key, ours[i]))
-			return bad_key(r, y, "the header \"" STR_FMT "\" is set by the gateway",
-			    STR_ARG(y->key));
-	return true;
+	return !header_reserved(y->key) ||
+	       bad_key(r, y, "the header \"" STR_FMT "\" is set by the gateway", STR_ARG(y->key));
 }
 
 static struct str
