@@ -12,17 +12,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MODEL_BYTES   ((size_t)512 << 20)
-#define TREE_BYTES    (IMPORT_FILE_BYTES * 400) /* a node for every few bytes, and its text */
-#define SHOWN_BYTES   100
-#define PATTERN_BYTES 200
-#define ALLOWS_MAX    2000 /* of one level */
+#define IMPORTED_BYTES ((size_t)512 << 20)
+#define TREE_BYTES     (IMPORT_FILE_BYTES * 400) /* a node for every few bytes, and its text */
+#define SHOWN_BYTES    100
+#define PATTERN_BYTES  200
+#define ALLOWS_MAX     2000 /* of one level */
 
 void
 import_init(struct import *im)
 {
 	*im = (struct import){ 0 };
-	arena_init(&im->arena, MODEL_BYTES);
+	arena_init(&im->arena, IMPORTED_BYTES);
 	im->source = im->folder = im->sources = STR("");
 	for (size_t i = 0; i < NOTE_KINDS; i++)
 		im->notes_end[i] = &im->notes[i];

@@ -11,6 +11,10 @@ import_kind(struct str theirs)
 	static const struct import_kind kinds[] = {
 		{ "anthropic", "anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY",
 		  "claude-*" },
+		{ "openai", "openai", "https://api.openai.com", "OPENAI_API_KEY",
+		  "gpt-* o1* o3* o4*" },
+		{ "gemini", "genai", "https://generativelanguage.googleapis.com", "GEMINI_API_KEY",
+		  "gemini-*" },
 	};
 	// clang-format on
 

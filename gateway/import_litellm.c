@@ -33,7 +33,7 @@ split_model(struct str model, struct str *id)
 static bool
 base_url(struct import *im, const struct yaml *at, struct str url, struct str *out)
 {
-	static const struct str ends[] = { STR("/"), STR("/messages"), STR("/v1") };
+	static const struct str ends[] = { STR("/"), STR("/messages"), STR("/v1"), STR("/v1beta") };
 
 	for (size_t i = 0; i < 2 * COUNT(ends); i++)
 		if (str_ends(url, ends[i % COUNT(ends)]))

@@ -103,7 +103,7 @@ local gw = gateway { yaml = yaml, policies = policies,
 	env = { ANTHROPIC_API_KEY = "sk-one", ANTHROPIC_API_KEY_2 = "sk-two", PAGE = "2", NOTES_TOKEN = "y" } }
 local anybody = gw:key { name = "me", customer = "imported" }
 local ana = gw:key { name = "ana", customer = "acme", team = "payments", user = "ana" }
-gw:wait_tools(anybody, 12)
+gw:wait_tools(anybody, 10) -- what destroys waits for its line in mcp.lock
 expect(gw:ok { "tools", "--key", "me" }.out):has("+ notes/")
 expect(gw:ok { "tools", "--key", "me" }.out):has("+ keyed/")
 expect(gw:ok { "tools", "--key", "ana" }.out):lacks("+ notes/")
