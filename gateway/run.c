@@ -275,6 +275,7 @@ parts_build(struct running *r, struct err *e)
 
 	settings_core(s, &core);
 	core.watch = s->watch;
+	core.also = s->lock.path;
 	r->g.core = core_open(r->g.loop, &core, e);
 	if (r->g.core == NULL || !first_make(&r->g, s->data, e))
 		return false;

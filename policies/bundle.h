@@ -76,12 +76,14 @@ struct glob { /* braces expanded: any of these; `*` matches any characters */
 bool glob_parse(struct arena *a, struct str text, struct glob *out, struct err *e) MUST_CHECK;
 bool glob_match(const struct glob *g, struct str name);
 
+struct where;
 struct pattern {
 	struct str text; /* as written */
 	enum ask_kind kind;
-	bool any_server;    /* any/… */
-	struct glob server; /* a tool's, unless any_server */
-	struct glob name;   /* the tool, the model, "run" */
+	bool any_server;           /* any/… */
+	struct glob server;        /* a tool's, unless any_server */
+	struct glob name;          /* the tool, the model, "run" */
+	const struct where *where; /* of those tools only; NULL: all */
 };
 bool pattern_parse(struct arena *a, struct str text, struct pattern *out, struct err *e) MUST_CHECK;
 bool pattern_match(const struct pattern *p, enum ask_kind kind, struct str name);
@@ -232,6 +234,7 @@ struct decided {
 	uint8_t labels;      /* that this name carries */
 	const struct candidate *candidates;
 	size_t n;
+	struct str schema;              /* of the tool's arguments, where mcp.lock has it; or "" */
 	const struct candidate *limits; /* rules with limits that may hold */
 	size_t limits_n;
 };
@@ -245,6 +248,19 @@ rule_holds(const struct bundle *b, uint32_t set, const struct rule *r, struct ju
 /* NULL: no such name can be. */
 const struct decided *rules_decided(struct bundle *b, const struct subject *s, enum ask_kind kind,
     struct str name, struct str requested);
+
+/* ---- where.c ---- */
+
+/* `where:` of a rule becomes part of its pattern; the effect is set. */
+void where_read(struct loading *ld, struct yaml *y, struct rule *r);
+bool where_match(const struct where *w, struct str tool);
+
+/* ---- factlint.c ---- */
+
+/* What is wrong with a rule beside mcp.lock; `pattern`: where that stands. */
+void factlint(struct loading *ld, struct yaml *y, const struct yaml *pattern, const struct rule *r);
+/* The `default` that a schema declares for an argument (a, b of a.b); p == NULL: none. */
+struct str schema_default(struct str schema, const struct str *steps, size_t n);
 
 /* ---- limited.c ---- */
 

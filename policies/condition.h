@@ -119,10 +119,11 @@ bool condition_read(struct loading *ld, const struct policy_file *f, const struc
 
 /* ---- judge.c ---- */
 
-struct judging {         /* of one call */
-	struct str args; /* raw, as forwarded; "" = none */
-	bool known;      /* false: a list, nothing is known */
-	uint8_t seen;    /* labels of what has been got before */
+struct judging {           /* of one call */
+	struct str args;   /* raw, as forwarded; "" = none */
+	struct str schema; /* what is left out has its default, if that declares one; or "" */
+	bool known;        /* false: a list, nothing is known */
+	uint8_t seen;      /* labels of what has been got before */
 	bool checked;
 	struct err bad;               /* the arguments cannot be judged at all */
 	size_t steps, letters, bytes; /* what is left */

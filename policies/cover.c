@@ -22,7 +22,9 @@ glob_covers(const struct glob *a, const struct glob *b)
 bool
 pattern_covers(const struct pattern *a, const struct pattern *b)
 {
-	if (a->kind != b->kind || a->kind == 0 || !glob_covers(&a->name, &b->name))
+	/* What where: leaves is not looked at here: it covers nothing for certain. */
+	if (a->kind != b->kind || a->kind == 0 || a->where != NULL ||
+	    !glob_covers(&a->name, &b->name))
 		return false;
 	if (a->kind != ASK_TOOL || a->any_server)
 		return true;

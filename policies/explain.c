@@ -6,6 +6,7 @@
  * speaks of the name, with what it says of these arguments and what they are, and the nearest fix.
  * What is found is collected first (here) and then told (explainput.c), as text or as JSON.
  */
+#include "policies/facts.h"
 #include "policies/label.h"
 #include "policies/tools.h"
 
@@ -83,6 +84,7 @@ rules_find(struct explained *x, const struct policy *p)
 		f->rule = r;
 		judging_init(&j, x->args, true);
 		j.seen = x->subject->seen;
+		j.schema = schema_known(x->bundle, x->call->kind, x->call->name);
 		f->value = rule_holds(x->bundle, x->subject->all, r, &j);
 		if (f->value == TRI_MAYBE && j.why != NULL)
 			f->why = str_of(j.why); /* a constant */

@@ -132,6 +132,14 @@ fact_find(const struct bundle *b, struct str name)
 	return bsearch(&wanted, b->facts.at, b->facts.n, sizeof(wanted), by_name);
 }
 
+struct str
+schema_known(const struct bundle *b, enum ask_kind kind, struct str name)
+{
+	const struct tool_fact *f = kind == ASK_TOOL ? fact_find(b, name) : NULL;
+
+	return f == NULL ? STR("") : f->input_schema;
+}
+
 bool
 facts_known(const struct bundle *b)
 {

@@ -22,5 +22,7 @@ bundle_of(const struct core_settings *s, struct buf *problems, struct err *e) MU
 void facts_take(struct loading *ld, struct sha256 *rev);
 /* NULL: nothing is known of that tool. */
 const struct tool_fact *fact_find(const struct bundle *b, struct str name);
+/* Of the arguments of a tool; "" where nothing is known of it, or it is none. */
+struct str schema_known(const struct bundle *b, enum ask_kind kind, struct str name);
 /* false: there is no lock, so that nothing can be said against a name. */
 bool facts_known(const struct bundle *b);

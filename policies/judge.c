@@ -514,6 +514,20 @@ member(struct judging *j, struct str object, struct str name, struct str *value)
 	return found;
 }
 
+/* It is not there: what its tool's locked schema says that it is then.  The servers do the same. */
+static enum tri
+default_of(struct judging *j, const struct clause *c, size_t steps, struct str *value)
+{
+	if (j->schema.n == 0)
+		return TRI_NO;
+	if (j->schema.n > j->bytes)
+		return maybe(
+		    j, "is left out, and there are too many conditions to find its default");
+	j->bytes -= j->schema.n;
+	*value = schema_default(j->schema, c->steps, steps);
+	return tri(value->p != NULL);
+}
+
 static enum tri
 clause_holds(struct judging *j, const struct clause *c)
 {
@@ -522,6 +536,8 @@ clause_holds(struct judging *j, const struct clause *c)
 	for (size_t i = 0; i < c->steps_n; i++) {
 		enum tri found = member(j, at, c->steps[i], &at);
 
+		if (found == TRI_NO)
+			found = default_of(j, c, i + 1, &at);
 		if (found == TRI_MAYBE)
 			return TRI_MAYBE;
 		if (found == TRI_NO)

@@ -69,6 +69,7 @@ rules_limits(struct bundle *b, const struct subject *s, const struct ask *a,
 	if (d == NULL || d->limits_n == 0)
 		return 0;
 	judging_init(&j, a->args, true);
+	j.schema = d->schema;
 	for (size_t i = 0; i < d->limits_n; i++) {
 		const struct rule *r = d->limits[i].rule;
 

@@ -223,7 +223,8 @@ pattern_match(const struct pattern *p, enum ask_kind kind, struct str name)
 		if (tool.p == NULL)
 			return false;
 		return (p->any_server || glob_match(&p->server, server)) &&
-		       glob_match(&p->name, tool);
+		       glob_match(&p->name, tool) &&
+		       (p->where == NULL || where_match(p->where, name));
 	}
 	return glob_match(&p->name, name);
 }

@@ -278,9 +278,9 @@ rule_read(struct loading *ld, const struct policy_file *f, const struct policy *
     struct yaml *y)
 {
 	static const char *const known[] = { "allow", "deny", "approve", "approval", "limit", "to",
-		"redact", "args", "result", "reason", "when", "unless", "label", "as", "labels",
-		"after", NULL };
-	static const char *const later[] = { "where", "log", "mode", "explain", NULL };
+		"redact", "args", "result", "reason", "where", "when", "unless", "label", "as",
+		"labels", "after", NULL };
+	static const char *const later[] = { "log", "mode", "explain", NULL };
 	static const struct key_table keys = { "a rule", known, later };
 	struct yaml *said;
 
@@ -294,7 +294,9 @@ rule_read(struct loading *ld, const struct policy_file *f, const struct policy *
 		bounds_read(ld, f, said, out);
 	else
 		(void)rule_pattern(ld, f, said, out);
+	where_read(ld, y, out);
 	conditions_read(ld, f, p, out, y);
+	factlint(ld, y, said, out);
 	rule_approval_read(ld, f, p, out, y);
 	labels_read(ld, out, y);
 	ld->b->labels_n += out->effect == EFFECT_LABEL;

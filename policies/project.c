@@ -10,6 +10,7 @@
  */
 #include "base/json.h"
 #include "policies/bundle.h"
+#include "policies/facts.h"
 
 #define LINE_MAX_BYTES 600
 #define PROJECT_BYTES  ((size_t)256 << 20) /* a file of 1 MiB, escaped, at every depth */
@@ -389,7 +390,7 @@ properties_put(struct buf *b, struct str theirs, const struct condition *c, stru
 }
 
 static void
-required_put(struct buf *b, struct str theirs, const struct condition *c)
+required_put(struct buf *b, struct str theirs, const struct condition *c, struct str known)
 {
 	struct json_iter it;
 	struct str key, value;
@@ -405,7 +406,8 @@ required_put(struct buf *b, struct str theirs, const struct condition *c)
 		const struct clause *cl = &c->clauses[i];
 		bool there = false;
 
-		if (!demands(cl))
+		/* What has a default is judged by it when it is left out. */
+		if (!demands(cl) || schema_default(known, cl->steps, 1).p != NULL)
 			continue;
 		if (json_kind(theirs) == JSON_ARRAY && json_open(theirs, &it))
 			while (json_next(&it, &key, &value))
@@ -420,7 +422,8 @@ required_put(struct buf *b, struct str theirs, const struct condition *c)
 }
 
 static void
-schema_put(struct buf *b, struct str schema, const struct condition *c, struct arena *a)
+schema_put(
+    struct buf *b, struct str schema, const struct condition *c, struct str known, struct arena *a)
 {
 	struct str key, value, properties = STR(""), required = STR("");
 	struct json_iter it;
@@ -444,7 +447,7 @@ schema_put(struct buf *b, struct str schema, const struct condition *c, struct a
 	buf_puts(b, "\"properties\":");
 	properties_put(b, properties, c, a);
 	buf_puts(b, ",\"required\":");
-	required_put(b, required, c);
+	required_put(b, required, c, known);
 	if (only_keys(c) != NULL)
 		buf_puts(b, ",\"additionalProperties\":false");
 	buf_putc(b, '}');
@@ -586,7 +589,7 @@ project(struct bundle *b, const struct subject *s, struct str name, struct str d
 		if (json_key_is(key, STR("description")))
 			description_put(out, value, d, only);
 		else if (json_key_is(key, STR("inputSchema")) && only != NULL)
-			schema_put(out, value, &only->when, &a);
+			schema_put(out, value, &only->when, d->schema, &a);
 		else
 			buf_put(out, value);
 	}

@@ -25,6 +25,7 @@
 #include <string.h>
 
 #include "policies/bundle.h"
+#include "policies/facts.h"
 #include "policies/label.h"
 
 #define NAME_BYTES_MAX     2048   /* a longer name is nobody's: default deny, not remembered */
@@ -404,6 +405,7 @@ decision(struct bundle *b, uint32_t set, struct question *q)
 	key = arena_str(&b->decided, key); /* beside what it stands for: a miss less */
 	v = arena_new(&b->decided, struct decided);
 	v->labels = q->labels;
+	v->schema = schema_known(b, q->kind, q->name);
 	judging_init(&unknown, STR(""), false);
 	judge(b, b->set_bits[set], q, &unknown, v);
 	judging_fini(&unknown);
@@ -623,6 +625,7 @@ decided_call(struct bundle *b, const struct subject *s, uint32_t set, const stru
 	}
 	judging_init(&j, args, true);
 	j.seen = s->seen;
+	j.schema = d->schema;
 	call_judge(b, b->set_bits[set], d, &j, out, must);
 	judging_fini(&j);
 }

@@ -247,3 +247,17 @@ local find = json.decode(read_file(lock_of(gw))).tools["docs/find"]
 expect(find.alias):is("look-up")
 expect(find.tags):same { "docs" }
 expect(described(gw:mcp(key), "look-up")):is("Finds.")
+
+test "where: is judged by what was approved, and a rule about a tool that the lock has not is refused"
+local up, gw, key = world { tools = { READS, "write" }, policies = rules("allow: docs/*\n    where: { readonly: true }", "allow: code:run") }
+expect(gw:wait_tools(key, 3)):same { "docs__find", "lua", "tools" }
+change(up, gw, { READS, { name = "write", annotations = { readOnlyHint = true } } })
+pins(gw, 0, 1, 0)
+expect(#gw:mcp(key):tools()):is(3)
+expect(gw:mcp(key):call("docs__write")):error(-32602)
+gw:ok { "lock", "approve" }
+expect(gw:wait_tools(key, 4)):same { "docs__find", "docs__write", "lua", "tools" }
+sys.write_file(gw.folder .. "/policies/root/tools.yaml", (read_file(gw.folder .. "/policies/root/tools.yaml"):gsub("docs/%*", "docs/fidn")))
+expect(gw:cli({ "reload" }).err):has 'mcp.lock has no tool "docs/fidn" (did you mean "docs/find"?)'
+expect(gw:cli({ "check" }).err):has 'tools.yaml:6:12: mcp.lock has no tool "docs/fidn"'
+expect(#gw:mcp(key):tools()):is(4)
