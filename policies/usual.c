@@ -45,7 +45,8 @@ usuals_fini(struct usuals *u)
 
 /* A line break stands in no name. */
 static struct str
-pair(char out[ID_BYTES], struct str key, struct str model)
+pair(
+    char out[ID_BYTES], struct str key, struct str model) // NOLINT(readability-non-const-parameter)
 {
 	struct buf b = { .p = out, .cap = ID_BYTES, .limit = ID_BYTES };
 
