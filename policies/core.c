@@ -571,6 +571,7 @@ core_start(struct core *c, const struct core_settings *s, struct err *e)
 	watch_set(c->scribe_watch, WATCH_READ);
 	c->journal_ok = true;
 	loop_on_journal(c->loop, core_turn, c);
+	keys_expiry_set(c);
 	return true;
 }
 
@@ -629,6 +630,7 @@ core_close(struct core **cp)
 			log_error(
 			    NULL, "the last records could not be written", F_TEXT("why", e.text));
 		timer_stop(&c->retry);
+		timer_stop(&c->expiry);
 		deferred_drop(&c->nudge);
 		watch_free(&c->scribe_watch);
 		scribe_stop(&c->scribe);

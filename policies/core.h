@@ -54,6 +54,7 @@ struct key {
 	size_t denials_n;       /* ever */
 	struct buf event;       /* ,"key":… as every row of its work has it; rendered once */
 	bool admin, resolved, orphaned; /* orphaned: the last reload took its owner away */
+	bool expired;                   /* and what it had open has been cut */
 	struct err owner_err;           /* why it is not */
 };
 
@@ -85,7 +86,7 @@ struct core {
 	struct reload *reload;
 	bool journal_ok, pruning;
 	struct err journal_err;
-	struct timer retry;
+	struct timer retry, expiry;
 	struct deferred nudge;
 	struct link keys; /* in order of creation */
 	struct map by_digest, by_id, by_name;
@@ -281,6 +282,8 @@ struct key *key_add(struct core *c, const struct key_row *r); /* from the store 
 void keys_resolve(struct core *c);                            /* after a bundle was loaded */
 /* Those whose owner is gone since keys_resolve(): their passes and watchers end. */
 void keys_orphans_cut(struct core *c);
+/* Cuts what belongs to keys whose time is over, and again when the next one's is. */
+void keys_expiry_set(struct core *c);
 void keys_free(struct core *c);
 void key_row_of(const struct key *k, struct key_row *out);
 /* Customer, team, user, as rows name them: from the chain where it is known, else from the key. */

@@ -30,6 +30,7 @@
 #define RANDOM_CHARS 34
 #define CHECK_CHARS  6
 #define NAME_BYTES   64
+#define EXPIRY_MS    ((int64_t)60000)
 
 /* Six base62 characters of a SHA-256 over the rest. */
 static void
@@ -414,6 +415,8 @@ make(struct core *c, const struct key_spec *s, struct str actor, char secret[KEY
 	sha256(&r.digest, (struct str){ secret, KEY_SECRET_BYTES });
 	k = key_add(c, &r);
 	gate_admin(c, actor, "key.create", k);
+	if (k->expires_ns != 0)
+		keys_expiry_set(c);
 	return k;
 }
 
@@ -534,6 +537,7 @@ key_rotate(struct core *c, struct key *k, int64_t overlap_ns, struct str actor,
 		if (k->expires_ns == 0 || until_ns < k->expires_ns)
 			k->expires_ns = until_ns;
 		gate_admin(c, actor, "key.rotate", k);
+		keys_expiry_set(c);
 	}
 	return make(c, &s, actor, secret);
 }
@@ -597,6 +601,43 @@ keys_orphans_cut(struct core *c)
 		passes_cut(k, &k->owner_err);
 		watches_run(k);
 	}
+}
+
+/* A key whose time is over dies like a revoked one: what it has open ends within the turn.  The
+ * clock may be set meanwhile, so no wait is longer than EXPIRY_MS. */
+static void
+keys_expire(void *ctx)
+{
+	struct core *c = ctx;
+	int64_t now_ns = loop_wall_ns(c->loop), wait_ms = EXPIRY_MS;
+	bool any = false;
+
+	LIST_EACH(it, &c->keys) {
+		struct key *k = CONTAINER(it, struct key, all);
+		int64_t left_ms = (k->expires_ns - now_ns + 999999) / 1000000;
+		struct err why;
+
+		if (k->state != KEY_ACTIVE || k->expires_ns == 0 || k->expired)
+			continue;
+		if (left_ms > 0) {
+			any = true;
+			wait_ms = left_ms < wait_ms ? left_ms : wait_ms;
+			continue;
+		}
+		k->expired = true;
+		(void)alive(k, now_ns, &why);
+		passes_cut(k, &why);
+		watches_run(k);
+	}
+	if (any)
+		timer_set(c->loop, &c->expiry, wait_ms, keys_expire, c);
+}
+
+void
+keys_expiry_set(struct core *c)
+{
+	timer_stop(&c->expiry);
+	keys_expire(c);
 }
 
 bool

@@ -41,6 +41,19 @@ expect(gw:client(key):get("/v1/quota").status):is(401)
 gw:ok { "key", "enable", "dev" }
 expect(gw:client(key):get("/v1/quota").status):is(200)
 
+test "the first key of a rotation is cut at the end of its overlap, and only that one"
+local up = provider { chunks = 4, hold_after = 2 }
+local gw = gateway { providers = { anthropic = up }, clock = "2026-08-21T10:00:00Z" }
+local turns, stays = gw:key { name = "turns", user = "ana" }, gw:key { name = "stays", user = "ana" }
+gw:ok { "key", "rotate", "turns", "--overlap", "1m" }
+local a, b = gw:client(turns):message { stream = true }, gw:client(stays):message { stream = true }
+a:event() b:event()
+gw:advance("1m")
+expect((rest_of(a)) ~= "message_stop"):is(true)
+up:wait_aborted(1)
+up:release()
+expect((rest_of(b))):is("message_stop")
+
 test "a revoked key stays revoked, also after a restart"
 local gw, up, key = edge()
 gw:ok { "key", "revoke", "dev" }
