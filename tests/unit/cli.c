@@ -165,10 +165,11 @@ test_csv(void)
 	TEST("columns of a CSV in any order, some left out, none unknown");
 	arena_init(&c.arena, 65536);
 	CHECK(csv_header(&c, STR("User, name ,EXPIRES"), &e));
-	CHECK(c.column[0] == 1 && c.column[3] == 0 && c.column[4] == 2 && c.column[1] == -1);
+	CHECK(c.column[0] == 1 && c.column[3] == 0 && c.column[CSV_EXPIRES] == 2 &&
+	      c.column[1] == -1);
 	CHECK_EQ_S(cell(&c, STR("ana , laptop,90d"), 0), "laptop");
 	CHECK_EQ_S(cell(&c, STR("ana , laptop,90d"), 3), "ana");
-	CHECK_EQ_S(cell(&c, STR("ana , laptop,90d"), 4), "90d");
+	CHECK_EQ_S(cell(&c, STR("ana , laptop,90d"), CSV_EXPIRES), "90d");
 	CHECK(cell(&c, STR("ana , laptop,90d"), 1) == NULL);
 	CHECK(cell(&c, STR("ana"), 0) == NULL && cell(&c, STR("ana,,"), 0) == NULL);
 	CHECK(!csv_header(&c, STR("name,usr"), &e));

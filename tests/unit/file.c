@@ -78,8 +78,20 @@ test_rules(void)
 	ROOT("an exception that says nothing is refused",
 	    POLICY("\"*\"", "  - deny: github/x\n    reason: r\n    unless: {}\n"),
 	    "p.yaml:7:13: a condition names arguments");
-	ROOT("approve is refused", POLICY("\"*\"", "  - approve: any/x\n"),
-	    "p.yaml:5:5: 'approve' is not supported yet");
+	ROOT("an approve without a reason", POLICY("\"*\"", "  - approve: any/x\n"),
+	    "p.yaml:5:5: an approve needs a reason: (who is to approve reads it)");
+	ROOT("a label that is none",
+	    POLICY("\"*\"", "  - label: any/x\n    as: [privat]\n"),
+	    "p.yaml:6:10: unknown label \"privat\" (did you mean \"private\"?)");
+	ROOT("an allow after something",
+	    POLICY("\"*\"", "  - allow: any/x\n    after: [private]\n"),
+	    "p.yaml:6:5: after: stands with deny: or approve:");
+	ROOT("an approval of a model",
+	    POLICY("\"*\"", "  - allow: \"model:x\"\n    approval: {}\n"),
+	    "p.yaml:5:5: only calls of tools wait for an approval");
+	ROOT("a way of approving that is none",
+	    POLICY("\"*\"", "  - allow: a/x\n    approval: { via: [mail] }\n"),
+	    "unknown way \"mail\"");
 	ROOT("a mode that is none is refused",
 	    "version: 1\npolicy: p\napplies_to: \"*\"\nmode: obsrve\nrules:\n  - allow: any/x\n",
 	    "p.yaml:4:7: unknown mode \"obsrve\" (did you mean \"observe\"?)");
@@ -95,8 +107,6 @@ test_rules(void)
 	ROOT("what a provider runs shows no arguments",
 	    POLICY("\"*\"", "  - allow: hosted:x\n    when: { a: { equals: 1 } }\n"),
 	    "only calls of tools have arguments");
-	ROOT("admin rules are refused", POLICY("\"*\"", "  - allow: admin:keys\n"),
-	    "p.yaml:5:12: \"admin:\" rules are not supported yet");
 	ROOT("a deny needs a reason", POLICY("\"*\"", "  - deny: any/x\n"),
 	    "p.yaml:5:5: a deny needs a reason");
 	ROOT("an unquoted pattern is shown quoted", POLICY("\"*\"", "  - allow: {get_*,b}\n"),
@@ -166,8 +176,8 @@ test_names(void)
 	    "p.yaml:2:1: applies_to is missing");
 	ROOT("an empty applies_to is nobody", POLICY("{}", "  - allow: any/x\n"),
 	    "applies_to is empty");
-	ROOT("tags are refused", POLICY("{ tags: [x] }", "  - allow: any/x\n"),
-	    "'tags' is not supported yet");
+	ROOT("clients are refused", POLICY("{ clients: [x] }", "  - allow: any/x\n"),
+	    "'clients' is not supported yet");
 	ROOT("a version is required", "policy: p\napplies_to: \"*\"\nrules:\n  - allow: any/x\n",
 	    "p.yaml:1:1: version is missing");
 	ROOT(
