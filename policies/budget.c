@@ -64,8 +64,9 @@ account_charge(struct account *a, int64_t at_s, int64_t now_s, int64_t nusd)
 {
 	account_roll(a, now_s);
 	for (int i = 0; i < PERIODS; i++)
-		if (at_s >= a->start_s[i])
-			a->used_nusd[i] += nusd;
+		if (at_s >= a->start_s[i] &&
+		    __builtin_add_overflow(a->used_nusd[i], nusd, &a->used_nusd[i]))
+			a->used_nusd[i] = INT64_MAX;
 }
 
 void

@@ -245,6 +245,19 @@ clip(struct arena *a, struct str s)
 	return arena_str(a, clipped(s, CLIP_BYTES));
 }
 
+/* A session as a client names it: what is no plain letter of ASCII becomes a ?, so that the audit's
+ * row, from which a start learns sessions again, has the very same text. */
+static struct str
+session_clip(struct arena *a, struct str s)
+{
+	struct str kept = clip(a, s);
+	char *p = arena_alloc(a, kept.n + 1);
+
+	for (size_t i = 0; i < kept.n; i++)
+		p[i] = kept.p[i] > ' ' && kept.p[i] < 0x7f ? kept.p[i] : '?';
+	return (struct str){ p, kept.n };
+}
+
 static void
 id_make(char id[20])
 {
@@ -295,7 +308,7 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 	p->entered_ns = loop_wall_ns(c->loop);
 	arena_init(&p->arena, ARENA_BYTES);
 	p->name = clip(&p->arena, a->name);
-	p->session = clip(&p->arena, a->session);
+	p->session = session_clip(&p->arena, a->session);
 	p->tool_use = clip(&p->arena, a->tool_use);
 	p->client = clip(&p->arena, a->client);
 	p->address = clip(&p->arena, a->address);

@@ -45,10 +45,21 @@ labels_parse(struct str text)
 	return all;
 }
 
+uint8_t
+label_read(struct loading *ld, const struct yaml *y)
+{
+	uint8_t one = y->kind == YAML_SCALAR ? word_label(y->text) : 0;
+	char near[HINT_BYTES];
+
+	if (one == 0)
+		problem(&ld->problems, y, "unknown label \"" STR_FMT "\"%s", STR_ARG(y->text),
+		    hint(near, y->text, words, COUNT(words)));
+	return one;
+}
+
 static uint8_t
 list_read(struct loading *ld, const struct yaml *y)
 {
-	char near[HINT_BYTES];
 	uint8_t all = 0;
 
 	if (y->kind != YAML_LIST || y->n == 0) {
@@ -57,14 +68,8 @@ list_read(struct loading *ld, const struct yaml *y)
 		    STR_ARG(y->key));
 		return 0;
 	}
-	for (const struct yaml *w = y->kids; w != NULL; w = w->next) {
-		uint8_t one = w->kind == YAML_SCALAR ? word_label(w->text) : 0;
-
-		if (one == 0)
-			problem(&ld->problems, w, "unknown label \"" STR_FMT "\"%s",
-			    STR_ARG(w->text), hint(near, w->text, words, COUNT(words)));
-		all |= one;
-	}
+	for (const struct yaml *w = y->kids; w != NULL; w = w->next)
+		all |= label_read(ld, w);
 	return all;
 }
 

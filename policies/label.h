@@ -25,6 +25,7 @@ enum label { LABEL_PRIVATE = 1, LABEL_UNTRUSTED = 2, LABEL_EGRESS = 4, LABEL_DES
 
 /* ---- label.c ---- */
 
+uint8_t label_read(struct loading *ld, const struct yaml *y); /* one word; 0: reported */
 /* labels:, after: and as: of a rule whose effect and pattern are known. */
 void labels_read(struct loading *ld, struct rule *r, struct yaml *y);
 /* "private untrusted" */

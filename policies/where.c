@@ -11,6 +11,7 @@
  */
 #include "policies/bundle.h"
 #include "policies/facts.h"
+#include "policies/label.h"
 
 #define WORDS_MAX 32
 
@@ -77,20 +78,6 @@ tag_check(struct loading *ld, const struct yaml *y)
 }
 
 static void
-label_check(struct loading *ld, const struct yaml *y)
-{
-	static const struct str known[] = { STR("private"), STR("untrusted"), STR("egress"),
-		STR("destructive") };
-	char near[HINT_BYTES];
-
-	for (size_t i = 0; i < COUNT(known); i++)
-		if (str_eq(y->text, known[i]))
-			return;
-	problem(&ld->problems, y, "unknown label \"" STR_FMT "\"%s", STR_ARG(y->text),
-	    hint(near, y->text, known, COUNT(known)));
-}
-
-static void
 word_read(struct loading *ld, const struct yaml *y, struct wanted *w, size_t which)
 {
 	if (!name_get(&ld->problems, y, y->text, which == 0 ? "a tag" : "a label"))
@@ -102,7 +89,7 @@ word_read(struct loading *ld, const struct yaml *y, struct wanted *w, size_t whi
 	if (which == 0)
 		tag_check(ld, y);
 	else
-		label_check(ld, y);
+		(void)label_read(ld, y);
 	w->words[which][w->words_n[which]++] = y->text;
 }
 

@@ -73,3 +73,13 @@ expect(gw:mcp(key):call("crm__get_customer", {}).isError):is(nil)
 expect(gw:mcp(key):call("web__post", {}).isError):is(true)
 expect(session(gw, key, "s1"):call("web__post", {}).isError):is(true)
 expect(#web.calls):is(0)
+
+test "a session of bytes that are no text is kept as it is written, and stops no start"
+local gw, key, web = world()
+local odd = string.rep("\xff", 300)
+expect(session(gw, key, odd):call("crm__get_customer", {}).isError):is(nil)
+expect(session(gw, key, odd):call("web__post", {}).isError):is(true)
+gw:restart()
+gw:wait_tools(key, 6)
+expect(session(gw, key, odd):call("web__post", {}).isError):is(true)
+expect(session(gw, key, "s2"):call("web__post", {}).isError):is(nil)

@@ -72,16 +72,15 @@ test_rules(void)
 	    "p.yaml:5:12: unknown model \"sonet\" (did you mean \"sonnet\"?)");
 	ROOT("an unknown key has a nearest name", POLICY("\"*\"", "  - alow: github/x\n"),
 	    "p.yaml:5:5: unknown key \"alow\" in a rule (did you mean \"allow\"?)");
-	ROOT("a selector is refused, not skipped",
-	    POLICY("\"*\"", "  - allow: github/x\n    where: { readonly: true }\n"),
-	    "p.yaml:6:5: 'where' is not supported yet (remove it)");
+	ROOT("a selector that is none is refused, not skipped",
+	    POLICY("\"*\"", "  - allow: github/x\n    where: { readony: true }\n"),
+	    "p.yaml:6:14: unknown key \"readony\"");
 	ROOT("an exception that says nothing is refused",
 	    POLICY("\"*\"", "  - deny: github/x\n    reason: r\n    unless: {}\n"),
 	    "p.yaml:7:13: a condition names arguments");
 	ROOT("an approve without a reason", POLICY("\"*\"", "  - approve: any/x\n"),
 	    "p.yaml:5:5: an approve needs a reason: (who is to approve reads it)");
-	ROOT("a label that is none",
-	    POLICY("\"*\"", "  - label: any/x\n    as: [privat]\n"),
+	ROOT("a label that is none", POLICY("\"*\"", "  - label: any/x\n    as: [privat]\n"),
 	    "p.yaml:6:10: unknown label \"privat\" (did you mean \"private\"?)");
 	ROOT("an allow after something",
 	    POLICY("\"*\"", "  - allow: any/x\n    after: [private]\n"),

@@ -541,7 +541,7 @@ test_labels(void)
 static void
 test_flows(void)
 {
-	char name[32];
+	char name[32], long_name[700];
 	struct flows fs;
 
 	flows_init(&fs);
@@ -554,6 +554,11 @@ test_flows(void)
 	TEST("what comes without a session counts for all of the key's");
 	flow_add(&fs, STR("k_a"), STR(""), LABEL_EGRESS, 1000);
 	CHECK(flow_seen(&fs, STR("k_a"), STR("s2"), 1000) == LABEL_EGRESS);
+	TEST("a session that is longer than the gate lets through is no way to stop a start");
+	memset(long_name, 'x', sizeof(long_name));
+	flow_add(
+	    &fs, STR("k_d"), (struct str){ long_name, sizeof(long_name) }, LABEL_PRIVATE, 1000);
+	flow_add(&fs, (struct str){ long_name, sizeof(long_name) }, STR("s"), LABEL_PRIVATE, 1000);
 	TEST("too many sessions make it coarser, never blind");
 	for (int i = 0; i < FLOW_SESSIONS_MAX + 10; i++) {
 		(void)snprintf(name, sizeof(name), "t%d", i);
