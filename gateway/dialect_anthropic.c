@@ -19,7 +19,7 @@ messages_peek(struct asked *q, struct err *e)
 	struct json_field f[] = { { .name = STR("model") }, { .name = STR("max_tokens") },
 		{ .name = STR("tools") }, { .name = STR("mcp_servers") } };
 
-	if (!json_fields(q->body, f, COUNT(f), e) || !asked_model(q, f[0].raw, e))
+	if (!asked_fields(q->body, f, COUNT(f), e) || !asked_model(q, f[0].raw, e))
 		return false;
 	if (f[1].raw.p != NULL && (!json_i64(f[1].raw, &q->max_tokens) || q->max_tokens < 0 ||
 				      q->max_tokens > MAX_TOKENS_MAX))

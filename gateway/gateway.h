@@ -154,7 +154,8 @@ bool origin_preflight(struct exchange *x);
 /* ---- query.c ---- */
 
 /* The query without the parameters that carry a credential (`key`, `access_token`, a virtual key in
- * any of them): those are the agent's, and never a provider's.  "" for no query. */
+ * any of them), which are the agent's and never a provider's, and without those that would give a
+ * reply another form than the one that usage is read from.  "" for no query. */
 struct str query_clean(struct arena *a, struct str query);
 
 /* ---- route.c ---- */

@@ -16,6 +16,7 @@
 
 #include "base/json.h"
 #include "base/url.h"
+#include "gateway/dialect.h"
 
 #define TYPE_BYTES    64
 #define DATE_BYTES    9     /* "_20250305" */
@@ -104,7 +105,7 @@ tool_read(struct hosted_reading *r, struct str tool, size_t at, struct err *e)
 	struct err why;
 	struct str type;
 
-	if (!json_fields(tool, f, COUNT(f), &why))
+	if (!asked_fields(tool, f, COUNT(f), &why))
 		return err_set(e, ERR_INVALID, "tools[%zu]: %s", at, why.text);
 	if (f[0].raw.p == NULL || json_kind(f[0].raw) == JSON_NULL)
 		return true;
@@ -146,7 +147,7 @@ server_read(struct hosted_reading *r, struct str server, size_t at, struct err *
 	struct err why;
 	bool ok;
 
-	if (!json_fields(server, f, COUNT(f), &why))
+	if (!asked_fields(server, f, COUNT(f), &why))
 		return err_set(e, ERR_INVALID, "mcp_servers[%zu]: %s", at, why.text);
 	buf_init(&name, 0);
 	ok = hosted_host(r, f[0].raw, &name)

@@ -16,6 +16,7 @@
 #include "gateway/hosted.h"
 
 #include "base/json.h"
+#include "gateway/dialect.h"
 
 /* "web_search_2025_08_26" is web_search, whatever its date. */
 static struct str
@@ -90,7 +91,7 @@ mcp_read(struct hosted_reading *r, struct str tool, size_t at, struct err *e)
 		{ .name = STR("tunnel_id") } };
 	struct err why;
 
-	if (!json_fields(tool, f, COUNT(f), &why))
+	if (!asked_fields(tool, f, COUNT(f), &why))
 		return err_set(e, ERR_INVALID, "tools[%zu]: %s", at, why.text);
 	if (given(f[0].raw) + given(f[1].raw) + given(f[2].raw) != 1)
 		return err_set(e, ERR_INVALID,
@@ -109,7 +110,7 @@ type_read(struct hosted_reading *r, struct str tool, size_t at, struct str *type
 	struct json_field f[] = { { .name = STR("type") }, { .name = STR("tools") } };
 	struct err why;
 
-	if (!json_fields(tool, f, COUNT(f), &why))
+	if (!asked_fields(tool, f, COUNT(f), &why))
 		return err_set(e, ERR_INVALID, "tools[%zu]: %s", at, why.text);
 	*inner = f[1].raw;
 	if (!hosted_type(r, f[0].raw, "tools", at, type, e))
@@ -158,7 +159,7 @@ item_read(struct hosted_reading *r, struct str item, size_t at, struct err *e)
 
 	if (json_kind(item) != JSON_OBJECT)
 		return true;
-	if (!json_fields(item, f, COUNT(f), &why))
+	if (!asked_fields(item, f, COUNT(f), &why))
 		return err_set(e, ERR_INVALID, "input[%zu]: %s", at, why.text);
 	if (f[1].raw.p == NULL ||
 	    (f[0].raw.p != NULL && json_string_is(f[0].raw, STR("mcp_list_tools"))))

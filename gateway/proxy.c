@@ -45,6 +45,12 @@ struct proxy {
 
 /* ---- leaving ---- */
 
+static int64_t
+larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 static void
 proxy_leave(struct proxy *p, enum pass_end end)
 {
@@ -66,9 +72,11 @@ proxy_leave(struct proxy *p, enum pass_end end)
 		o.cost_nusd = price_cost_nusd(p->x->g->core, p->model, &o.usage, &o.estimated);
 		o.estimated |= guessed;
 		o.tool_uses = buf_str(&p->tap.uses);
-		/* A whole reply without usage is not free: the provider billed something. */
+		/* A whole reply without usage is not free: the provider billed something, and not
+		 * more than the worst case, which `hold: usual` does not hold. */
 		if (!o.usage.seen && end == END_OK)
-			o.cost_nusd = p->pass.hold_nusd;
+			o.cost_nusd = larger(
+			    o.cost_nusd, p->pass.tops_up ? p->pass.worst_nusd : p->pass.hold_nusd);
 	}
 	gate_leave(&p->pass, &o);
 }

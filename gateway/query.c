@@ -4,8 +4,9 @@
  *
  * Gemini's clients and some scripts put their key into the query.  Ours is not believed there (a
  * query ends up in logs and histories), and whatever stands there is the agent's own: it never goes
- * on.  Names and values are compared as a provider would read them, percent-decoded.  Everything
- * else passes byte for byte and in its order.
+ * on.  Neither do the parameters by which Google's APIs give another form to a reply, in which its
+ * usage may be missing: what it cost is read there.  Names and values are compared as a provider
+ * would read them, percent-decoded.  Everything else passes byte for byte and in its order.
  */
 #include "gateway/gateway.h"
 
@@ -62,6 +63,17 @@ is_credential(struct str parameter, char *room)
 	return holds_virtual_key(decoded(parameter, room));
 }
 
+/* fields=candidates, alt=proto, callback=f; $… are the system parameters: $fields, $httpHeaders. */
+static bool
+forms_reply(struct str parameter, char *room)
+{
+	struct str value = decoded(parameter, room), name = str_cut(&value, '=');
+
+	return (name.n > 0 && name.p[0] == '$') || str_ieq(name, STR("fields")) ||
+	       str_ieq(name, STR("callback")) ||
+	       (str_ieq(name, STR("alt")) && !str_eq(value, STR("sse")));
+}
+
 struct str
 query_clean(struct arena *a, struct str query)
 {
@@ -77,7 +89,7 @@ query_clean(struct arena *a, struct str query)
 	while (rest.p != NULL) {
 		struct str one = str_cut(&rest, '&');
 
-		if (is_credential(one, room)) {
+		if (is_credential(one, room) || forms_reply(one, room)) {
 			dropped++;
 			continue;
 		}

@@ -119,7 +119,8 @@ is_work(enum pass_end end)
 void
 hold_cost(const struct pass *p, struct outcome *o)
 {
-	if (p->tops_up && o->end == END_OK && o->cost_nusd > 0)
+	/* Only what the provider told is usual: a guess is the worst case. */
+	if (p->tops_up && o->end == END_OK && o->usage.seen && o->cost_nusd > 0)
 		usual_learn(&p->core->usuals, str_of(p->key->name), p->name, o->cost_nusd);
 	if (p->past_cap && o->detail.n == 0)
 		o->detail = STR("at_cap");

@@ -81,6 +81,11 @@ local escaped = ('{"type":"\\u0063ustom"},'):rep(10000)
 for _, case in ipairs {
 	{ [=["tools":[{"type":"custom","type":"web_search_20250305"}]]=], "tools[0]: " },
 	{ [=["tools":[],"tools":[{"type":"web_search_20250305"}]]=], "twice" },
+	{ [=["tools":[],"Tools":[{"type":"web_search_20250305"}]]=], '"Tools" could be taken for another' },
+	{ [=["MCP_servers":[{"url":"https://a.example"}]]=], '"MCP_servers" could be taken for another' },
+	{ [=["Model":"claude-opus-4-6"]=], '"Model" could be taken for another' },
+	{ [=["tools":[{"type":"custom","T\u0079pe":"web_search_20250305"}]]=], "tools[0]: a member " },
+	{ [=["mcp_servers":[{"url":"https://a.example","URL":"https://b.example"}]]=], "mcp_servers[0]: a member " },
 	{ [=["tools":{"0":{"type":"web_search_20250305"}}]=], '"tools" is not a list' },
 	{ [=["tools":["web_search_20250305"]]=], "tools[0]: " },
 	{ [=["tools":[{"type":7}]]=], "tools[0].type is no name" },

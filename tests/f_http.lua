@@ -54,13 +54,17 @@ expect(up.requests[1].headers["anthropic-beta"]):is("stays")
 expect(r.headers["x-private"]):is(nil)
 expect(r.headers["x-public"]):is("2")
 
-test "a credential in the query is neither believed nor sent to a provider"
+test "a credential in the query is neither believed nor sent to a provider, nor is what would give a reply another form"
 local gw, up, key = edge()
 expect(client({ port = gw.port }):post("/anthropic/v1/messages?key=" .. key.key, BODY).status):is(401)
 for query, sent in pairs { ["?key=AIza-agent"] = "", ["?beta=true&key=AIza-agent"] = "?beta=true",
 	["?%6bEy=AIza-agent&beta=true"] = "?beta=true", ["?access_token=AIza-agent"] = "",
 	["?other=" .. key.key .. "&beta=true"] = "?beta=true", ["?beta=true"] = "?beta=true",
-	["?a&b=%20c"] = "?a&b=%20c" } do
+	["?a&b=%20c"] = "?a&b=%20c",
+	-- And what would hide a reply's usage.
+	["?fields=candidates&beta=true"] = "?beta=true", ["?%24fields=x&f%69elds=x"] = "", ["?alt=sse"] = "?alt=sse",
+	["?alt=sse&alt=json"] = "?alt=sse", ["?alt=proto"] = "", ["?Alt"] = "", ["?$httpHeaders=X-Goog-FieldMask:x"] = "",
+	["?callback=f&a=1"] = "?a=1" } do
 	local n = #up.requests
 	expect(gw:client(key):post("/anthropic/v1/messages" .. query, BODY).status, query):is(200)
 	expect(up.requests[n + 1].target, query):is("/v1/messages" .. sent)

@@ -126,3 +126,18 @@ wait_for("its end", function() return quota(gw, ana).held_nusd == 0 end)
 expect(quota(gw, ana).used_nusd):is(4020 * TOKEN)
 expect(last(gw, "model")):has { ["end"] = "ok", detail = "at_cap", cost_nusd = 4000 * TOKEN }
 expect(ask(gw, ana).status):is(429)
+
+test "a reply that names no usage costs the worst case, whatever is usual, and teaches nothing"
+local options = {}
+local gw, up, ana = world("hold: usual", options)
+learn(gw, ana)
+options.body = '{"content":[]}'
+for i = 1, 3 do
+	expect(ask(gw, ana, (ASK:gsub("1000", "100"))).status):is(200)
+	expect(last(gw, "model")):has { hold_nusd = TOKEN * 3 // 2, cost_nusd = 100 * TOKEN }
+end
+options.body, options.hold = nil, true
+spawn(function() ask(gw, ana) end)
+up:wait(24)
+expect(quota(gw, ana).held_nusd):is(TOKEN * 3 // 2)
+up:release()

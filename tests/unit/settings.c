@@ -97,7 +97,7 @@ test_mistakes(void)
 	    V "listen:\n  - { address: \"127.0.0.1:80\", serves: [modle] }\n",
 	    "tollgate.yaml:3:41: unknown word \"modle\" (did you mean \"model\"?)");
 	expect("another kind of provider",
-	    V "providers:\n  a: { kind: openai, url: \"http://x\", key: env:TG_SET }\n",
+	    V "providers:\n  a: { kind: bedrock, url: \"http://x\", key: env:TG_SET }\n",
 	    "tollgate.yaml:3:14: ");
 	expect("a model of an unknown provider", V PROVIDER "models:\n  m: { provider: b }\n",
 	    "tollgate.yaml:5:18: ");

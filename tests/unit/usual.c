@@ -140,7 +140,7 @@ enter(struct world *w, size_t i)
 static void
 leave(struct world *w, size_t i, int64_t cost, enum pass_end end)
 {
-	struct outcome o = { .end = end, .cost_nusd = cost };
+	struct outcome o = { .end = end, .cost_nusd = cost, .usage.seen = true };
 	struct pass *p = &w->pass[i];
 
 	w->in_flight -= w->will[i];
