@@ -244,17 +244,15 @@ bool
 approval_gate(struct pass *p, const struct ask *a, const struct verdict *v, struct err *e)
 {
 	struct approval_request *r;
-	struct sha256 args;
 
-	sha256(&args, a->args);
 	if (a->approval.n > 0) {
 		r = approval_find(p->core, a->approval);
-		if (!fits(r, p, a, &args, e))
+		if (!fits(r, p, a, &p->args, e))
 			return false;
 	} else {
-		r = match(p, a, &args);
+		r = match(p, a, &p->args);
 		if (r == NULL)
-			r = make(p, a, &args, v, e);
+			r = make(p, a, &p->args, v, e);
 		if (r == NULL)
 			return false;
 	}

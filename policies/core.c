@@ -591,6 +591,7 @@ core_open(struct loop *l, const struct core_settings *s, struct err *e)
 	limits_init(&c->limits);
 	approvals_init(&c->approvals);
 	flows_init(&c->flows);
+	breaker_init(&c->breaker);
 	link_init(&c->durable);
 	link_init(&c->durable_next);
 	if (!core_start(c, s, e))
@@ -643,6 +644,7 @@ core_close(struct core **cp)
 	accounts_free(c);
 	limits_fini(&c->limits);
 	core_redact_free(c);
+	breaker_fini(&c->breaker);
 	flows_fini(&c->flows);
 	if (c->bundle != NULL)
 		bundle_unref(&c->bundle);

@@ -6,10 +6,12 @@
  *   gate.c    enter and leave; afford.c, hold.c             budget.c  accounts; period.c their time
  *   scribe.c  the thread that writes the database     record.c  what a journal record says
  *   reload.c  new policies while serving              limits.c  token buckets
+ *   breaker.c who repeats a call that fails
  */
 #pragma once
 
 #include "base/map.h"
+#include "policies/breaker.h"
 #include "policies/journal.h"
 #include "policies/label.h"
 #include "policies/limits.h"
@@ -99,6 +101,7 @@ struct core {
 	struct limits limits;
 	struct approvals approvals;
 	struct flows flows; /* what sessions have got */
+	struct breaker breaker;
 	struct watch *scribe_watch;
 	struct link durable, durable_next; /* struct deferred */
 	uint64_t cur_seq;                  /* what those in `durable` wait for */

@@ -2,8 +2,8 @@
 /*
  * gate - the two functions that everything governed passes.
  *
- *   gate_enter(): ready -> key -> rules -> budgets and limits -> OPEN record (or one refused row)
- *   gate_leave(): settle -> meter -> DONE record
+ *   gate_enter(): ready -> key -> rules -> breaker -> budgets and limits -> OPEN record (or one
+ * refused row) gate_leave(): settle -> meter -> DONE record
  *
  * The OPEN record carries the audit text that a crash would leave (held amount, end "crashed"), so
  * a restart needs nothing but the journal.  Texts from clients are clipped here, once, and escaped
@@ -111,11 +111,8 @@ event_common(struct buf *b, const struct pass *p, const struct ask *a)
 		member_str(b, MEMBER("approval"), approval_id(p->approval));
 	member_opt(b, MEMBER("labels"), str_of(labels_text(p->labels, labels)));
 	if (a->args.n > 0) {
-		struct sha256 h;
-
-		sha256(&h, a->args);
 		buf_put(b, STR(",\"args_sha256\":\""));
-		buf_hex(b, h.b, SHA256_BYTES);
+		buf_hex(b, p->args.b, SHA256_BYTES);
 		buf_putc(b, '"');
 	}
 	member_str(b, MEMBER("rev"), bundle_rev(p->core->bundle));
@@ -314,6 +311,7 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 	p->address = clip(&p->arena, a->address);
 	p->hosted = hosted_text(&p->arena, a);
 	p->why = p->would = STR("");
+	sha256(&p->args, a->args);
 	p->labels = 0;
 	key_owner(k, p->owner);
 	for (size_t i = 0; i < COUNT(p->owner); i++) /* a reload may take the names away */
@@ -441,6 +439,32 @@ decision_tell(const struct pass *p, struct err *e)
 	(void)str_copy(e->text, sizeof(e->text), str_of(text));
 }
 
+static struct breaker_call
+call_of(const struct pass *p)
+{
+	return (struct breaker_call){ &p->args, str_of(p->key->id), p->name, p->session };
+}
+
+static bool
+unbroken(const struct pass *p, struct err *e)
+{
+	const struct breaker_call call = call_of(p);
+
+	return p->kind != ASK_TOOL ||
+	       breaker_ask(&p->core->breaker, &call, loop_mono_ms(p->core->loop), e);
+}
+
+/* Endings that say nothing of the call itself (cancelled, cut, too slow) count for nothing. */
+static void
+breaker_learn(const struct pass *p, enum pass_end end)
+{
+	const struct breaker_call call = call_of(p);
+	bool failed = end == END_TOOL_ERROR || end == END_UPSTREAM;
+
+	if (p->kind == ASK_TOOL && (failed || end == END_OK))
+		breaker_tell(&p->core->breaker, &call, failed, loop_mono_ms(p->core->loop));
+}
+
 bool
 gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, struct err *e)
 {
@@ -456,7 +480,7 @@ gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, s
 	}
 	pass_fill(p, c, k, a);
 	if (!key_usable(k, p->entered_ns, e) || withheld(a, e) || !permitted(p, a, e) ||
-	    !afford(p, a, &limit_at, e)) {
+	    !unbroken(p, e) || !afford(p, a, &limit_at, e)) {
 		refused(p, a, limit_at, e);
 		if (e->code == ERR_DENIED)
 			decision_tell(p, e);
@@ -523,6 +547,7 @@ gate_leave(struct pass *p, const struct outcome *o)
 	event_outcome(b, p, o);
 	row_end(p, RECORD_DONE, b, at, o);
 	budget_settle(p, now_ns / 1000000000, o->cost_nusd);
+	breaker_learn(p, o->end);
 	if (p->labels != 0)
 		flow_add(
 		    &p->core->flows, str_of(p->key->id), p->session, p->labels, now_ns / 1000000);

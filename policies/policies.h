@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/crypto.h"
 #include "base/err.h"
 #include "base/job.h"
 #include "base/loop.h"
@@ -413,6 +414,7 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	struct str owner[3]; /* customer, team, user as it entered; copies, as below */
 	struct str name;     /* copies, in the pass's own arena */
 	struct str session, tool_use, client, address, why, hosted;
+	struct sha256 args; /* of their bytes */
 	struct str would;   /* what policies that observe would have said; "" = the same */
 	struct str common;  /* of its audit rows' text */
 	struct arena arena; /* small: freed by leave */
