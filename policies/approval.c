@@ -128,12 +128,14 @@ request_free(struct approval_request *r)
 	free(r);
 }
 
-/* Nothing can come of it any more: it is only known for a while. */
+/* Nothing can come of it any more: it is only known for a while, less than a call may wait. */
 static void
 retire(struct approval_request *r)
 {
 	struct approvals *all = &r->core->approvals;
 
+	if (r->waiter != NULL)
+		approval_wait_drop(r->waiter);
 	timer_stop(&r->ttl);
 	link_drop(&r->of_key);
 	link_drop(&r->all);
@@ -169,6 +171,9 @@ approval_clock(struct approval_request *r)
 void
 approval_turn(struct approval_request *r, enum approval_state to, struct str by, struct str why)
 {
+	struct approval_wait *w =
+	    r->waiter; /* retire() lets go of it, and it is told all the same */
+
 	IS(r, APPROVAL_MAGIC);
 	ASSERT(!approval_over(r) && to > r->state);
 	ASSERT(to != APPROVAL_USED || r->state == APPROVAL_GRANTED);
@@ -180,8 +185,8 @@ approval_turn(struct approval_request *r, enum approval_state to, struct str by,
 	approval_row(r, approval_state_word(to), r->by, r->why);
 	if (to == APPROVAL_USED || to == APPROVAL_EXPIRED)
 		retire(r);
-	if (r->waiter != NULL)
-		r->waiter->fn(r->waiter->ctx);
+	if (w != NULL)
+		w->fn(w->ctx);
 }
 
 struct approval_request *

@@ -48,6 +48,13 @@ fits(const struct approval_request *r, const struct pass *p, const struct ask *a
 	return true;
 }
 
+/* The next round of the call that has used it. */
+static bool
+goes_on(const struct approval_request *r, const struct ask *a)
+{
+	return r->state == APPROVAL_USED && a->round > 0 && a->round == r->rounds;
+}
+
 static int
 rank(const struct approval_request *r)
 {
@@ -80,21 +87,6 @@ match(const struct pass *p, const struct ask *a, const struct sha256 *args)
 			best = r;
 	}
 	return best;
-}
-
-/* Is every rule that asks now one that has its yes? */
-static bool
-covers(const struct approval_request *r, const struct verdict *v)
-{
-	for (size_t i = 0; i < v->approvals_n; i++) {
-		bool found = false;
-
-		for (size_t k = 0; k < r->needs_n; k++)
-			found |= r->needs[k].rule->approval == v->approval[i] && r->needs[k].given;
-		if (!found)
-			return false;
-	}
-	return true;
 }
 
 /* ---- asking ---- */
@@ -259,13 +251,11 @@ approval_gate(struct pass *p, const struct ask *a, const struct verdict *v, stru
 	if (!approval_over(r) && !in_time(r))
 		approval_turn(r, APPROVAL_EXPIRED, STR("gateway"), STR("it took too long"));
 	p->approval = r;
-	if (r->state == APPROVAL_USED && a->round > 0 && a->round == r->rounds)
-		return true;
 	if (r->state == APPROVAL_WAITING && !ways_set(r, a, e))
 		return false;
-	if (r->state != APPROVAL_GRANTED)
+	if (r->state != APPROVAL_GRANTED && !goes_on(r, a))
 		return refused(r, v, e);
-	return covers(r, v) ||
+	return approval_covers(r, v) ||
 	       err_set(e, ERR_DENIED, "approval %s is not for all that the rules ask now", r->id);
 }
 

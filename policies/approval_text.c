@@ -49,21 +49,51 @@ approval_needs_find(struct approval_request *r)
 	return r->needs_n > 0;
 }
 
+/* The rule with these terms, of this bundle. */
+static bool
+need_of(const struct bundle *b, const struct approval *terms, struct approval_need *n)
+{
+	for (size_t i = 0; i < b->policies_n; i++)
+		for (size_t k = 0; k < b->policies[i]->rules_n; k++) {
+			if (b->policies[i]->rules[k].approval != terms)
+				continue;
+			*n = (struct approval_need){ b->policies[i], &b->policies[i]->rules[k],
+				APPROVAL_CLI, false };
+			return true;
+		}
+	return false;
+}
+
 bool
 approval_needs_set(struct approval_request *r, const struct verdict *v)
 {
-	const struct bundle *b = r->core->bundle;
+	for (size_t i = 0; i < v->approvals_n; i++)
+		if (r->needs_n == APPROVAL_RULES_MAX ||
+		    !need_of(r->core->bundle, v->approval[i], &r->needs[r->needs_n++]))
+			return false;
+	return true;
+}
 
-	for (size_t a = 0; a < v->approvals_n; a++)
-		for (size_t i = 0; i < b->policies_n; i++)
-			for (size_t k = 0; k < b->policies[i]->rules_n; k++)
-				if (b->policies[i]->rules[k].approval == v->approval[a] &&
-				    r->needs_n < APPROVAL_RULES_MAX)
-					r->needs[r->needs_n++] =
-					    (struct approval_need){ b->policies[i],
-						    &b->policies[i]->rules[k], APPROVAL_CLI,
-						    false };
-	return r->needs_n == v->approvals_n;
+static bool
+given_at(const struct approval_request *r, struct str where)
+{
+	struct str rest = r->rules;
+
+	for (size_t i = 0; i < r->needs_n && rest.p != NULL; i++)
+		if (str_eq(str_cut(&rest, '\n'), where))
+			return r->needs[i].given;
+	return false;
+}
+
+bool
+approval_covers(const struct approval_request *r, const struct verdict *v)
+{
+	struct approval_need n;
+
+	for (size_t i = 0; i < v->approvals_n; i++)
+		if (!need_of(r->core->bundle, v->approval[i], &n) || !given_at(r, n.rule->where))
+			return false;
+	return true;
 }
 
 void
@@ -99,7 +129,8 @@ approval_needs_text(struct approval_request *r)
 	}
 	if (r->rules.n == 0)
 		r->rules = arena_str(&r->arena, buf_str(&rules));
-	if (text.n > 0)
+	/* Every reload comes by here: only another text costs memory, one for each yes at most. */
+	if (text.n > 0 && !str_eq(r->text, buf_str(&text)))
 		r->text = arena_str(&r->arena, buf_str(&text));
 	buf_fini(&rules);
 	buf_fini(&text);

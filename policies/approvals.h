@@ -72,6 +72,9 @@ const char *approval_way_word(enum approval_way w);
 bool approval_needs_set(struct approval_request *r, const struct verdict *v) MUST_CHECK;
 /* The same by their places; false: one is not in the bundle any more. */
 bool approval_needs_find(struct approval_request *r);
+/* Is every rule that asks now one that has its yes?  By their places: what is over may point into
+ * a bundle that is gone. */
+bool approval_covers(const struct approval_request *r, const struct verdict *v);
 void approval_needs_text(struct approval_request *r); /* r->rules, r->text */
 /* "A human confirms merges · policy payments-tools:14 (ask #payments-platform)" */
 void approval_need_put(const struct approval_need *n, struct buf *out);

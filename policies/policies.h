@@ -506,7 +506,8 @@ bool approval_answer(
 void approval_withdraw(struct approval_request *r, const char *why);
 
 /* One call that waits: fn(ctx) within each change of state, which must not end anything at once.
- * The request is then this call's alone.  Drop it before it goes. */
+ * The request is then this call's alone, and let go of once nothing can come of it.  Drop it
+ * before it goes. */
 struct approval_wait {
 	struct approval_request *request; /* NULL: waits for none */
 	void (*fn)(void *ctx);

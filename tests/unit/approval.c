@@ -287,6 +287,127 @@ test_bounds(void)
 	loop_free(&l);
 }
 
+static void
+reloaded(void *ctx, const struct err *e)
+{
+	CHECK(e == NULL);
+	*(bool *)ctx = true;
+}
+
+static void
+reload(struct core *c, struct loop *l)
+{
+	bool done = false;
+	struct reload_wait wait = { .fn = reloaded, .ctx = &done };
+
+	core_reload(c, STR("local:0"), &wait);
+	while (!done)
+		loop_turn(l);
+}
+
+#define LINE "forty letters of a reason, one by one .. "
+
+static void
+test_reloads(void)
+{
+	struct ask a = ask_of("notes/put_r", "{}");
+	struct approval_request *r;
+	struct loop *l;
+	struct core *c;
+	struct err e;
+	bool passed;
+
+	TEST("a request outlives any number of reloads of the same files");
+	rules_put("  - approve: notes/put_*\n    reason: " LINE LINE LINE LINE "\n");
+	c = open_at(&l);
+	r = enter(c, key_for(c, "reloads", "bob"), &a, &passed, &e);
+	for (int i = 0; i < 500; i++)
+		reload(c, l);
+	CHECK_EQ_I(approval_state(r), APPROVAL_WAITING);
+	CHECK(answer(r, true, &e));
+	CHECK(enter(c, key_for(c, "reloads", "bob"), &a, &passed, &e) == NULL && passed);
+	core_close(&c);
+	loop_free(&l);
+	rules_put(ASKS);
+}
+
+/* A server asks its client in between, and by then the session has read something private. */
+static void
+test_rounds(void)
+{
+	struct ask a = ask_of("notes/put_a", "{}"), get = ask_of("notes/get", "{}");
+	struct approval_request *r;
+	struct loop *l;
+	struct core *c;
+	struct key *k;
+	struct err e;
+	bool passed;
+
+	rules_put(ASKS "  - label: notes/get\n    as: [private]\n"
+		       "  - approve: notes/put_*\n    after: [private]\n    reason: Look\n");
+	c = open_at(&l);
+	k = key_for(c, "rounds", "bob");
+	a.session = get.session = STR("s");
+
+	TEST("the next round of an approved call needs no other yes");
+	r = enter(c, k, &a, &passed, &e);
+	CHECK(r != NULL && answer(r, true, &e));
+	CHECK(enter(c, k, &a, &passed, &e) == NULL && passed);
+	a.approval = approval_id(r);
+	a.round = 1;
+	reload(c, l);
+	CHECK(enter(c, k, &a, &passed, &e) == NULL && passed);
+
+	TEST("unless a rule asks by then that has said nothing");
+	CHECK(enter(c, k, &get, &passed, &e) == NULL && passed);
+	a.round = 2;
+	CHECK(enter(c, k, &a, &passed, &e) == NULL && !passed);
+	CHECK(e.code == ERR_DENIED && strstr(e.text, "not for all that the rules ask") != NULL);
+	core_close(&c);
+	loop_free(&l);
+	rules_put(ASKS);
+	CHECK(verified());
+}
+
+static void
+told(void *ctx)
+{
+	++*(int *)ctx;
+}
+
+/* More than are still known once they are over, and a call waits for the first. */
+static void
+test_crowd(void)
+{
+	int turns = 0;
+	struct approval_wait wait = { .fn = told, .ctx = &turns };
+	struct approval_request *r, *first = NULL;
+	struct loop *l;
+	struct core *c = open_at(&l);
+	char args[32], name[32];
+	struct ask a;
+	struct err e;
+	bool passed;
+
+	TEST("whoever waits is told, however many expire at once");
+	for (int i = 0; i < APPROVALS_OVER_MAX + APPROVALS_PER_KEY; i++) {
+		(void)snprintf(args, sizeof(args), "{\"n\":%d}", i);
+		(void)snprintf(name, sizeof(name), "crowd-%d", i / APPROVALS_PER_KEY);
+		a = ask_of("notes/put_c", args);
+		r = enter(c, key_for(c, name, "bob"), &a, &passed, &e);
+		if (i == 0)
+			first = r;
+		CHECK(r != NULL);
+	}
+	approval_wait(first, &wait);
+	advance(l, 600000);
+	CHECK_EQ_I(turns, 1);
+	CHECK(wait.request == NULL);
+	CHECK_EQ_I(c->approvals.over_n, APPROVALS_OVER_MAX);
+	core_close(&c);
+	loop_free(&l);
+}
+
 /* ---- the property ---- */
 
 #define KEYS  3
@@ -392,25 +513,14 @@ do_restart(struct world *w)
 }
 
 static void
-reloaded(void *ctx, const struct err *e)
-{
-	CHECK(e == NULL);
-	*(bool *)ctx = true;
-}
-
-static void
 do_reload(struct world *w)
 {
 	static int n;
-	bool done = false;
-	struct reload_wait wait = { .fn = reloaded, .ctx = &done };
 	char text[600];
 
 	(void)snprintf(text, sizeof(text), "%s# %d\n", ASKS, draw(w, 2) == 0 ? n : ++n);
 	rules_put(text);
-	core_reload(w->c, STR("local:0"), &wait);
-	while (!done)
-		loop_turn(w->l);
+	reload(w->c, w->l);
 }
 
 static void
@@ -597,6 +707,9 @@ main(int argc, char **argv)
 	test_time();
 	test_bounds();
 	test_shown();
+	test_reloads();
+	test_rounds();
+	test_crowd();
 	TEST("no sequence lets one approval pass two calls");
 	for (unsigned seed = 1; seed <= (full ? 200u : 12u); seed++)
 		test_property(seed, 600);
