@@ -566,14 +566,15 @@ core_first_owner(const struct core *c, struct key_spec *s)
 		}
 }
 
+/* The newest first: what a script has called is cut too, not cancelled by the script. */
 static void
 passes_cut(struct key *k, const struct err *why)
 {
 	while (!link_empty(&k->passes)) {
-		struct pass *p = CONTAINER(k->passes.next, struct pass, of_key);
+		struct pass *p = CONTAINER(k->passes.prev, struct pass, of_key);
 
 		p->cut(p, why);
-		if (!link_empty(&k->passes) && k->passes.next == &p->of_key)
+		if (!link_empty(&k->passes) && k->passes.prev == &p->of_key)
 			UNREACHABLE(); /* cut() must leave */
 	}
 }
