@@ -17,14 +17,15 @@ static bool
 messages_peek(struct asked *q, struct err *e)
 {
 	struct json_field f[] = { { .name = STR("model") }, { .name = STR("max_tokens") },
-		{ .name = STR("tools") }, { .name = STR("mcp_servers") } };
+		{ .name = STR("tools") }, { .name = STR("mcp_servers") },
+		{ .name = STR("messages") } };
 
 	if (!asked_fields(q->body, f, COUNT(f), e) || !asked_model(q, f[0].raw, e))
 		return false;
 	if (f[1].raw.p != NULL && (!json_i64(f[1].raw, &q->max_tokens) || q->max_tokens < 0 ||
 				      q->max_tokens > MAX_TOKENS_MAX))
 		return err_set(e, ERR_INVALID, "\"max_tokens\" is not a whole number in range");
-	return hosted_read(q->arena, f[2].raw, f[3].raw, &q->hosted, e);
+	return hosted_read(q->arena, f[2].raw, f[3].raw, f[4].raw, &q->hosted, e);
 }
 
 /* ---- what it cost ---- */

@@ -81,7 +81,20 @@ static bool
 request_read(
     struct asked *q, struct str body, struct hosted_reading *r, struct str *inner, struct err *e)
 {
-	enum { MODEL, TOOLS, CACHED, CACHED_2, CONFIG, CONFIG_2, WRAPPED, WRAPPED_2, FIELDS };
+	enum {
+		MODEL,
+		TOOLS,
+		CACHED,
+		CACHED_2,
+		CONFIG,
+		CONFIG_2,
+		WRAPPED,
+		WRAPPED_2,
+		CONTENTS,
+		SYSTEM,
+		SYSTEM_2,
+		FIELDS
+	};
 	struct json_field f[FIELDS] = { [MODEL] = { .name = STR("model") },
 		[TOOLS] = { .name = STR("tools") },
 		[CACHED] = { .name = STR("cachedContent") },
@@ -89,12 +102,17 @@ request_read(
 		[CONFIG] = { .name = STR("generationConfig") },
 		[CONFIG_2] = { .name = STR("generation_config") },
 		[WRAPPED] = { .name = STR("generateContentRequest") },
-		[WRAPPED_2] = { .name = STR("generate_content_request") } };
-	struct str cached = STR_NONE, config = STR_NONE;
+		[WRAPPED_2] = { .name = STR("generate_content_request") },
+		[CONTENTS] = { .name = STR("contents") },
+		[SYSTEM] = { .name = STR("systemInstruction") },
+		[SYSTEM_2] = { .name = STR("system_instruction") } };
+	struct str cached = STR_NONE, config = STR_NONE, system = STR_NONE;
 
 	if (!asked_fields(body, f, FIELDS, e) || !either(&f[CACHED], &cached, e) ||
 	    !either(&f[CONFIG], &config, e) || !either(&f[WRAPPED], inner, e) ||
-	    !model_read(q, f[MODEL].raw, e) || !config_read(q, config, e))
+	    !either(&f[SYSTEM], &system, e) || !hosted_files(r, f[CONTENTS].raw, "contents", e) ||
+	    !hosted_files(r, system, "systemInstruction", e) || !model_read(q, f[MODEL].raw, e) ||
+	    !config_read(q, config, e))
 		return false;
 	if (cached.p != NULL && json_kind(cached) != JSON_NULL &&
 	    !hosted_add(r, STR("stored_cache"), e))
@@ -102,8 +120,9 @@ request_read(
 	return hosted_genai_tools(r, f[TOOLS].raw, e);
 }
 
+/* wraps: the one call whose request may be within. */
 static bool
-genai_peek(struct asked *q, struct err *e)
+request_peek(struct asked *q, bool wraps, struct err *e)
 {
 	struct hosted_reading r;
 	struct str inner = STR_NONE, none = STR_NONE;
@@ -112,13 +131,29 @@ genai_peek(struct asked *q, struct err *e)
 	q->model = q->in_path;
 	hosted_begin(&r, q->arena, &q->hosted);
 	ok = request_read(q, q->body, &r, &inner, e);
-	if (ok && inner.p != NULL && json_kind(inner) != JSON_NULL) {
+	if (ok && inner.p != NULL && !wraps) {
+		/* Its bounds would be another's than those that are heeded. */
+		ok =
+		    err_set(e, ERR_INVALID, "only :countTokens takes a \"generateContentRequest\"");
+	} else if (ok && inner.p != NULL && json_kind(inner) != JSON_NULL) {
 		ok = request_read(q, inner, &r, &none, e);
 		if (ok && none.p != NULL)
 			ok = err_set(e, ERR_INVALID, "a request within a wrapped one");
 	}
 	hosted_end(&r);
 	return ok;
+}
+
+static bool
+genai_peek(struct asked *q, struct err *e)
+{
+	return request_peek(q, false, e);
+}
+
+static bool
+count_peek(struct asked *q, struct err *e)
+{
+	return request_peek(q, true, e);
 }
 
 /* ---- what it cost ---- */
@@ -251,13 +286,14 @@ const struct dialect dialect_genai = {
 	.forwarded_n = COUNT(forwarded),
 };
 
-#define GENAI(verb_of)                                                                             \
+#define GENAI(verb_of, peek_of)                                                                    \
 	.dialect = &dialect_genai, .path = STR("/" MODELS_DIR), .verb = STR(verb_of),              \
-	.listed = true, .peek = genai_peek, .reply = genai_reply, .event = genai_event
+	.listed = true, .peek = (peek_of), .reply = genai_reply, .event = genai_event
 
-const struct endpoint genai_generate = { GENAI(":generateContent") };
-const struct endpoint genai_stream = { GENAI(":streamGenerateContent") };
-const struct endpoint genai_count_tokens = { GENAI(":countTokens"), .free_of_charge = true };
+const struct endpoint genai_generate = { GENAI(":generateContent", genai_peek) };
+const struct endpoint genai_stream = { GENAI(":streamGenerateContent", genai_peek) };
+const struct endpoint genai_count_tokens = { GENAI(":countTokens", count_peek),
+	.free_of_charge = true };
 
 /* ---- the path ---- */
 

@@ -89,7 +89,20 @@ does_add(struct hosted_reading *r, const struct does *d, size_t n, struct err *e
 static bool
 chat_peek(struct asked *q, struct err *e)
 {
-	enum { MODEL, MAX, MAX_NEW, N, STREAM, OPTIONS, TOOLS, SEARCH, SEARCH_2, PLUGINS, FIELDS };
+	enum {
+		MODEL,
+		MAX,
+		MAX_NEW,
+		N,
+		STREAM,
+		OPTIONS,
+		TOOLS,
+		SEARCH,
+		SEARCH_2,
+		PLUGINS,
+		MESSAGES,
+		FIELDS
+	};
 	struct json_field f[FIELDS] = { [MODEL] = { .name = STR("model") },
 		[MAX] = { .name = STR("max_tokens") },
 		[MAX_NEW] = { .name = STR("max_completion_tokens") },
@@ -99,7 +112,8 @@ chat_peek(struct asked *q, struct err *e)
 		[TOOLS] = { .name = STR("tools") },
 		[SEARCH] = { .name = STR("web_search_options") },
 		[SEARCH_2] = { .name = STR("search_parameters") },
-		[PLUGINS] = { .name = STR("plugins") } };
+		[PLUGINS] = { .name = STR("plugins") },
+		[MESSAGES] = { .name = STR("messages") } };
 	struct hosted_reading r;
 	bool ok, stream;
 
@@ -111,6 +125,7 @@ chat_peek(struct asked *q, struct err *e)
 		return false;
 	hosted_begin(&r, q->arena, &q->hosted);
 	ok = hosted_openai_tools(&r, f[TOOLS].raw, e) &&
+	     hosted_files(&r, f[MESSAGES].raw, "messages", e) &&
 	     does_add(&r,
 		 (struct does[]){ { f[SEARCH].raw, "web_search" },
 		     { f[SEARCH_2].raw, "search_parameters" }, { f[PLUGINS].raw, "plugins" } },

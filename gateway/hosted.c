@@ -180,15 +180,16 @@ hosted_each(
 }
 
 bool
-hosted_read(
-    struct arena *a, struct str tools, struct str mcp_servers, struct hosted *out, struct err *e)
+hosted_read(struct arena *a, struct str tools, struct str mcp_servers, struct str messages,
+    struct hosted *out, struct err *e)
 {
 	struct hosted_reading r;
 	bool ok;
 
 	hosted_begin(&r, a, out);
 	ok = hosted_each(&r, tools, "tools", tool_read, e) &&
-	     hosted_each(&r, mcp_servers, "mcp_servers", server_read, e);
+	     hosted_each(&r, mcp_servers, "mcp_servers", server_read, e) &&
+	     hosted_files(&r, messages, "messages", e);
 	hosted_end(&r);
 	return ok;
 }

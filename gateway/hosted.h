@@ -14,12 +14,12 @@ struct hosted {
 };
 /*
  * Names what the lists `tools` and `mcp_servers` of an Anthropic Messages body (spans of it; .p
- * NULL: absent) would have the provider run, each once.  ERR_INVALID names the list and the place:
- * no list, a member named twice, a type or a URL that two readers could read differently, more
- * than HOSTED_MAX.
+ * NULL: absent) would have the provider run, and files of its `messages`, each once.  ERR_INVALID
+ * names the list and the place: no list, a member named twice, a type or a URL that two readers
+ * could read differently, more than HOSTED_MAX.
  */
-bool hosted_read(struct arena *a, struct str tools, struct str mcp_servers, struct hosted *out,
-    struct err *e) MUST_CHECK;
+bool hosted_read(struct arena *a, struct str tools, struct str mcp_servers, struct str messages,
+    struct hosted *out, struct err *e) MUST_CHECK;
 
 /* ---- for the readers of the other dialects ---- */
 
@@ -46,6 +46,10 @@ typedef bool hosted_item_f(struct hosted_reading *r, struct str item, size_t at,
 bool hosted_each(struct hosted_reading *r, struct str list, const char *name, hosted_item_f *fn,
     struct err *e) MUST_CHECK;
 
+/* hosted_files.c: stored_file, where a value (.p NULL: absent) names a file that the provider
+ * keeps.  ERR_INVALID when it is no JSON, if that had to be read; `name` is the member's. */
+bool hosted_files(
+    struct hosted_reading *r, struct str messages, const char *name, struct err *e) MUST_CHECK;
 /* hosted_openai.c: a list of tools; the items of a Responses request (a text has none). */
 bool hosted_openai_tools(struct hosted_reading *r, struct str tools, struct err *e) MUST_CHECK;
 bool hosted_openai_input(struct hosted_reading *r, struct str input, struct err *e) MUST_CHECK;

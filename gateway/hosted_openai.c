@@ -150,17 +150,31 @@ hosted_openai_tools(struct hosted_reading *r, struct str tools, struct err *e)
 	return hosted_each(r, tools, "tools", tool_read, e);
 }
 
+/* One that is only named: a reference, which needs no type, and a picture without its bytes. */
+static bool
+is_reference(struct str type, const struct json_field *role, const struct json_field *content,
+    const struct json_field *result)
+{
+	if (!given(type))
+		return !given(role->raw) || !given(content->raw);
+	return json_string_is(type, STR("item_reference")) ||
+	       (json_string_is(type, STR("image_generation_call")) && !given(result->raw));
+}
+
 /* A listing of an MCP server's tools only repeats what that server said: it defines none. */
 static bool
 item_read(struct hosted_reading *r, struct str item, size_t at, struct err *e)
 {
-	struct json_field f[] = { { .name = STR("type") }, { .name = STR("tools") } };
+	struct json_field f[] = { { .name = STR("type") }, { .name = STR("tools") },
+		{ .name = STR("role") }, { .name = STR("content") }, { .name = STR("result") } };
 	struct err why;
 
 	if (json_kind(item) != JSON_OBJECT)
 		return true;
 	if (!asked_fields(item, f, COUNT(f), &why))
 		return err_set(e, ERR_INVALID, "input[%zu]: %s", at, why.text);
+	if (is_reference(f[0].raw, &f[2], &f[3], &f[4]) && !hosted_add(r, STR("stored_item"), e))
+		return false;
 	if (f[1].raw.p == NULL ||
 	    (f[0].raw.p != NULL && json_string_is(f[0].raw, STR("mcp_list_tools"))))
 		return true;
@@ -170,5 +184,6 @@ item_read(struct hosted_reading *r, struct str item, size_t at, struct err *e)
 bool
 hosted_openai_input(struct hosted_reading *r, struct str input, struct err *e)
 {
-	return json_kind(input) != JSON_ARRAY || hosted_each(r, input, "input", item_read, e);
+	return json_kind(input) == JSON_STRING ||
+	       (hosted_each(r, input, "input", item_read, e) && hosted_files(r, input, "input", e));
 }

@@ -77,6 +77,16 @@ local FORMS = {
 	{ RESPONSES, '"previous_response_id":"resp_1"', "stored_response" },
 	{ RESPONSES, '"conversation":"conv_1"', "stored_conversation" },
 	{ RESPONSES, '"background":true', "background" },
+	{ RESPONSES, '"input":[{"type":"item_reference","id":"msg_1"}]', "stored_item" },
+	{ RESPONSES, '"input":[{"id":"msg_1"}]', "stored_item" },
+	{ RESPONSES, '"input":[{"id":"msg_1","type":null,"role":"user"}]', "stored_item" },
+	{ RESPONSES, '"input":[{"type":"image_generation_call","id":"ig_1"}]', "stored_item" },
+	{ RESPONSES, '"input":[{"role":"user","content":[{"type":"input_file","file_id":"file-1"}]}]', "stored_file" },
+	{ RESPONSES, '"input":[{"type":"function_call_output","output":[{"type":"input_image","f\\u0069le_id":"file-1"}]}]', "stored_file" },
+	{ CHAT, '"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":"file-1"}}]}]', "stored_file" },
+	{ GENERATE, '"contents":[{"parts":[{"fileData":{"fileUri":"https://generativelanguage.googleapis.com/v1beta/files/a"}}]}]', "stored_file" },
+	{ GENERATE, '"contents":[{"parts":[{"file_data":{"file_uri":"files/a"}}]}]', "stored_file" },
+	{ GENERATE, '"system_instruction":{"parts":[{"fileData":{"fileUri":"https://Generativelanguage.GOOGLEAPIS.com./x"}}]}', "stored_file" },
 	{ CHAT, '"web_search_options":{}', "web_search" },
 	{ CHAT, '"search_parameters":{"mode":"on"}', "search_parameters" },
 	{ CHAT, '"plugins":[{"id":"web"}]', "plugins" },
@@ -266,10 +276,16 @@ for _, case in ipairs {
 		'"tools":[{"type":"namespace","tools":[{"type":"function"}]}]},"x"]' },
 	{ CHAT, '"tools":[{"type":"function","function":{"name":"web_search"}}],"web_search_options":null' },
 	{ GENERATE, '"tools":[{"functionDeclarations":[{"name":"googleSearch"}]}],"cachedContent":null' },
+	{ RESPONSES, '"input":[{"role":"user","content":"file_id"},{"type":"message","role":"assistant","content":[{"type":"output_text",' ..
+		'"text":"x","annotations":[{"file_id":"file-1"}]}]},{"type":"input_image","file_id":null},{"type":"reasoning","id":"rs_1"},' ..
+		'{"type":"tool_search_call","arguments":{"file_id":"x"}}]' },
+	{ CHAT, '"messages":[{"role":"tool","content":"{\\"file_id\\":\\"x\\"}"}]' },
+	{ GENERATE, '"contents":[{"parts":[{"fileData":{"fileUri":"https://youtu.be/x"}},{"fileData":{"fileUri":"gs://b/o"}},' ..
+		'{"functionCall":{"name":"f","args":{"fileUri":"files/a"}}},{"functionResponse":{"response":{"file_uri":"files/a"}}}]}]' },
 } do
 	expect(cl:post(case[1], body_of(case[1], case[2])).status, case[2]):is(200)
 end
-expect(sent(ups)):is(4)
+expect(sent(ups)):is(7)
 
 test "what two parsers could read differently is refused"
 -- limit: 60 s
@@ -309,8 +325,12 @@ for _, case in ipairs {
 	{ GENERATE, '{"tools":[7]}', "tools[0] is not an object" },
 	{ GENERATE, '{"tools":[{"":{}}]}', "no name" },
 	{ GENERATE, '{"model":"models/gemini-3.8-pro"}', "another one than the path's" },
-	{ GENERATE, '{"model":"gemini-3.8-flash","generateContentRequest":{"model":"gemini-3.8-flash"}}', "twice" },
-	{ GENERATE, '{"generateContentRequest":{"generateContentRequest":{}}}', "within a wrapped" },
+	{ GENERATE, '{"generationConfig":{"maxOutputTokens":900},"generateContentRequest":{"generationConfig":{"maxOutputTokens":1}}}',
+		"only :countTokens" },
+	{ STREAM, '{"generate_content_request":null}', "only :countTokens" },
+	{ RESPONSES, '{"model":"gpt-5.5","input":{"type":"item_reference","id":"msg_1"}}', '"input" is not a list' },
+	{ COUNT, '{"model":"gemini-3.8-flash","generateContentRequest":{"model":"gemini-3.8-flash"}}', "twice" },
+	{ COUNT, '{"generateContentRequest":{"generateContentRequest":{}}}', "within a wrapped" },
 	{ GENERATE, "[]", "an object was expected" },
 } do
 	local r = cl:post(case[1], case[2])

@@ -72,6 +72,27 @@ expect(ask([=["tools":[{"name":"a","input_schema":{"type":"web_search"}},{"type"
 expect(ask([=["tools":null,"mcp_servers":null]=]).status):is(200)
 expect(#up.requests):is(2)
 
+test "a file that the provider keeps needs a grant, wherever a message names it; a tool's own arguments do not"
+local gw, up = asking ""
+local cl = gw:client(gw:key { name = "other", user = "ana" })
+local function content(blocks)
+	return cl:post("/anthropic/v1/messages",
+		'{"model":"claude-sonnet-4-6","max_tokens":16,"messages":[{"role":"user","content":[' .. blocks .. "]}]}")
+end
+for _, blocks in ipairs {
+	[=[{"type":"document","source":{"type":"file","file_id":"file_1"}}]=],
+	[=[{"type":"container_upload","file\u005fid":"file_1"}]=],
+	[=[{"type":"tool_result","content":[{"type":"image","source":{"type":"file","file_id":"file_1"}}]}]=],
+} do
+	local r = content(blocks)
+	expect(r.status, blocks):is(403)
+	expect(r.json.error.message):has("hosted:stored_file: ")
+end
+expect(#up.requests):is(0)
+expect(content([=[{"type":"tool_use","input":{"file_id":"x","deep":[{"file_id":"y"}]}},{"type":"text","text":"\"file_id\":\"x\""}]=]).status):is(200)
+expect(content([=[{"type":"document","source":{"type":"url","url":"https://a.example/file_id"}}]=]).status):is(200)
+expect(content([=[{"file_id":]=]).status):is(400)
+
 test "what two readers could read differently is refused, by place"
 local gw, up, ask = asking [[  - allow: "hosted:*"
 ]]

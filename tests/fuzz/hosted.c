@@ -29,14 +29,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct json_field f[] = { { .name = STR("tools") }, { .name = STR("mcp_servers") } };
+	struct json_field f[] = { { .name = STR("tools") }, { .name = STR("mcp_servers") },
+		{ .name = STR("messages") } };
 	struct str body = { (const char *)data, size };
 	struct hosted h;
 	struct arena a;
 	struct err e;
 
 	arena_init(&a, HOSTED_MAX * 272); /* what an exchange has to spare */
-	if (json_fields(body, f, COUNT(f), &e) && hosted_read(&a, f[0].raw, f[1].raw, &h, &e)) {
+	if (json_fields(body, f, COUNT(f), &e) &&
+	    hosted_read(&a, f[0].raw, f[1].raw, f[2].raw, &h, &e)) {
 		must(h.n <= HOSTED_MAX);
 		for (size_t i = 0; i < h.n; i++) {
 			name_check(h.name[i]);

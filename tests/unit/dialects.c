@@ -217,8 +217,9 @@ peeks(void)
 	static const char chat[] = "{\"model\":\"m\",\"n\":2,\"max_completion_tokens\":9,"
 				   "\"stream\":true,\"tools\":[{\"type\":\"mcp\",\"server_url\":"
 				   "\"https://a.example\"}]}";
-	static const char response[] = "{\"model\":\"m\",\"max_output_tokens\":9,\"input\":[{"
-				       "\"tools\":[{\"type\":\"x\"}]}],\"background\":true}";
+	static const char response[] =
+	    "{\"model\":\"m\",\"max_output_tokens\":9,\"input\":[{"
+	    "\"type\":\"x\",\"tools\":[{\"type\":\"x\"}]}],\"background\":true}";
 	static const char genai[] = "{\"generationConfig\":{\"maxOutputTokens\":\"9\",\"candidate_"
 				    "count\":3},\"tools\":[{\"googleSearch\":{}}],\"model\":"
 				    "\"models/m\"}";
