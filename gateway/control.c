@@ -143,9 +143,9 @@ script_done(void *ctx, struct str result_json, const struct err *e)
 	}
 }
 
-/* {"key":…,"code":…} */
+/* {"key":…,"code":…}.  The run is the key's, with all that it may do; its client is who asked. */
 static void
-script_run(struct exchange *x)
+script_run(struct exchange *x, struct str actor)
 {
 	struct str raw, name = STR("");
 	struct script *s;
@@ -178,7 +178,7 @@ script_run(struct exchange *x)
 		&(struct call_ask){ .key = k,
 		    .name = STR("lua"),
 		    .args = arena_str(&x->arena, buf_str(&args)),
-		    .client = conn_peer(x->conn),
+		    .client = actor,
 		    .address = conn_peer(x->conn),
 		    .meta = STR("{\"" CODEMODE_REPORT_KEY "\":true}") },
 		script_done, s, &e) == NULL)
@@ -241,7 +241,7 @@ control_request(struct exchange *x)
 	if (!actor_of(x, &r))
 		return;
 	if (str_eq(x->path, STR("/admin/api/script"))) {
-		script_run(x);
+		script_run(x, r.actor);
 		return;
 	}
 	if (str_eq(x->path, STR("/admin/api/servers/sign-in"))) {

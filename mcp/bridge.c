@@ -280,12 +280,16 @@ answer_take(struct question *q, struct str result, struct str error)
 void
 question_answer(struct question *q, struct str result, struct str error)
 {
+	const bool refused = result.p == NULL;
+	const struct str said = refused ? error : result;
 	struct buf clean;
-	struct str told = call_redact_answer(q->call, result, &clean);
+	struct str told = call_redact_answer(q->call, said, &clean);
 
-	if (result.p != NULL && told.p == NULL)
-		error = STR("{\"code\":-32000,\"message\":\"the answer was withheld\"}");
-	answer_take(q, told, error);
+	if (said.p != NULL && told.p == NULL)
+		answer_take(
+		    q, STR_NONE, STR("{\"code\":-32000,\"message\":\"the answer was withheld\"}"));
+	else
+		answer_take(q, refused ? STR_NONE : told, refused ? told : error);
 	buf_fini(&clean);
 }
 

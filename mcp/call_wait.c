@@ -20,7 +20,8 @@
 #include "base/log.h"
 #include "mcp/call_private.h"
 
-#define KEPT_BYTES_MAX ((size_t)40 << 20)
+#define KEPT_BYTES_MAX ((size_t)40 << 20) /* until the end of the turn */
+#define WAIT_BYTES_MAX ((size_t)1 << 20)  /* as long as people take */
 
 struct call_kept { /* what was asked for, until there is an answer */
 	struct arena arena;
@@ -33,18 +34,28 @@ person_of(const struct call_ask *a)
 	return a->asks != NULL ? a->asks : a->peer;
 }
 
+static bool
+by_result(const struct call_ask *a)
+{
+	return a->asks == NULL && a->peer != NULL && a->peer->modern;
+}
+
+/* A key's calls that wait hold their arguments for hours: what is larger is refused, with its id.
+ */
+static bool
+kept_fits(const struct call_ask *a)
+{
+	const size_t most = by_result(a) ? KEPT_BYTES_MAX - 65536 : WAIT_BYTES_MAX;
+
+	return a->name.n + a->args.n + a->context.n + a->meta.n < most;
+}
+
 bool
 call_can_ask(const struct call_ask *a)
 {
 	const struct call_peer *p = person_of(a);
 
-	return p != NULL && (p->caps & PEER_ELICIT_FORM) != 0;
-}
-
-static bool
-by_result(const struct call *c, const struct call_ask *a)
-{
-	return a->asks == NULL && c->peer != NULL && c->peer->modern;
+	return p != NULL && (p->caps & PEER_ELICIT_FORM) != 0 && kept_fits(a);
 }
 
 /* ---- the question ---- */
@@ -124,7 +135,7 @@ person_ask(void *ctx)
 
 	if (r == NULL || approval_state(r) != APPROVAL_WAITING)
 		return; /* its turn has been told */
-	if (by_result(c, &c->kept->a)) {
+	if (by_result(&c->kept->a)) {
 		approval_wait_drop(&c->wait);
 		result_ask(c, r);
 		return;
@@ -152,12 +163,6 @@ kept_fill(struct call_kept *k, const struct call_ask *a)
 		*texts[i] = texts[i]->n > 0 ? arena_str(&k->arena, *texts[i]) : STR("");
 	k->a.round = 0;
 	k->a.input_responses = k->a.request_state = k->a.approval = k->a.answer = STR("");
-}
-
-static bool
-kept_fits(const struct call_ask *a)
-{
-	return a->name.n + a->args.n + a->context.n + a->meta.n < KEPT_BYTES_MAX - 65536;
 }
 
 void

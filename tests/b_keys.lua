@@ -229,6 +229,19 @@ expect(gw:client(ana):post("/admin/api/keys/rotate", '{"key":"@ops","overlap_s":
 expect(gw:client(ana):post("/admin/api/keys/state", '{"key":"@ops","state":"revoked"}').status):is(403)
 expect(gw:client(ana):post("/admin/api/keys/rotate", '{"key":"@ops","key":"new","overlap_s":0}').status):is(400)
 
+test "whoever may run a script as any key is named by the run's row"
+local gw = gateway { policies = { ["root/rig.yaml"] = [[
+version: 1
+organisation: { customers: { acme: { teams: { ops: { users: { ana: {}, ben: {} } } } } } }
+policy: desk
+applies_to: { users: [ana] }
+rules:
+  - allow: admin:script.run
+]], ["root/code.yaml"] = "version: 1\npolicy: code\napplies_to: { users: [ben] }\nrules:\n  - allow: code:run\n" } }
+local ana, ben = gw:key { name = "desk", user = "ana" }, gw:key { name = "plain", user = "ben" }
+expect(gw:client(ana):post("/admin/api/script", '{"key":"plain","code":"return 1"}').status):is(200)
+expect(gw:audit()):has { kind = "run", key = ben.id, client = ana.id }
+
 test "a team's folder cannot grant what is about the whole gateway"
 local gw = gateway { start = false, policies = { ["root/rig.yaml"] =
 	"version: 1\norganisation: { customers: { acme: { teams: { ops: {} } } } }\n",

@@ -394,6 +394,16 @@ wait_for("the script", function() return done end)
 expect(gw:cli({ "approve", id }).err):matches("its key has been taken away")
 expect(#shop.calls):is(0)
 
+test "a call whose arguments are too large to be kept for hours is refused at once, and passes later"
+local gw, ana, shop = world { ALLOW, ASK, CODE }
+local big = ("x"):rep(1024 * 1024)
+local s = legacy_client(gw, ana, { elicitation = { x = 1 } })
+local r = s.post { jsonrpc = "2.0", id = 7, method = "tools/call", params = { name = "shop__sell_tea", arguments = { x = big } } }
+local id = r.body:match("needs approval (d_%w+)")
+gw:ok { "approve", id }
+expect(text(gw:mcp(ana):call("shop__sell_tea", { x = big }))):is("sell_tea done")
+expect(#shop.calls):is(1)
+
 test "a second person: not the client, not another key of the same user; a lead, with a key of their own"
 local SECOND = 'approve: shop/sell_*\nreason: "Two people"\napproval: { via: [elicitation, cli], approvers: { groups: [leads] } }'
 local gw, ana, shop, key = world { ALLOW, SECOND }

@@ -223,3 +223,25 @@ expect(c:call("crm__send", { to = MAIL }).content[1].text):is("send done")
 expect(up.calls[1].args):same { to = "[masked:email]" }
 expect(gw:client():get("/metrics").body):has('tollgate_redacted_total{class="email",action="mask"} 2')
 nowhere(gw, MAIL, GHP)
+
+test "an older client that refuses what an older server asks: its words are masked too, or withheld"
+for how, told in pairs { mask = "no, ask [masked:email]", block = "the answer was withheld" } do
+	local up = mcp_server "crm" { era = "legacy", tools = { { name = "confirm", ask = { "elicitation/create",
+		{ message = "Is it?", requestedSchema = { type = "object", properties = {} } } },
+		result = function() return text "asked" end } } }
+	local gw = gateway { servers = { crm = up }, policies = rules(GRANT, redact("args", "{ pii: { email: " .. how .. " } }")) }
+	local key = gw:dev()
+	gw:wait_tools(key, 1)
+	local c = legacy_client(gw, key, { elicitation = { form = { x = true } } })
+	local call = c.stream { jsonrpc = "2.0", id = 7, method = "tools/call", params = { name = "crm__confirm" } }
+	local asked = call:event().json
+	expect(c.post({ jsonrpc = "2.0", id = asked.id, error = { code = -1, message = "no, ask " .. MAIL } }).status):is(202)
+	call:event()
+	local seen = 0
+	for _, r in ipairs(up.requests) do
+		expect(r.body):lacks(MAIL)
+		if r.body:find(told, 1, true) then seen = seen + 1 end
+	end
+	expect(seen):is(1)
+	nowhere(gw, MAIL)
+end
