@@ -85,6 +85,27 @@ does_add(struct hosted_reading *r, const struct does *d, size_t n, struct err *e
 	return true;
 }
 
+/* Members by which providers with this API have another model answer, and a tier that may cost more
+ * than the table says. */
+static bool
+routing_add(struct hosted_reading *r, struct str body, struct err *e)
+{
+	struct json_field f[] = { { .name = STR("models") }, { .name = STR("route") },
+		{ .name = STR("preset") }, { .name = STR("service_tier") } };
+	struct str tier;
+
+	if (!asked_fields(body, f, COUNT(f), e) ||
+	    !does_add(r,
+		(struct does[]){
+		    { f[0].raw, "models" }, { f[1].raw, "models" }, { f[2].raw, "preset" } },
+		3, e))
+		return false;
+	tier = f[3].raw;
+	return !given(tier) || json_string_is(tier, STR("auto")) ||
+	       json_string_is(tier, STR("default")) || json_string_is(tier, STR("flex")) ||
+	       hosted_add(r, STR("service_tier"), e);
+}
+
 /* search_parameters and plugins are of other providers with this API. */
 static bool
 chat_peek(struct asked *q, struct err *e)
@@ -129,7 +150,8 @@ chat_peek(struct asked *q, struct err *e)
 	     does_add(&r,
 		 (struct does[]){ { f[SEARCH].raw, "web_search" },
 		     { f[SEARCH_2].raw, "search_parameters" }, { f[PLUGINS].raw, "plugins" } },
-		 3, e);
+		 3, e) &&
+	     routing_add(&r, q->body, e);
 	hosted_end(&r);
 	return ok;
 }
@@ -160,7 +182,8 @@ responses_peek(struct asked *q, struct err *e)
 		 (struct does[]){ { f[PROMPT].raw, "stored_prompt" },
 		     { f[PREVIOUS].raw, "stored_response" }, { f[TALK].raw, "stored_conversation" },
 		     { f[BACKGROUND].raw, "background" } },
-		 4, e);
+		 4, e) &&
+	     routing_add(&r, q->body, e);
 	hosted_end(&r);
 	return ok;
 }

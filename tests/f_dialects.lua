@@ -87,6 +87,12 @@ local FORMS = {
 	{ GENERATE, '"contents":[{"parts":[{"fileData":{"fileUri":"https://generativelanguage.googleapis.com/v1beta/files/a"}}]}]', "stored_file" },
 	{ GENERATE, '"contents":[{"parts":[{"file_data":{"file_uri":"files/a"}}]}]', "stored_file" },
 	{ GENERATE, '"system_instruction":{"parts":[{"fileData":{"fileUri":"https://Generativelanguage.GOOGLEAPIS.com./x"}}]}', "stored_file" },
+	{ CHAT, '"models":["gpt-5.5","o-pro"]', "models" },
+	{ CHAT, '"route":"fallback"', "models" },
+	{ RESPONSES, '"models":["o-pro"]', "models" },
+	{ CHAT, '"preset":"mine"', "preset" },
+	{ CHAT, '"service_tier":"priority"', "service_tier" },
+	{ RESPONSES, '"service_tier":"priority"', "service_tier" },
 	{ CHAT, '"web_search_options":{}', "web_search" },
 	{ CHAT, '"search_parameters":{"mode":"on"}', "search_parameters" },
 	{ CHAT, '"plugins":[{"id":"web"}]', "plugins" },
@@ -274,7 +280,7 @@ for _, case in ipairs {
 		'{"type":"namespace","name":"n","tools":[{"type":"function"}]}],"prompt":null,"previous_response_id":null,"background":false' },
 	{ RESPONSES, '"input":[{"type":"mcp_list_tools","tools":[{"name":"x","input_schema":{}}]},{"type":"tool_search_output",' ..
 		'"tools":[{"type":"namespace","tools":[{"type":"function"}]}]},"x"]' },
-	{ CHAT, '"tools":[{"type":"function","function":{"name":"web_search"}}],"web_search_options":null' },
+	{ CHAT, '"tools":[{"type":"function","function":{"name":"web_search"}}],"web_search_options":null,"service_tier":"flex","models":null' },
 	{ GENERATE, '"tools":[{"functionDeclarations":[{"name":"googleSearch"}]}],"cachedContent":null' },
 	{ RESPONSES, '"input":[{"role":"user","content":"file_id"},{"type":"message","role":"assistant","content":[{"type":"output_text",' ..
 		'"text":"x","annotations":[{"file_id":"file-1"}]}]},{"type":"input_image","file_id":null},{"type":"reasoning","id":"rs_1"},' ..
