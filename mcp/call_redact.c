@@ -101,9 +101,9 @@ withheld(struct call *c)
 	buf_init(&text, 4096);
 	buf_printf(&text,
 	    "the result was withheld: it holds what must not be seen here (%s)%s; the call itself "
-	    "has "
-	    "been made",
-	    c->redacted.blocked, c->redaction.result_by);
+	    "has %sbeen made",
+	    c->redacted.blocked, c->redaction.result_by,
+	    pass_open(&c->pass) ? "" : "not "); /* a question whether it may be */
 	c->outcome.detail = STR("withheld");
 	c->error = STR_NONE;
 	if (c->kind == CALL_TOOL) {

@@ -245,3 +245,12 @@ for how, told in pairs { mask = "no, ask [masked:email]", block = "the answer wa
 	expect(seen):is(1)
 	nowhere(gw, MAIL)
 end
+
+test "a question whether a call may go ahead that must not be seen: the call has not been made"
+local gw, key, up = world({ tools = { { name = "put", result = function() return text "done" end } } },
+	GRANT, 'approve: crm/put\n    reason: look', redact("result", "{ pii: { email: block } }"))
+local c = gw:mcp(key)
+c.capabilities = { elicitation = {} }
+local r = c:rpc("tools/call", { name = "crm__put", arguments = { mail = MAIL } })
+expect(r.content[1].text):matches("the call itself has not been made")
+expect(#up.calls):is(0)
