@@ -427,7 +427,8 @@ approve(struct work *w)
 			row_take(w, &w->rows[i], &out);
 			n += w->rows[i].wanted;
 		}
-	(void)fwrite(out.p, 1, out.n, stdout);
+	if (out.n > 0)
+		(void)fwrite(out.p, 1, out.n, stdout);
 	if ((n > 0 || strcmp(w->cli->words[0], "init") == 0) &&
 	    !lock_write(w->lock, w->s->lock.path, &e))
 		code = cli_fail(&e);

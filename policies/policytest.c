@@ -22,6 +22,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "policies/label.h"
 #include "policies/prices.h"
 #include "policies/tools.h"
 
@@ -502,16 +503,28 @@ now_read(const struct yaml *y, int64_t *out_ns, struct err *e)
 	return yaml_err(y, e, "now is a time of UTC, like \"2026-08-21T10:00:00Z\"");
 }
 
+/* What the session has got before the cases: labels. */
+static bool
+seen_check(const struct yaml *seen, struct err *e)
+{
+	for (const struct yaml *y = seen == NULL ? NULL : seen->kids; y != NULL; y = y->next)
+		if (labels_parse(y->text) == 0)
+			return yaml_err(
+			    y, e, "seen is a list of private, untrusted, egress, destructive");
+	return true;
+}
+
 static bool
 given_read(struct suite *s, struct yaml *doc, struct err *e)
 {
 	struct err why;
 	static const struct str top[] = { STR("suite"), STR("given"), STR("cases"),
 		STR("version") };
-	static const struct str of_given[] = { STR("as"), STR("now") };
+	static const struct str of_given[] = { STR("as"), STR("now"), STR("seen") };
 	static const struct str of_as[] = { STR("customer"), STR("team"), STR("user"), STR("key"),
 		STR("groups"), STR("tags"), STR("scope") };
 	struct yaml *given = yaml_get(doc, "given"), *as = NULL, *now = NULL, *groups = NULL;
+	struct yaml *seen = NULL;
 
 	(void)yaml_get(doc, "suite");
 	(void)yaml_get(doc, "version");
@@ -519,6 +532,7 @@ given_read(struct suite *s, struct yaml *doc, struct err *e)
 	if (given != NULL && given->kind == YAML_MAP) {
 		as = yaml_get(given, "as");
 		now = yaml_get(given, "now");
+		seen = yaml_get(given, "seen");
 	}
 	if (!yaml_unknown(doc, top, COUNT(top), e) ||
 	    (given != NULL && !yaml_unknown(given, of_given, COUNT(of_given), e)))
@@ -534,11 +548,12 @@ given_read(struct suite *s, struct yaml *doc, struct err *e)
 		.scope = words_of(s->arena, yaml_get(as, "scope")) };
 	s->now_ns = NOW_DEFAULT;
 	if (!yaml_unknown(as, of_as, COUNT(of_as), e) ||
-	    (now != NULL && !now_read(now, &s->now_ns, e)) ||
+	    (now != NULL && !now_read(now, &s->now_ns, e)) || !seen_check(seen, e) ||
 	    !scope_check(s->who.tags, s->who.scope, e))
 		return false;
 	if (!subject_resolve(s->bundle, &s->who, s->arena, &s->subject, &why))
 		return yaml_err(as, e, "%s", why.text);
+	s->subject.seen = labels_parse(words_of(s->arena, seen));
 	if (s->who.name.n == 0)
 		s->who.name = KEY_DEFAULT;
 	return groups_held(&s->subject, groups, e);

@@ -23,6 +23,11 @@
 static const struct model_alias aliases[] = { { STR("sonnet"), STR("claude-1") },
 	{ STR("half"), STR("claude-2") } };
 
+#define FLOW                                                                                       \
+	"version: 1\npolicy: flow\napplies_to: \"*\"\nrules:\n  - allow: web/post\n"               \
+	"  - label: web/post\n    as: [egress]\n"                                                  \
+	"  - deny: any/*\n    labels: [egress]\n    after: [private]\n    reason: stays here\n"
+
 /* The TAP of a bundle with this test file. */
 static bool
 run(const char *test, struct buf *tap)
@@ -32,6 +37,7 @@ run(const char *test, struct buf *tap)
 	bool ok;
 
 	folder_put(dir, "root/a.yaml", POLICIES);
+	folder_put(dir, "root/flow.yaml", FLOW);
 	folder_put(dir, "root/a_test.yaml", test);
 	buf_init(tap, 0);
 	ok = policies_test(&s, false, tap, NULL);
@@ -161,8 +167,20 @@ test_given(void)
 		{ "given: { as: { usr: ana } }", "did you mean \"user\"?" },
 		{ "given: { as: { user: ana }, now: tomorrow }", "now is a time of UTC" },
 		{ "given: { as: { user: ana }, then: 1 }", "unknown key \"then\"" },
+		{ "given: { as: { user: ana }, seen: [privat] }", "seen is a list of private" },
 		{ "suite: x", "who asks?" } };
 
+	TEST("what the session has got before decides what may leave");
+	passes("  - call: [web/post]\n    expect: allow\n");
+	{
+		struct buf tap;
+
+		CHECK(run("given: { as: { user: ana }, seen: [private] }\ncases:\n"
+			  "  - call: [web/post]\n    expect: deny\n    because: flow\n"
+			  "  - list: { contains: [web/post] }\n",
+		    &tap));
+		buf_fini(&tap);
+	}
 	TEST("who asks, and when, is read strictly");
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct buf test, tap;
