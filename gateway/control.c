@@ -92,19 +92,17 @@ static void
 answer(struct exchange *x, const struct admin_request *r)
 {
 	struct answer *a = mem_zalloc(sizeof(*a));
-	bool sync = str_eq(r->path, STR(SYNC_PATH));
+	const bool sync = str_eq(r->path, STR(SYNC_PATH));
 	struct err e;
 
 	a->x = x;
 	buf_init(&a->body, 0);
 	job_init(&a->job, &answer_type, &x->job, NULL, NULL);
-	if (sync)
-		core_when_committed(r->core, &a->durable, answer_send, a);
-	else if (str_eq(r->path, STR(RELOAD_PATH)) && str_eq(r->method, STR("POST")))
+	if (str_eq(r->path, STR(RELOAD_PATH)) && str_eq(r->method, STR("POST")))
 		reload_start(a, r);
-	else if (!admin_answer(r, &a->body, &e))
+	else if (!sync && !admin_answer(r, &a->body, &e))
 		exchange_refuse(x, &e);
-	else if (ends_keys(r))
+	else if (sync || ends_keys(r))
 		core_when_committed(r->core, &a->durable, answer_send, a);
 	else
 		core_when_durable(r->core, &a->durable, answer_send, a);
