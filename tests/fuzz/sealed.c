@@ -104,7 +104,8 @@ state_taken(struct hub *h, struct key *k, const struct sha256 *request, struct s
 		struct rpc m = { .params = buf_str(&params) };
 
 		ok = park_resume(&an, &m, request, &a, &scratch) != PARK_BAD;
-		must(!ok || a.request_state.p != NULL); /* nothing is parked here */
+		/* Nothing is parked here. */
+		must(!ok || a.request_state.p != NULL || a.approval.n > 0);
 	}
 	buf_fini(&scratch);
 	buf_fini(&params);
@@ -159,12 +160,12 @@ taken(struct world *w, int kind, struct hub *h, struct key *k, struct str text)
 static void
 state_make(struct world *w, struct hub *h, struct buf *out)
 {
-	struct answer an = { .v.hub = h, .key = &w->ann };
+	struct answer an = { .v.hub = h, .key = &w->ann, .digest = w->request };
 	struct str state;
 	struct buf b;
 
 	buf_init(&b, 0);
-	park_seal_result(&b, &an, &w->request, STR("{\"requestState\":\"of the server\"}"));
+	park_seal_result(&b, &an, STR("{\"requestState\":\"of the server\"}"));
 	must(json_get(buf_str(&b), STR("requestState"), &state) && state.n > 2);
 	buf_put(out, (struct str){ state.p + 1, state.n - 2 });
 	buf_fini(&b);
