@@ -17,3 +17,20 @@ struct codemode {
 bool script_start(struct codemode *cm, const struct builtin_call *c, struct err *e) MUST_CHECK;
 /* One text block as a CallToolResult. */
 void script_text_result(struct buf *out, struct str text, bool is_error);
+
+#define RUN_MAGIC 0x72756e21u
+struct run {
+	struct job job;
+	uint32_t magic;
+	struct codemode *cm;
+	struct builtin_call c;
+	struct sandbox_run *worker;
+	struct arena arena;
+	struct str *names; /* by handle: "server/tool" */
+	size_t names_n;
+	int64_t result_bytes; /* what the tools answered */
+	bool report;
+};
+
+/* inner.c: the call event of the sandbox (struct sandbox_events); ctx: the struct run. */
+void run_on_call(void *ctx, struct sandbox_run *w, uint32_t id, uint32_t handle, struct str args);
