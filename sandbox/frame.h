@@ -65,6 +65,9 @@ struct frame_run {
 	uint32_t tools_n, tools_bytes, source_bytes;
 	uint64_t seed[2];
 	int64_t time_s; /* what os.time() says, all run long */
+	/* Of this run; the heap and the kernel's limits were made for the setting's maximum. */
+	uint64_t memory_bytes;
+	uint32_t cpu_ticks, reserved; /* WORKER_CPU_TICK_MS each */
 };
 
 struct frame_head {
@@ -132,7 +135,8 @@ enum probe {
 #define WORKER_EXIT_EOF     3   /* the gateway went away */
 #define WORKER_EXIT_LOCK    77  /* could not be locked */
 #define WORKER_EXIT_CPU     124 /* second CPU tick: stuck inside a library function */
-#define WORKER_CPU_GRACE_MS 50
+#define WORKER_CPU_TICK_MS  10  /* the worker's CPU timer */
+#define WORKER_CPU_GRACE_MS 50  /* from the limit to WORKER_EXIT_CPU */
 
 struct zygote_ask {
 	uint32_t op, serial, arg;

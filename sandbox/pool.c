@@ -575,7 +575,7 @@ settings_fill(struct sandbox_settings *s)
 static bool
 settings_check(const struct sandbox_settings *s, struct err *e)
 {
-	if (s->memory_bytes < (size_t)1 << 20 || s->memory_bytes > (size_t)256 << 20)
+	if (s->memory_bytes < SANDBOX_MEMORY_MIN || s->memory_bytes > (size_t)256 << 20)
 		return err_set(e, ERR_INVALID, "script memory is %zu bytes (1 MiB to 256 MiB)",
 		    s->memory_bytes);
 	if (s->cpu_ms < 10 || s->cpu_ms > 10000)

@@ -54,13 +54,15 @@ struct sandbox_run {
 	struct worker *worker; /* NULL: queued, or over */
 	struct buf start;      /* the body of RUN, until a worker has it */
 	uint32_t tools_n;
-	int wall_ms;
+	int wall_ms, cpu_ms;
+	uint32_t calls_max;
 	bool ended;   /* end, text and value are final; the worker is still to be reaped */
 	bool told;    /* the done event has been given */
 	bool overdue; /* its worker was killed and has not been reported since */
 	enum sandbox_end end;
 	struct buf text, log; /* value or message; printed text */
 	bool has_value, self_test;
+	struct timer cpu;   /* the next look at what it has used */
 	struct timer timer; /* wall clock; after the end: patience for the reaping */
 	int64_t left_ms;    /* of the wall clock, while it rests */
 	int resting;        /* calls that wait for people */

@@ -23,10 +23,13 @@
 #include "base/crypto.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "sandbox/cpu.h"
 #include "sandbox/pool.h"
 
-#define ANSWER_MAX  ((size_t)4 << 20) /* one result, bytes of JSON */
-#define PATIENCE_MS ((int64_t)500)    /* from a run's end to its reaping, then it is killed */
+#define ANSWER_MAX   ((size_t)4 << 20)         /* one result, bytes of JSON */
+#define CPU_SLACK_MS (2 * WORKER_CPU_GRACE_MS) /* over the limit: it does not end itself */
+#define CPU_LOOK_MS  ((int64_t)10)
+#define PATIENCE_MS  ((int64_t)500) /* from a run's end to its reaping, then it is killed */
 
 static void
 run_free(struct job *j)
@@ -48,6 +51,7 @@ run_stop(struct job *j)
 	struct sandbox *s = r->owner;
 
 	timer_stop(&r->timer);
+	timer_stop(&r->cpu);
 	deferred_drop(&r->refuse);
 	if (r->queued.next != NULL && !link_empty(&r->queued)) {
 		link_drop(&r->queued);
@@ -162,6 +166,7 @@ end_run(struct sandbox_run *r, enum sandbox_end end, struct str text)
 {
 	r->ended = true;
 	r->end = end;
+	timer_stop(&r->cpu);
 	buf_reset(&r->text);
 	buf_put(&r->text, text);
 	timer_set(r->owner->loop, &r->timer, PATIENCE_MS, on_impatience, r);
@@ -183,6 +188,27 @@ on_wall(void *ctx)
 	buf_init(&why, 100);
 	buf_printf(&why, "the time limit of %d ms is over", r->wall_ms);
 	kill_run(r, SANDBOX_WALL, buf_cstr(&why));
+	buf_fini(&why);
+}
+
+/* The worker ends itself at its limit and says in which line.  One that has been taken over does
+ * not, so the kernel is asked; never more often than the worker could have used up what is left. */
+static void
+on_cpu(void *ctx)
+{
+	struct sandbox_run *r = ctx;
+	int64_t used_us = cpu_us_of(r->worker->pidfd), left_ms;
+	struct buf why;
+
+	left_ms = r->cpu_ms + CPU_SLACK_MS - (used_us > 0 ? used_us / 1000 : 0);
+	if (left_ms > 0) {
+		timer_set(r->owner->loop, &r->cpu, left_ms < CPU_LOOK_MS ? CPU_LOOK_MS : left_ms,
+		    on_cpu, r);
+		return;
+	}
+	buf_init(&why, 100);
+	buf_printf(&why, "CPU limit exceeded (%d ms)", r->cpu_ms);
+	kill_run(r, SANDBOX_CPU, buf_cstr(&why));
 	buf_fini(&why);
 }
 
@@ -314,7 +340,7 @@ run_on_socket(void *worker, int events)
 static void
 classify(struct sandbox_run *r, const struct zygote_say *say)
 {
-	int64_t limit_us = (int64_t)r->owner->set.cpu_ms * 1000;
+	int64_t limit_us = (int64_t)r->cpu_ms * 1000;
 	int status = say != NULL ? say->status : SIGKILL;
 	bool cpu = (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_EXIT_CPU) ||
 		   (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) ||
@@ -323,8 +349,7 @@ classify(struct sandbox_run *r, const struct zygote_say *say)
 
 	buf_init(&why, 200);
 	if (cpu) {
-		buf_printf(&why, "CPU limit exceeded (%d ms) inside a library function",
-		    r->owner->set.cpu_ms);
+		buf_printf(&why, "CPU limit exceeded (%d ms) inside a library function", r->cpu_ms);
 		end_run(r, SANDBOX_CPU, buf_str(&why));
 	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
 		end_run(r, SANDBOX_SECCOMP, STR("the worker tried a forbidden system call"));
@@ -368,19 +393,35 @@ run_start(struct sandbox_run *r, struct worker *w)
 	r->worker = w;
 	w->run = r;
 	s->counts.running++;
-	reader_init(&w->reader, (struct reader_limits){ .calls_max = s->set.calls_max,
+	reader_init(&w->reader, (struct reader_limits){ .calls_max = r->calls_max,
 				    .in_flight_max = s->set.in_flight_max,
 				    .handles = r->tools_n });
 	timer_set(s->loop, &r->timer, r->wall_ms, on_wall, r);
+	timer_set(s->loop, &r->cpu, r->cpu_ms + CPU_SLACK_MS, on_cpu, r);
 	send_frame(w, (struct frame_head){ .type = FRAME_RUN }, buf_str(&r->start));
 	buf_fini(&r->start);
+}
+
+/* What is less than the setting counts. */
+static void
+take_ceilings(struct sandbox_run *r, const struct sandbox_script *c)
+{
+	const struct sandbox_settings *set = &r->owner->set;
+
+	r->wall_ms = c->wall_ms > 0 ? c->wall_ms : set->wall_ms;
+	r->cpu_ms = c->cpu_ms > 0 && c->cpu_ms < set->cpu_ms ? c->cpu_ms : set->cpu_ms;
+	r->cpu_ms = (r->cpu_ms + WORKER_CPU_TICK_MS - 1) / WORKER_CPU_TICK_MS * WORKER_CPU_TICK_MS;
+	r->calls_max =
+	    c->calls_max > 0 && c->calls_max < set->calls_max ? c->calls_max : set->calls_max;
 }
 
 static bool
 put_start(struct sandbox_run *r, const struct sandbox_script *c, struct err *e)
 {
 	const struct sandbox_settings *set = &r->owner->set;
-	struct frame_run head = { .calls_max = set->calls_max,
+	struct frame_run head = { .calls_max = r->calls_max,
+		.memory_bytes = set->memory_bytes,
+		.cpu_ticks = (uint32_t)(r->cpu_ms / WORKER_CPU_TICK_MS),
 		.in_flight_max = set->in_flight_max,
 		.branches_max = set->branches_max,
 		.tools_n = (uint32_t)c->tools_n,
@@ -391,6 +432,9 @@ put_start(struct sandbox_run *r, const struct sandbox_script *c, struct err *e)
 	if (c->tools_n > FRAME_TOOLS_MAX)
 		return err_set(e, ERR_INVALID, "a script can be given %u tools, not %zu",
 		    FRAME_TOOLS_MAX, c->tools_n);
+	if (c->memory_bytes > 0 && c->memory_bytes < set->memory_bytes)
+		head.memory_bytes =
+		    c->memory_bytes > SANDBOX_MEMORY_MIN ? c->memory_bytes : SANDBOX_MEMORY_MIN;
 	if (head.time_s == 0)
 		head.time_s = loop_wall_ns(r->owner->loop) / 1000000000;
 	if (head.seed[0] == 0 && head.seed[1] == 0)
@@ -425,7 +469,6 @@ run_new(struct sandbox *s, struct job *parent, const struct sandbox_events *ev, 
 	r->owner = s;
 	r->ev = ev;
 	r->ctx = ctx;
-	r->wall_ms = s->set.wall_ms;
 	link_init(&r->queued);
 	buf_init(&r->start, FRAME_DOWN_MAX);
 	buf_init(&r->text, FRAME_VALUE_MAX);
@@ -471,8 +514,7 @@ sandbox_run(struct sandbox *s, struct job *parent, const struct sandbox_script *
 	}
 	r = run_new(s, parent, ev, ctx);
 	r->tools_n = (uint32_t)script->tools_n;
-	if (script->wall_ms > 0)
-		r->wall_ms = script->wall_ms;
+	take_ceilings(r, script);
 	if (script->source.n > FRAME_SOURCE_MAX) {
 		loop_defer(s->loop, &r->refuse, refuse_source, r);
 		return r;
@@ -526,6 +568,7 @@ run_self_test(struct generation *g)
 
 	r->self_test = true;
 	r->tools_n = 1;
+	take_ceilings(r, &script);
 	if (!put_start(r, &script, &e))
 		UNREACHABLE();
 	return r;

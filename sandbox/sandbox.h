@@ -17,6 +17,8 @@
 #include "base/text.h"
 #include "sandbox/frame.h" /* enum sandbox_end, limits of the wire */
 
+#define SANDBOX_MEMORY_MIN ((size_t)1 << 20)
+
 struct sandbox;
 struct sandbox_run;
 
@@ -68,6 +70,11 @@ struct sandbox_script { /* lent for the duration of sandbox_run() */
 	uint64_t seed[2]; /* of math.random; both zero: random */
 	int64_t time_s;   /* what os.time() says; zero: now */
 	int wall_ms;      /* zero: the setting */
+	/* Ceilings of this run: zero, or more than the setting, is the setting.  Memory counts from
+	 * 1 MiB on, CPU time in steps of SANDBOX_CPU_STEP_MS (rounded up). */
+	size_t memory_bytes;
+	int cpu_ms;
+	uint32_t calls_max;
 };
 
 struct sandbox_result { /* lent for the duration of the done event */
@@ -90,7 +97,8 @@ struct sandbox_events {
 	/* Exactly once, last, unless the job is cancelled; then the job finishes by itself. */
 	void (*done)(void *ctx, const struct sandbox_result *result);
 };
-#define SANDBOX_SEARCH FRAME_HANDLE_SEARCH
+#define SANDBOX_SEARCH      FRAME_HANDLE_SEARCH
+#define SANDBOX_CPU_STEP_MS WORKER_CPU_TICK_MS
 
 /* A kid of `parent`.  Refused: ERR_UNCONFIGURED (unavailable), ERR_OVERLOAD (queue full),
  * ERR_INVALID (tool table).  A source that is too long is a run that ends with COMPILE. */

@@ -286,8 +286,8 @@ bool
 lock_down(int fd, int parent, size_t limit_bytes, int cpu_ms, void (*on_tick)(int))
 {
 	const struct itimerval cpu = {
-		.it_interval = { 0, WORKER_CPU_GRACE_MS * 1000 },
-		.it_value = { cpu_ms / 1000, cpu_ms % 1000 * 1000 },
+		.it_interval = { 0, WORKER_CPU_TICK_MS * 1000 },
+		.it_value = { 0, WORKER_CPU_TICK_MS * 1000 },
 	};
 	struct sigaction tick = { .sa_handler = on_tick, .sa_flags = SA_RESTART };
 	sigset_t none;

@@ -7,14 +7,16 @@
  * Past half of the limit it asks for a full collection at the next safe point (a one-shot hook),
  * and after that each time half of what was left is used up.
  *
- * CPU: a permanent count hook costs a factor of two, so there is none.  ITIMER_PROF ticks at the
- * limit: the first tick arms a one-shot hook, which reports the line; if a library function never
- * returns to the interpreter, the second tick exits.  vm_on_tick() is a signal handler that does
- * more than write an eventfd: lua_sethook() is made for it and there is no event loop to wake.
+ * CPU: a permanent count hook costs a factor of two, so there is none.  ITIMER_PROF, armed before
+ * the lock, ticks every 10 ms of CPU time; a run's limit is a number of ticks.  The last one arms
+ * a one-shot hook, which reports the line; if a library function never returns to the interpreter,
+ * a tick 50 ms later exits.  vm_on_tick() is a signal handler that does more than write an eventfd:
+ * lua_sethook() is made for it and there is no event loop to wake.
  *
  * Every limit ends by _exit(): nothing a script can write with pcall stands in the way, and no
  * code of the script runs after its end.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +24,7 @@
 
 #include "sandbox/worker/worker.h"
 
-struct vm vm = { .fd = -1 };
+struct vm vm = { .fd = -1, .ticks_max = INT_MAX / 2 };
 
 int
 vm_line(lua_State *L)
@@ -66,13 +68,21 @@ on_cpu(lua_State *L, lua_Debug *ar)
 	vm_end(SANDBOX_CPU, "CPU limit exceeded");
 }
 
+static bool
+is_out_of_time(void)
+{
+	return vm.ticks >= vm.ticks_max;
+}
+
 void
 vm_on_tick(int signo)
 {
 	(void)signo;
-	if (vm.ticks++ > 0)
+	if (vm.ticks < INT_MAX)
+		vm.ticks++;
+	if (vm.ticks >= vm.ticks_max + WORKER_CPU_GRACE_MS / WORKER_CPU_TICK_MS)
 		_exit(WORKER_EXIT_CPU);
-	if (vm.running != NULL)
+	if (is_out_of_time() && vm.running != NULL)
 		lua_sethook(vm.running, on_cpu, LUA_MASKCOUNT, 1);
 }
 
@@ -82,7 +92,7 @@ on_collect(lua_State *L, lua_Debug *ar)
 	size_t left;
 
 	lua_sethook(L, NULL, 0, 0);
-	if (vm.ticks > 0)
+	if (is_out_of_time())
 		on_cpu(L, ar);
 	if (!vm.collect_wanted) /* inherited by a thread made while another's hook was armed */
 		return;
@@ -95,7 +105,7 @@ on_collect(lua_State *L, lua_Debug *ar)
 	if (left < vm.limit_bytes / 64) /* this close, collecting again only burns the CPU limit */
 		vm.collect_at_bytes = SIZE_MAX;
 	vm.collect_wanted = false;
-	if (vm.ticks > 0)
+	if (is_out_of_time())
 		on_cpu(L, ar);
 }
 
@@ -137,7 +147,7 @@ vm_resume(lua_State *co, lua_State *from, int args, int *results)
 	int status;
 
 	vm.running = co;
-	if (vm.ticks > 0) /* the tick came while nobody, or the caller, was running */
+	if (is_out_of_time()) /* the tick came while nobody, or the caller, was running */
 		lua_sethook(co, on_cpu, LUA_MASKCOUNT, 1);
 	else if (vm.collect_wanted)
 		lua_sethook(co, on_collect, LUA_MASKCOUNT, 1);
@@ -293,12 +303,19 @@ vm_serve(int fd)
 		_exit(WORKER_EXIT_EOF);
 	memcpy(&r, body.body, sizeof(r));
 	if (r.source_bytes > FRAME_SOURCE_MAX || r.tools_n > FRAME_TOOLS_MAX ||
-	    r.in_flight_max > FRAME_IN_FLIGHT_MAX || r.in_flight_max == 0 ||
+	    r.in_flight_max > FRAME_IN_FLIGHT_MAX || r.in_flight_max == 0 || r.cpu_ticks == 0 ||
+	    r.cpu_ticks > WORKER_CPU_TICKS_MAX ||
 	    sizeof(r) + (uint64_t)r.tools_bytes + r.source_bytes != body.n)
 		_exit(WORKER_EXIT_EOF);
 	vm.calls_max = r.calls_max;
 	vm.in_flight_max = r.in_flight_max;
 	vm.branches_max = r.branches_max;
+	if (r.memory_bytes < vm.limit_bytes) {
+		vm.limit_bytes = (size_t)r.memory_bytes;
+		vm.collect_at_bytes = vm.limit_bytes / 2;
+	}
+	vm.ticks = 0;
+	vm.ticks_max = (int)r.cpu_ticks + 1; /* the first may come at once */
 	vm.time_s = r.time_s;
 	vm.running = L;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, vm.randomseed_ref);

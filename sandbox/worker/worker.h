@@ -18,6 +18,8 @@
 #include "sandbox/frame.h"
 #include "sandbox/worker/jail.h"
 
+#define WORKER_CPU_TICKS_MAX 6000u
+
 /* Bytes being written: JSON, unescaped text.  Past `limit` it only remembers that it was too much.
  */
 struct out {
@@ -36,7 +38,8 @@ struct answer {
 struct vm {
 	lua_State *main;
 	lua_State *volatile running; /* hooks belong to a thread: this is the one to hook */
-	volatile sig_atomic_t ticks; /* of the CPU timer */
+	volatile sig_atomic_t ticks; /* of the CPU timer, since the start of the run */
+	int ticks_max;               /* then the run is over */
 	int fd;                      /* -1 while warming up: nothing is sent */
 	size_t used_bytes, limit_bytes, collect_at_bytes;
 	bool collect_wanted;

@@ -96,6 +96,9 @@ misbehave(const char *what)
 		put_call(1, 0), put_call(2, 0), sleep_for_ever();
 	else if (strcmp(what, "spoofed CPU") == 0)
 		_exit(WORKER_EXIT_CPU);
+	else if (strcmp(what, "ignores its timer") == 0)
+		for (;;)
+			;
 	else if (strcmp(what, "SIGSYS") == 0)
 		(void)raise(SIGSYS);
 	else if (strcmp(what, "SIGSEGV") == 0)
@@ -266,6 +269,7 @@ expect(const char *what, enum sandbox_end want, const char *why)
 	const struct sandbox_script s = { .source = str_of(what),
 		.tools = &tool,
 		.tools_n = 1,
+		.cpu_ms = 50,
 		.wall_ms = want == SANDBOX_WALL ? 300 : 60000 };
 	struct err e = { .code = ERR_NONE };
 
@@ -314,6 +318,7 @@ main(int argc, char **argv)
 	large_answers = true;
 	expect("does not read", SANDBOX_WALL, "300 ms");
 	expect("spoofed CPU", SANDBOX_CPU, "");
+	expect("ignores its timer", SANDBOX_CPU, "CPU limit exceeded (50 ms)");
 	expect("SIGSYS", SANDBOX_SECCOMP, "forbidden system call");
 	expect("SIGSEGV", SANDBOX_CRASH, "signal 11");
 	expect("good", SANDBOX_DONE, "");
