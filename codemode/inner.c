@@ -10,6 +10,7 @@
  * the call passes the gate like any other.  A refusal answers that call only.
  */
 #include "base/json.h"
+#include "codemode/arguments.h"
 #include "codemode/result.h"
 #include "codemode/run.h"
 #include "codemode/signature.h"
@@ -17,7 +18,8 @@
 
 struct inner { /* one call in flight, in the run's arena */
 	struct run *r;
-	uint32_t id, handle;
+	uint32_t id;
+	struct str wrapper; /* of the tool's answer; result_unwraps() */
 };
 
 static const char *
@@ -99,7 +101,7 @@ inner_done(void *ctx, struct str result_json, const struct err *e)
 	}
 	r->result_bytes += (int64_t)result_json.n;
 	buf_init(&value, 0);
-	if (result_to_value(result_json, &value))
+	if (result_to_value(in->wrapper, result_json, &value))
 		sandbox_answer(r->worker, in->id, FRAME_OK, buf_str(&value));
 	else
 		answer_error(r, in->id, "tool_error", buf_str(&value));
@@ -151,13 +153,41 @@ args_fit(struct run *r, uint32_t id, const struct tool *t, struct str args)
 	return fit;
 }
 
+/* `args` fit the tool: the call goes to the gate. */
+static void
+call_tool(struct run *r, uint32_t id, uint32_t handle, const struct tool *t, struct str args)
+{
+	struct str schema, wrapper = result_unwraps(t, &schema);
+	struct inner *in;
+	struct err e;
+
+	if (arena_left(&r->arena) < 4 * sizeof(*in)) {
+		answer_error(r, id, "upstream", STR("too many calls in one run"));
+		return;
+	}
+	in = arena_new(&r->arena, struct inner);
+	*in = (struct inner){ r, id, wrapper };
+	if (hub_call(r->cm->hub, &r->job,
+		&(struct call_ask){ .key = r->c.key,
+		    .parent = r->c.pass,
+		    .asks = r->c.peer,
+		    .rest = inner_rest,
+		    .name = r->names[handle],
+		    .args = args,
+		    .session = r->c.session,
+		    .tool_use = r->c.tool_use,
+		    .client = r->c.client,
+		    .address = r->c.address },
+		inner_done, in, &e) == NULL)
+		answer_err(r, id, &e);
+}
+
 void
 run_on_call(void *ctx, struct sandbox_run *w, uint32_t id, uint32_t handle, struct str args)
 {
 	struct run *r = ctx;
 	const struct tool *t;
-	struct inner *in;
-	struct err e;
+	struct buf changed;
 
 	IS(r, RUN_MAGIC);
 	(void)w;
@@ -172,25 +202,10 @@ run_on_call(void *ctx, struct sandbox_run *w, uint32_t id, uint32_t handle, stru
 		answer_error(r, id, "unknown_tool", STR("the tool is not there any more"));
 		return;
 	}
-	if (!args_fit(r, id, t, args))
-		return;
-	if (arena_left(&r->arena) < 4 * sizeof(*in)) {
-		answer_error(r, id, "upstream", STR("too many calls in one run"));
-		return;
-	}
-	in = arena_new(&r->arena, struct inner);
-	*in = (struct inner){ r, id, handle };
-	if (hub_call(r->cm->hub, &r->job,
-		&(struct call_ask){ .key = r->c.key,
-		    .parent = r->c.pass,
-		    .asks = r->c.peer,
-		    .rest = inner_rest,
-		    .name = r->names[handle],
-		    .args = args,
-		    .session = r->c.session,
-		    .tool_use = r->c.tool_use,
-		    .client = r->c.client,
-		    .address = r->c.address },
-		inner_done, in, &e) == NULL)
-		answer_err(r, id, &e);
+	buf_init(&changed, 0);
+	args = arguments_fit(t, args, &changed);
+	ASSERT(args.p != NULL); /* it only gets shorter */
+	if (args_fit(r, id, t, args))
+		call_tool(r, id, handle, t, args);
+	buf_fini(&changed);
 }

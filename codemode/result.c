@@ -79,13 +79,59 @@ blobs_put(struct str content, struct buf *out)
 	buf_putc(out, ']');
 }
 
-bool
-result_to_value(struct str result_json, struct buf *out)
+/* The only member of an object's schema, when it has exactly one. */
+static bool
+only_property(struct str schema, struct str *key_raw, struct str *value_raw)
 {
-	struct str content = STR("[]"), v;
+	struct str properties, key, v;
+	struct json_iter it;
+
+	return json_get(schema, STR("properties"), &properties) &&
+	       json_kind(properties) == JSON_OBJECT && json_open(properties, &it) &&
+	       json_next(&it, key_raw, value_raw) && !json_next(&it, &key, &v);
+}
+
+struct str
+result_unwraps(const struct tool *t, struct str *schema)
+{
+	struct str s = t->output_schema, name, property, v;
+
+	*schema = s;
+	if (s.n == 0 || !only_property(s, &name, &property))
+		return STR("");
+	if (json_key_is(name, STR("content")) && json_get(property, STR("type"), &v) &&
+	    json_string_is(v, STR("string"))) {
+		*schema = property;
+		return STR("content");
+	}
+	if (json_key_is(name, STR("result")) && json_get(s, STR("x-fastmcp-wrap-result"), &v) &&
+	    json_kind(v) == JSON_TRUE) {
+		*schema = property;
+		return STR("result");
+	}
+	return STR("");
+}
+
+/* All text: the object or array that it is, or a string. */
+static void
+text_put(struct str text, struct buf *out)
+{
+	struct str t = str_trim(text);
+	enum json_kind k = t.n > 1 ? json_kind(t) : JSON_BAD;
+	struct err e;
+
+	if ((k == JSON_OBJECT || k == JSON_ARRAY) && json_check(t, true, &e))
+		buf_put(out, t);
+	else
+		buf_json_str(out, text);
+}
+
+bool
+result_to_value(struct str wrapper, struct str result_json, struct buf *out)
+{
+	struct str content = STR("[]"), v, inner;
 	struct buf text;
 	struct arena a;
-	struct err e;
 	size_t others = 0;
 	bool failed;
 
@@ -93,7 +139,7 @@ result_to_value(struct str result_json, struct buf *out)
 	(void)json_get(result_json, STR("content"), &content);
 	if (!failed && json_get(result_json, STR("structuredContent"), &v) &&
 	    json_kind(v) != JSON_NULL) {
-		buf_put(out, v);
+		buf_put(out, wrapper.n > 0 && json_get(v, wrapper, &inner) ? inner : v);
 		return true;
 	}
 	buf_init(&text, 0);
@@ -107,13 +153,7 @@ result_to_value(struct str result_json, struct buf *out)
 		blobs_put(content, out);
 		buf_putc(out, '}');
 	} else {
-		struct str t = str_trim(buf_str(&text));
-		enum json_kind k = t.n > 1 ? json_kind(t) : JSON_BAD;
-
-		if ((k == JSON_OBJECT || k == JSON_ARRAY) && json_check(t, true, &e))
-			buf_put(out, t);
-		else
-			buf_json_str(out, buf_str(&text));
+		text_put(buf_str(&text), out);
 	}
 	arena_free(&a);
 	buf_fini(&text);

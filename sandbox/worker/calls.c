@@ -162,7 +162,7 @@ call_tool(lua_State *L, uint32_t handle)
 	if (!lua_istable(L, 3))
 		return raise_text(L, "invalid_args", "pass one table: server.tool{name=value}");
 	out_reset(FRAME_CALL_MAX);
-	json_put(L, 3, EMPTY_IS_OBJECT);
+	json_put(L, 3, JSON_CALL);
 	if (!vm.out.over && vm.out.p[0] != '{')
 		return raise_text(
 		    L, "invalid_args", "arguments have names: server.tool{name=value}");

@@ -54,7 +54,7 @@ static int
 encode_one(lua_State *L)
 {
 	out_reset(FRAME_LOG_MAX);
-	json_put(L, 1, EMPTY_IS_ARRAY);
+	json_put(L, 1, JSON_TEXT);
 	lua_pushlstring(L, vm.out.p, vm.out.n);
 	return 1;
 }

@@ -209,7 +209,7 @@ encode_results(lua_State *L)
 			lua_rawseti(L, n + 1, i);
 		}
 	}
-	json_put(L, -1, EMPTY_IS_ARRAY);
+	json_put(L, -1, JSON_RETURN);
 	return 0;
 }
 

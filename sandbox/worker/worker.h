@@ -73,12 +73,15 @@ void vm_on_tick(int signo);
 void wire_send(struct frame_head h, const void *body); /* or exits */
 struct frame_head wire_receive(struct answer *a);      /* body malloc'd into a; EOF exits */
 
-/* codec.c */
-enum json_empty { EMPTY_IS_ARRAY, EMPTY_IS_OBJECT };
+/* encode.c */
+/* An empty table is an object in arguments and an array everywhere else. */
+enum json_for { JSON_TEXT, JSON_CALL, JSON_RETURN };
 void out_reset(size_t limit);
 void out_put(const void *p, size_t n);
 /* Writes the value at idx to vm.out; raises on what JSON cannot say. */
-void json_put(lua_State *L, int idx, enum json_empty empty);
+void json_put(lua_State *L, int idx, enum json_for how);
+
+/* codec.c */
 /* Pushes the value; false with the byte offset of what is wrong (stack as before). */
 bool json_push(lua_State *L, const char *p, size_t n, size_t *bad_at);
 void json_open(lua_State *L); /* globals json, null, array */
