@@ -35,7 +35,7 @@ void origin_free(struct origin **o);            /* no call may be in flight on i
 struct str origin_host(const struct origin *o); /* "host" or "host:port", for the Host header */
 struct str origin_path(const struct origin *o); /* base path without a trailing slash, "" if none */
 
-#define HTTP_BODY_SPANS 5
+#define HTTP_BODY_SPANS 7
 struct http_request {
 	struct origin *origin;
 	struct str method, target; /* target: path and query; the origin's base path is not added */

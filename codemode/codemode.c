@@ -14,13 +14,17 @@
 #include "codemode/run.h"
 #include "codemode/tools.h"
 
+bool
+codemode_visible(const struct codemode *cm, struct key *k)
+{
+	return sandbox_level(cm->sandbox) != SANDBOX_UNAVAILABLE &&
+	       rules_may_list(cm->core, k, ASK_RUN, STR("run"));
+}
+
 static bool
 visible(void *ctx, struct key *k)
 {
-	struct codemode *cm = ctx;
-
-	return sandbox_level(cm->sandbox) != SANDBOX_UNAVAILABLE &&
-	       rules_may_list(cm->core, k, ASK_RUN, STR("run"));
+	return codemode_visible(ctx, k);
 }
 
 static void
@@ -148,6 +152,9 @@ codemode_metrics(struct codemode *cm, struct buf *out)
 			    sandbox_end_word((enum sandbox_end)i), (unsigned long long)cm->ends[i]);
 	buf_printf(out,
 	    "# TYPE tollgate_run_calls_total counter\ntollgate_run_calls_total %llu\n"
-	    "# TYPE tollgate_run_kept_bytes_total counter\ntollgate_run_kept_bytes_total %llu\n",
-	    (unsigned long long)cm->calls, (unsigned long long)cm->kept_bytes);
+	    "# TYPE tollgate_run_kept_bytes_total counter\ntollgate_run_kept_bytes_total %llu\n"
+	    "# TYPE tollgate_prefetched_tools_total counter\n"
+	    "tollgate_prefetched_tools_total %llu\n",
+	    (unsigned long long)cm->calls, (unsigned long long)cm->kept_bytes,
+	    (unsigned long long)cm->hinted);
 }

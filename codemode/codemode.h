@@ -20,6 +20,18 @@ void codemode_free(struct codemode **cm); /* no run may be in flight */
 void codemode_metrics(struct codemode *cm, struct buf *out);
 
 /*
+ * For a request on its way to a model: the signatures of the tools of `k` that `task`, a person's
+ * words, speaks of, best first, one per line and at most CODEMODE_HINT_BYTES; none that stands in
+ * `known` (the description of `lua` as the model has it).  Returns how many; 0 also where `k` may
+ * run no scripts.
+ */
+#define CODEMODE_HINT_BYTES ((size_t)4 << 10)
+size_t codemode_hints(
+    struct codemode *cm, struct key *k, struct str task, struct str known, struct buf *out);
+/* How a description of `lua` begins, whatever follows. */
+#define CODEMODE_LUA_BEGINS "Run a Lua 5.4 script that calls tools."
+
+/*
  * A caller that is not a model (`tollgate script run --json`) asks for the report of a run by this
  * member of its params._meta (struct call_ask.meta): {"tollgate/report":true}.  The result then
  * carries _meta["tollgate/report"] = {"end","value","message","log","calls","cpu_us"}.

@@ -11,8 +11,11 @@ struct codemode {
 	struct sandbox *sandbox;
 	uint64_t ends[SANDBOX_CANCELLED + 1];
 	uint64_t calls, kept_bytes;
+	uint64_t hinted; /* signatures told before they were asked for */
 };
 
+/* May `k` run scripts here? */
+bool codemode_visible(const struct codemode *cm, struct key *k);
 /* The call function of the built-in `lua`: starts, and answers with builtin_done(). */
 bool script_start(struct codemode *cm, const struct builtin_call *c, struct err *e) MUST_CHECK;
 /* One text block as a CallToolResult. */

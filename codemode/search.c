@@ -24,6 +24,7 @@
 #define NEEDS_MAX       6
 #define DESCRIBED_BYTES 300
 #define TOOLS_MAX       4096
+#define TASK_HITS       10
 #define K1              1.2
 #define B               0.75
 
@@ -212,58 +213,85 @@ adjust(struct doc *d, const struct tool *t, const struct words *q)
 		d->score *= 0.3;
 }
 
+struct hunt {
+	const struct tool *const *tools;
+	size_t n;
+	struct doc *docs;
+	const struct tool **hits; /* SEARCH_HITS_MAX */
+	size_t found;
+};
+
 static void
-take_best(struct doc *docs, const struct tool *const *tools, size_t n, size_t most,
-    const struct tool *hits[SEARCH_HITS_MAX], size_t *found)
+take_best(struct hunt *h, size_t most)
 {
 	double top = 0;
 
-	for (size_t k = 0; k < most && *found < SEARCH_HITS_MAX; k++) {
+	for (size_t k = 0; k < most && h->found < SEARCH_HITS_MAX; k++) {
 		size_t best = 0;
 		bool known = false;
 
-		for (size_t i = 1; i < n; i++)
-			if (docs[i].score > docs[best].score)
+		for (size_t i = 1; i < h->n; i++)
+			if (h->docs[i].score > h->docs[best].score)
 				best = i;
-		if (docs[best].score <= 0 || docs[best].score < 0.4 * top)
+		if (h->n == 0 || h->docs[best].score <= 0 || h->docs[best].score < 0.4 * top)
 			return;
 		if (k == 0)
-			top = docs[best].score;
-		docs[best].score = 0;
-		for (size_t i = 0; i < *found; i++)
-			known |= hits[i] == tools[best];
+			top = h->docs[best].score;
+		h->docs[best].score = 0;
+		for (size_t i = 0; i < h->found; i++)
+			known |= h->hits[i] == h->tools[best];
 		if (!known)
-			hits[(*found)++] = tools[best];
+			h->hits[h->found++] = h->tools[best];
 	}
+}
+
+static void
+need_find(struct hunt *h, struct str need, size_t most)
+{
+	struct words q;
+
+	query_words(need, &q);
+	if (q.n == 0)
+		return;
+	for (size_t i = 0; i < h->n; i++)
+		doc_make(&h->docs[i], &q, h->tools[i]);
+	bm25(h->docs, h->n, &q);
+	for (size_t i = 0; i < h->n; i++)
+		adjust(&h->docs[i], h->tools[i], &q);
+	take_best(h, most);
+}
+
+static struct hunt
+hunt_begin(const struct tool *const *tools, size_t n, const struct tool **hits)
+{
+	struct hunt h = { .tools = tools, .n = n > TOOLS_MAX ? TOOLS_MAX : n, .hits = hits };
+
+	h.docs = mem_alloc((h.n + 1) * sizeof(*h.docs));
+	return h;
+}
+
+size_t
+search_task(const struct tool *const *tools, size_t n, struct str task,
+    const struct tool *hits[SEARCH_HITS_MAX])
+{
+	struct hunt h = hunt_begin(tools, n, hits);
+
+	need_find(&h, task, TASK_HITS);
+	free(h.docs);
+	return h.found;
 }
 
 size_t
 search_tools(const struct tool *const *tools, size_t n, struct str query,
     const struct tool *hits[SEARCH_HITS_MAX])
 {
-	size_t needs = 1, found = 0;
-	struct doc *docs;
+	struct hunt h = hunt_begin(tools, n, hits);
+	size_t needs = 1;
 
-	if (n == 0)
-		return 0;
-	if (n > TOOLS_MAX)
-		n = TOOLS_MAX;
 	for (size_t i = 0; i < query.n; i++)
 		needs += query.p[i] == ';';
-	docs = mem_alloc(n * sizeof(*docs));
-	for (size_t k = 0; k < NEEDS_MAX && query.p != NULL; k++) {
-		struct words q;
-
-		query_words(str_cut(&query, ';'), &q);
-		if (q.n == 0)
-			continue;
-		for (size_t i = 0; i < n; i++)
-			doc_make(&docs[i], &q, tools[i]);
-		bm25(docs, n, &q);
-		for (size_t i = 0; i < n; i++)
-			adjust(&docs[i], tools[i], &q);
-		take_best(docs, tools, n, needs == 1 ? 8 : (needs < 3 ? 4 : 3), hits, &found);
-	}
-	free(docs);
-	return found;
+	for (size_t k = 0; k < NEEDS_MAX && query.p != NULL; k++)
+		need_find(&h, str_cut(&query, ';'), needs == 1 ? 8 : (needs < 3 ? 4 : 3));
+	free(h.docs);
+	return h.found;
 }

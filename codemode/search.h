@@ -10,3 +10,7 @@
  * needs, each with its own share.  Returns their number. */
 size_t search_tools(const struct tool *const *tools, size_t n, struct str query,
     const struct tool *hits[SEARCH_HITS_MAX]);
+
+/* The same for a person's own words, which are one need, however they are separated. */
+size_t search_task(const struct tool *const *tools, size_t n, struct str task,
+    const struct tool *hits[SEARCH_HITS_MAX]);

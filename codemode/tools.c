@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "codemode/codemode.h"
 #include "codemode/search.h"
 #include "codemode/signature.h"
 
@@ -18,8 +19,8 @@
 #define LIST_TOOLS_MAX    60
 #define SERVERS_MAX       64
 
-static const char static_text[] =
-    "Run a Lua 5.4 script that calls tools. Do the whole task in one script: loop, filter and "
+static const char static_text[] = CODEMODE_LUA_BEGINS
+    " Do the whole task in one script: loop, filter and "
     "aggregate there, because only what you return or print enters the conversation.\n"
     "  local r = server.tool{arg=value}  -- r is the decoded result (type after ->); plain text "
     "gives a string\n"

@@ -73,6 +73,8 @@ struct asked {
 	int64_t choices;         /* how many; each may take all of that */
 	struct hosted hosted;    /* what the provider would run or look up by itself */
 	struct edit edit;        /* beside the model's name; span.p NULL: none */
+	/* Checked lists where signatures may be added (prefetch.c); p NULL: nowhere. */
+	struct str tools, messages;
 };
 
 /* asked.model and model_raw from a JSON string: ERR_INVALID when it is none, empty, too long. */

@@ -25,6 +25,8 @@ messages_peek(struct asked *q, struct err *e)
 	if (f[1].raw.p != NULL && (!json_i64(f[1].raw, &q->max_tokens) || q->max_tokens < 0 ||
 				      q->max_tokens > MAX_TOKENS_MAX))
 		return err_set(e, ERR_INVALID, "\"max_tokens\" is not a whole number in range");
+	q->tools = f[2].raw;
+	q->messages = f[4].raw;
 	return hosted_read(q->arena, f[2].raw, f[3].raw, f[4].raw, &q->hosted, e);
 }
 

@@ -27,6 +27,7 @@ struct provider {
 	struct origin *origin; /* NULL when it cannot be used */
 	struct str key;        /* the provider's own key; never shown */
 	struct str missing;    /* why it cannot be used: "ANTHROPIC_API_KEY is not set" */
+	bool prefetch;         /* requests to it may be given signatures */
 };
 struct model_row {          /* one line of `models:` */
 	struct str pattern; /* an id, or with one or more `*` */
@@ -177,6 +178,12 @@ bool approval_hook_signed(const struct approval_signature *s, struct str secret,
 /* The request as JSON. */
 bool approval_hook_answer(struct gateway *g, const struct approval_signature *s, struct buf *out,
     struct err *e) MUST_CHECK;
+
+/* ---- prefetch.c ---- */
+
+/* How a request of x->key is to be given signatures of tools that it speaks of: *edit, in the
+ * exchange's arena, and how many; 0: as it is. */
+size_t prefetch(struct exchange *x, const struct asked *q, struct edit *edit);
 
 /* ---- handlers ---- */
 

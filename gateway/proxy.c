@@ -6,10 +6,10 @@
  *   send --head--> bytes up: tap -> sink --complete--> leave -> reply ends
  *   any: refused -> the refusal in the client's dialect; cancelled or cut -> leave, then silence
  *
- * The body is never parsed into a tree and never copied: it is sent as it came, in at most three
- * spans when the model's name had to be replaced (aliases).  Headers towards the provider are
- * built from scratch: what Anthropic's clients mean for the provider passes, the agent's
- * credentials never do, and the provider's own key is added here and nowhere else.
+ * The body is never parsed into a tree and never copied: it is sent as it came, in a few spans
+ * where the model's name had to be replaced (aliases) or something is added.  Headers towards the
+ * provider are built from scratch: what Anthropic's clients mean for the provider passes, the
+ * agent's credentials never do, and the provider's own key is added here and nowhere else.
  *
  * A proxy is a job under the exchange; its stop() is where the pass is left when nobody else has,
  * so a stream that ends in any way is settled exactly once.
@@ -34,7 +34,9 @@ struct proxy {
 	struct tap tap;
 	const struct endpoint *to;
 	struct asked asked;
-	struct str model;               /* what it is called there */
+	struct str model;  /* what it is called there */
+	struct edit added; /* prefetched signatures; span.p NULL: none */
+	size_t added_n;
 	int64_t up_bytes, length_bytes; /* length: as the reply promised, or -1 */
 	struct buf last; /* the piece that makes it whole, until the pass is on record */
 	int status;
@@ -51,12 +53,20 @@ larger(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+/* As it goes up. */
+static int64_t
+body_bytes(const struct proxy *p)
+{
+	// cppcheck-suppress ctunullpointer // a member of its job: never NULL
+	return (int64_t)(p->x->body.n - p->added.span.n + p->added.with.n);
+}
+
 static void
 proxy_leave(struct proxy *p, enum pass_end end)
 {
 	struct outcome o = { .end = end,
-		// cppcheck-suppress ctunullpointer // a member of its job: never NULL
-		.bytes_in = (int64_t)p->x->body.n,
+		.bytes_in = body_bytes(p),
+		.prefetched = (int64_t)p->added_n,
 		.bytes_out = p->up_bytes,
 		.status = p->status };
 	bool guessed = false;
@@ -67,7 +77,7 @@ proxy_leave(struct proxy *p, enum pass_end end)
 		tap_usage(&p->tap, &o.usage, &guessed);
 		if (!o.usage.seen && end != END_OK && p->up_bytes > 0) {
 			/* Cut before it said anything: the request was read all the same. */
-			o.usage.input = (int64_t)p->x->body.n / BYTES_TOKEN;
+			o.usage.input = body_bytes(p) / BYTES_TOKEN;
 			guessed = true;
 		}
 		o.cost_nusd = price_cost_nusd(p->x->g->core, p->model, &o.usage, &o.estimated);
@@ -360,22 +370,33 @@ model_text(struct proxy *p)
 	return out;
 }
 
-/* The original bytes, but for the edits: another name of the model, and what the dialect asks. */
+/* In the order of the body. */
+static void
+edit_add(struct edit *edits, size_t *n, struct edit one)
+{
+	size_t i = *n;
+
+	if (one.span.p == NULL)
+		return;
+	for (; i > 0 && edits[i - 1].span.p > one.span.p; i--)
+		edits[i] = edits[i - 1];
+	edits[i] = one;
+	(*n)++;
+}
+
+/* The original bytes, but for the edits: another name of the model, what the dialect asks, and
+ * signatures. */
 static void
 body_splice(struct proxy *p, struct http_request *r)
 {
-	struct edit edits[2];
+	struct edit edits[3];
 	struct str rest = p->x->body;
 	size_t n = 0, spans = 0;
 
 	if (p->asked.model_raw.p != NULL && !str_eq(p->model, p->asked.model))
-		edits[n++] = (struct edit){ p->asked.model_raw, model_text(p) };
-	if (p->asked.edit.span.p != NULL)
-		edits[n++] = p->asked.edit;
-	if (n == 2 && edits[1].span.p < edits[0].span.p) {
-		edits[1] = edits[0];
-		edits[0] = p->asked.edit;
-	}
+		edit_add(edits, &n, (struct edit){ p->asked.model_raw, model_text(p) });
+	edit_add(edits, &n, p->asked.edit);
+	edit_add(edits, &n, p->added);
 	_Static_assert(HTTP_BODY_SPANS >= 2 * COUNT(edits) + 1, "a body's spans");
 	for (size_t i = 0; i < n; i++) {
 		r->body[spans++] = STR_SPAN(rest.p, edits[i].span.p);
@@ -419,7 +440,7 @@ hold_set(struct proxy *p, struct ask *ask)
 {
 	const struct core *c = p->x->g->core;
 	const struct asked *q = &p->asked;
-	int64_t body = (int64_t)p->x->body.n, most = q->max_tokens * q->choices;
+	int64_t body = body_bytes(p), most = q->max_tokens * q->choices;
 	bool estimated;
 
 	ask->hold_nusd = price_hold_nusd(c, p->model, body, most, &estimated);
@@ -434,7 +455,7 @@ hold_set(struct proxy *p, struct ask *ask)
 }
 
 static bool
-enter(struct proxy *p, struct err *e)
+enter(struct proxy *p, const struct provider *at, struct err *e)
 {
 	struct exchange *x = p->x;
 	struct ask ask = { .kind = ASK_MODEL,
@@ -446,8 +467,11 @@ enter(struct proxy *p, struct err *e)
 		.client = exchange_header(x, STR("user-agent")),
 		.address = x->client };
 
-	if (!p->to->free_of_charge)
+	if (!p->to->free_of_charge) {
+		if (at->prefetch)
+			p->added_n = prefetch(x, &p->asked, &p->added);
 		hold_set(p, &ask);
+	}
 	p->pass.cut = on_cut;
 	p->pass.ctx = p;
 	return gate_enter(x->g->core, &p->pass, x->key, &ask, e);
@@ -471,7 +495,7 @@ proxy_run(struct exchange *x)
 	if (!peek(p, &e) ||
 	    (at = models_pick(
 		 &x->g->models, p->to->dialect->kind, p->asked.model, &p->model, &e)) == NULL ||
-	    !enter(p, &e)) {
+	    !enter(p, at, &e)) {
 		exchange_refuse(x, &e);
 		return;
 	}

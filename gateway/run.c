@@ -184,7 +184,8 @@ providers_build(struct running *r, struct err *e)
 		*p = (struct provider){ .name = from->name,
 			.kind = from->kind,
 			.key = from->key,
-			.missing = from->missing };
+			.missing = from->missing,
+			.prefetch = from->prefetch };
 		if (from->missing.n > 0)
 			continue;
 		p->origin = origin_new(r->g.pool,

@@ -32,6 +32,7 @@ struct provider_entry {
 	enum provider_kind kind;
 	const char *url, *ca_file, *proxy;
 	struct str missing; /* why it cannot be used, or "" */
+	bool prefetch;
 };
 struct model_entry {
 	struct str pattern;

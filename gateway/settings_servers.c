@@ -138,7 +138,7 @@ provider_read(struct reading *r, struct yaml *y, struct provider_entry *p)
 	static const struct setting rows[] = { { "kind", AT(kind), kind_read },
 		{ "url", AT(url), url_read }, { "key", 0, key_read },
 		{ "ca_file", AT(ca_file), ca_read }, { "proxy", 0, provider_proxy_read },
-		{ NULL, 0, NULL } };
+		{ "prefetch", AT(prefetch), bool_read }, { NULL, 0, NULL } };
 #undef AT
 
 	p->name = arena_str(&r->s->arena, y->key);
@@ -147,6 +147,8 @@ provider_read(struct reading *r, struct yaml *y, struct provider_entry *p)
 		return;
 	if (yaml_get(y, "kind") == NULL || yaml_get(y, "url") == NULL || yaml_get(y, "key") == NULL)
 		(void)bad(r, y, "a provider needs kind, url and key");
+	if (p->prefetch && p->kind != PROVIDER_ANTHROPIC)
+		(void)bad(r, y, "prefetch is for providers of kind anthropic");
 }
 
 void

@@ -370,6 +370,7 @@ struct outcome {
 	int64_t kept_bytes, calls, cpu_us; /* a run: bytes kept out of the context, calls, CPU */
 	int status;           /* HTTP status or JSON-RPC code of the upstream; 0 none */
 	struct str detail;    /* a word of ours (end class of a run); never upstream text */
+	int64_t prefetched;   /* a model: signatures added to what it was asked */
 	struct str tool_uses; /* a model: ids of the tools it asked for, separated by spaces */
 	bool estimated;       /* the price was */
 	const struct redact_counts *redacted; /* arguments and result; NULL: nothing */
