@@ -73,8 +73,14 @@ $(B)/demo-server: $(DEMO_SRC:%.c=$(B)/obj/%.o) $(B)/all.a
 WORKER_SRC := $(wildcard sandbox/worker/*.c)
 WORKER_CFLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -Werror -fno-common -fno-strict-aliasing \
             $(HARDEN) -fPIE -isystem /usr/include/lua5.4
+WORKER_LINK = $(CC) -static-pie -Wl,-z,relro,-z,now -o $@ $^ -llua5.4 -lm
 build/sandbox-worker: $(WORKER_SRC:%.c=build/worker/%.o)
-	$(CC) -static-pie -Wl,-z,relro,-z,now -o $@ $^ -llua5.4 -lm
+	$(WORKER_LINK)
+# The same objects with a piece between two of them, for tests only: raw.c puts the stock
+# libraries back.
+TEST_WORKERS := build/sandbox-worker-raw
+$(TEST_WORKERS): build/sandbox-worker-%: $(WORKER_SRC:%.c=build/worker/%.o) build/worker/tests/worker/%.o
+	$(WORKER_LINK) -Wl,--wrap=environment_open,--no-warnings
 build/worker/sandbox/worker/library.o: sandbox/worker/library.lua
 build/worker/%.o: %.c
 	@mkdir -p $(@D)
@@ -92,6 +98,7 @@ $(B)/unit/%: tests/unit/%.c $(B)/all.a
 	@$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -MMD -MP -o $@ $< $(B)/all.a $(LIBS)
 # Tests of the hub start it as their upstream.
 $(UNIT): | $(B)/demo-server
+$(B)/unit/sandbox_attacks: | $(TEST_WORKERS)
 unit: $(UNIT)
 
 $(B)/rig: $(wildcard tests/rig*.c)
@@ -131,7 +138,7 @@ build/bench/%: bench/%.c
 	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -o $@ $< -lpthread
 
 -include $(wildcard $(LIB_OBJ:.o=.d) $(UNIT:=.d) $(B)/obj/gateway/main.d $(DEMO_SRC:%.c=$(B)/obj/%.d) \
-    $(WORKER_SRC:%.c=build/worker/%.d))
+    $(WORKER_SRC:%.c=build/worker/%.d) $(wildcard build/worker/tests/worker/*.d))
 
 # ---- what a person types ----
 BUILD_DEPS := gcc make pkg-config libc6-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev \

@@ -69,6 +69,8 @@ judge_head(const struct reader *r, struct reader_frame *f)
 	if (h->type == FRAME_LOG) {
 		if (h->flags != 0)
 			return bad(f, SANDBOX_PROTO, "a head with stray fields");
+		if (h->body_bytes == 0) /* no limit would ever count them */
+			return bad(f, SANDBOX_PROTO, "a log frame of nothing");
 		if (h->body_bytes > FRAME_LOG_MAX - r->log_bytes)
 			return bad(f, SANDBOX_OUTPUT, "printed more than 65536 bytes");
 		return READER_WAIT;
@@ -123,9 +125,7 @@ reader_next(struct reader *r, struct reader_frame *f)
 	struct str left;
 
 	*f = (struct reader_frame){ .end = SANDBOX_DONE };
-	buf_drop(&r->bytes, r->taken);
-	r->taken = 0;
-	left = buf_str(&r->bytes);
+	left = (struct str){ r->bytes.p + r->taken, r->bytes.n - r->taken };
 	if (r->ended && left.n > 0)
 		return bad(f, SANDBOX_PROTO, "bytes after the last frame");
 	if (left.n < FRAME_HEAD_BYTES)
@@ -136,7 +136,7 @@ reader_next(struct reader *r, struct reader_frame *f)
 	if (left.n - FRAME_HEAD_BYTES < f->head.body_bytes)
 		return READER_WAIT;
 	f->body = (struct str){ left.p + FRAME_HEAD_BYTES, f->head.body_bytes };
-	r->taken = FRAME_HEAD_BYTES + f->body.n;
+	r->taken += FRAME_HEAD_BYTES + f->body.n; /* moved out once, by the next feed */
 	return judge_body(r, f);
 }
 

@@ -18,7 +18,7 @@ struct reader_limits {
 struct reader {
 	struct reader_limits limits;
 	struct buf bytes;
-	size_t taken; /* of the frame that was last given out */
+	size_t taken; /* bytes that were given out */
 	uint32_t last_id, in_flight;
 	uint32_t open[FRAME_IN_FLIGHT_MAX];
 	size_t log_bytes;

@@ -102,6 +102,7 @@ function keys(t)
 	sort(out, key_less)
 	return out
 end
+local keys = keys -- a script may replace its own; what we keep is not handed to it
 
 -- ---- text ----
 function split(s, sep)
@@ -138,11 +139,11 @@ local function shape_of(v, depth)
 	if t == "number" then return mtype(v) == "integer" and "integer" or "number" end
 	if t == "string" then return #v > 40 and "string(" .. #v .. ")" or "string" end
 	if t ~= "table" then return t end
+	if depth >= 6 then return "table" end
 	local n = #v
 	if n > 0 or next(v) == nil then
 		return (n > 0 and shape_of(v[1], depth + 1) or "any") .. "[" .. n .. "]"
 	end
-	if depth >= 6 then return "table" end
 	local out = {}
 	for i, k in ipairs(keys(v)) do
 		if i > 60 then out[i] = "..." break end

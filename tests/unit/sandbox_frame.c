@@ -203,6 +203,8 @@ test_rules(void)
 	    "the returned value is larger than 1000000 bytes: return less of it");
 	put_head(&b, (struct frame_head){ .type = FRAME_LOG, .id = 1 });
 	expect_bad("stray fields", &b, SANDBOX_PROTO, "a head with stray fields");
+	put_head(&b, (struct frame_head){ .type = FRAME_LOG });
+	expect_bad("nothing is printed without end", &b, SANDBOX_PROTO, "a log frame of nothing");
 	for (int i = 0; i < 66; i++) {
 		static char line[1001];
 
@@ -211,6 +213,31 @@ test_rules(void)
 	}
 	expect_bad("printed text is counted over all frames", &b, SANDBOX_OUTPUT,
 	    "printed more than 65536 bytes");
+	buf_fini(&b);
+}
+
+/* What has been given out is moved out of the way once per piece, not once per frame. */
+static void
+test_small_frames(void)
+{
+	struct reader r;
+	struct reader_frame f;
+	struct buf b;
+	int frames = 0;
+
+	TEST("a piece of small frames is not copied again for each of them");
+	buf_init(&b, 0);
+	for (int i = 0; i < 5000; i++)
+		put_simple(&b, FRAME_LOG, 0, "x");
+	reader_init(&r, limits);
+	reader_feed(&r, buf_str(&b));
+	while (reader_next(&r, &f) == READER_LOG && f.body.p + 1 == r.bytes.p + r.taken)
+		frames++;
+	CHECK_EQ_I(frames, 5000);
+	CHECK_EQ_I((int64_t)r.bytes.n, b.n); /* nothing was moved while they were read */
+	reader_feed(&r, STR(""));
+	CHECK_EQ_I((int64_t)r.bytes.n, 0);
+	reader_fini(&r);
 	buf_fini(&b);
 }
 
@@ -249,6 +276,7 @@ main(void)
 {
 	test_chunks();
 	test_rules();
+	test_small_frames();
 	test_in_flight();
 	return check_done();
 }
