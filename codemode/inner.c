@@ -11,6 +11,7 @@
  */
 #include "base/json.h"
 #include "codemode/arguments.h"
+#include "codemode/bound.h"
 #include "codemode/result.h"
 #include "codemode/run.h"
 #include "codemode/signature.h"
@@ -99,7 +100,8 @@ inner_done(void *ctx, struct str result_json, const struct err *e)
 		answer_err(r, in->id, e);
 		return;
 	}
-	r->result_bytes += (int64_t)result_json.n;
+	if (!bound_bytes(r, result_json.n))
+		return;
 	buf_init(&value, 0);
 	if (result_to_value(in->wrapper, result_json, &value))
 		sandbox_answer(r->worker, in->id, FRAME_OK, buf_str(&value));

@@ -14,6 +14,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "codemode/bound.h"
 #include "codemode/result.h"
 #include "codemode/signature.h"
 #include "codemode/tools.h"
@@ -46,7 +47,7 @@ script_text_result(struct buf *out, struct str text, bool is_error)
 /* ---- the end ---- */
 
 static void
-text_put(struct buf *out, const struct sandbox_result *res)
+text_put(struct buf *out, struct run *r, const struct sandbox_result *res)
 {
 	if (res->log.n > 0) {
 		result_cut(res->log, LOG_BYTES, out);
@@ -56,6 +57,7 @@ text_put(struct buf *out, const struct sandbox_result *res)
 	if (res->end != SANDBOX_DONE) {
 		buf_printf(out, "error (%s): ", sandbox_end_word(res->end));
 		result_cut(res->message, ERROR_BYTES, out);
+		bound_end(r, res, out);
 	} else if (res->value.p != NULL) {
 		result_to_text(res->value, VALUE_BYTES, out);
 	} else if (res->log.n == 0) {
@@ -87,7 +89,7 @@ on_done(void *ctx, const struct sandbox_result *res)
 	IS(r, RUN_MAGIC);
 	buf_init(&text, 0);
 	buf_init(&json, 0);
-	text_put(&text, res);
+	text_put(&text, r, res);
 	script_text_result(&json, buf_str(&text), res->end != SANDBOX_DONE);
 	if (r->report && buf_ok(&json)) {
 		json.n--; /* reopens the object */
@@ -166,6 +168,7 @@ wants_report(struct str meta)
 static bool
 worker_start(struct run *r, struct str source, struct err *e)
 {
+	struct sandbox_script script = { .source = source };
 	struct table tab = { .r = r };
 
 	tab.tools = mem_alloc(FRAME_TOOLS_MAX * sizeof(*tab.tools));
@@ -174,9 +177,10 @@ worker_start(struct run *r, struct str source, struct err *e)
 	if (tab.full)
 		log_warn(&r->job, "a script's tool table was cut", F_INT("tools", (int64_t)tab.n));
 	r->names_n = tab.n;
-	r->worker = sandbox_run(r->cm->sandbox, &r->job,
-	    &(struct sandbox_script){ .source = source, .tools = tab.tools, .tools_n = tab.n },
-	    &events, r, e);
+	script.tools = tab.tools;
+	script.tools_n = tab.n;
+	bound_script(r, &script);
+	r->worker = sandbox_run(r->cm->sandbox, &r->job, &script, &events, r, e);
 	free(tab.tools);
 	return r->worker != NULL;
 }

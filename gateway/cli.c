@@ -334,6 +334,19 @@ limits_print(struct str of, const char *member, struct str name, struct arena *a
 }
 
 static void
+bounds_print(struct str reply, struct arena *a)
+{
+	struct json_iter it;
+	struct str list, key, l;
+
+	if (!json_get(reply, STR("script_limits"), &list) || !json_open(list, &it))
+		return;
+	while (json_next(&it, &key, &l))
+		(void)printf("%-28s %-6s  at most %.*s a script (policy %.*s)\n", "code:run",
+		    "limit", STR_ARG(cli_text(l, "text", a)), STR_ARG(cli_text(l, "policy", a)));
+}
+
+static void
 quota_print(struct str reply)
 {
 	struct json_iter it;
@@ -348,6 +361,7 @@ quota_print(struct str reply)
 		limits_print(l, "limits", cli_text(l, "name", &a), &a);
 	}
 	limits_print(reply, "rule_limits", STR_NONE, &a);
+	bounds_print(reply, &a);
 	arena_free(&a);
 }
 

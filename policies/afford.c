@@ -85,7 +85,7 @@ afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e)
 	int64_t nusd;
 	bool room;
 
-	if (!hold_wanted(p, a, &nusd, e))
+	if (!hold_wanted(p, a, &nusd, e) || !bounds_room(a->parent, nusd, limit_at, e))
 		return false;
 	key_chain(p->key, &payers);
 	if (!limited(w.chain) && !rules_limited(c->bundle))

@@ -128,12 +128,31 @@ void spending_inherit(struct spending *s, const struct spending *from); /* NULL:
 
 /* ---- limitfile.c ---- */
 
+struct limits_said {
+	const struct limit *limits; /* token buckets */
+	size_t n;
+	const struct bounds *bounds; /* of one script; NULL: none */
+};
 /*
  * Reads `limit:`: a mapping of amounts, or a list of several.  `like`: what all of them have, its
  * `per` by default and the `id` of the place; `kind`: of the asks they are about, 0 for any.
  */
-const struct limit *limits_read(struct loading *ld, const struct policy_file *f, struct yaml *y,
-    const struct limit *like, enum ask_kind kind, size_t *n);
+void limits_read(struct loading *ld, const struct policy_file *f, struct yaml *y,
+    const struct limit *like, enum ask_kind kind, struct limits_said *out);
+
+/* ---- bound.c ---- */
+
+/* Is this member of a `limit:` about one script?  seconds, memory, bytes, money; calls without a
+ * time. */
+bool bound_is(const struct yaml *y, enum bound_kind *out);
+bool bound_value(const struct yaml *y, enum bound_kind k, int64_t *most, struct err *e) MUST_CHECK;
+const char *bound_word(enum bound_kind k);
+/* *b, where it is smaller than what *all has. */
+void bound_narrow(struct bound *all, const struct bound *b);
+/* What a script of the subject may use at most; false: nothing bounds it. */
+bool rules_bounds(struct bundle *b, const struct subject *s, struct bounds *out);
+/* " at most 20 s, 100 calls a script": what the bounds say; nothing when there is none. */
+void bounds_text(const struct bounds *b, struct buf *out);
 
 /* ---- policy.c ---- */
 
@@ -159,6 +178,7 @@ struct rule {
 	uint8_t after;  /* holds once results with all of these have been got; 0: always */
 	const struct limit *limits;
 	size_t limits_n;
+	const struct bounds *bounds; /* of one script; NULL: none */
 	struct condition when, unless;
 	struct str text; /* "when path is under /repo unless …", or "" */
 	int line;
@@ -209,7 +229,7 @@ struct bundle {
 	size_t tests_n, tests_cap;
 	struct policy **policies; /* in order of file and line once loaded */
 	size_t policies_n, policies_cap, rules_n;
-	size_t limits_n; /* of rules */
+	size_t limits_n; /* rules that have limits or bounds */
 	const struct redact_rule *redacts;
 	size_t labels_n, flows_n;        /* rules that label; that hold after something */
 	const struct applies **subjects; /* of conditions; struct condition.bit is the index */
@@ -235,7 +255,7 @@ struct decided {
 	const struct candidate *candidates;
 	size_t n;
 	struct str schema;              /* of the tool's arguments, where mcp.lock has it; or "" */
-	const struct candidate *limits; /* rules with limits that may hold */
+	const struct candidate *limits; /* rules with limits or bounds that may hold */
 	size_t limits_n;
 };
 
@@ -267,7 +287,8 @@ struct str schema_default(struct str schema, const struct str *steps, size_t n);
 /* Notes in d->limits the rules that limit such a name. */
 void limits_keep(struct bundle *b, uint32_t set, enum ask_kind kind, const struct str name[2],
     struct decided *d);
-/* ", 200 calls/day per user": what a rule says beside the rest. */
+/* " at most 200 calls/day per user": what a rule says beside the rest; then what bounds scripts. */
+void rule_buckets_text(const struct rule *r, struct buf *out);
 void rule_limits_text(const struct rule *r, struct buf *out);
 
 /* ---- redact_rules.c ---- */

@@ -6,7 +6,7 @@
  *   gate.c    enter and leave; afford.c, hold.c             budget.c  accounts; period.c their time
  *   scribe.c  the thread that writes the database     record.c  what a journal record says
  *   reload.c  new policies while serving              limits.c  token buckets
- *   breaker.c who repeats a call that fails
+ *   breaker.c who repeats a call that fails       bound.c   what one script may use
  */
 #pragma once
 
@@ -231,6 +231,19 @@ void hold_cost(const struct pass *p, struct outcome *o);
 void gate_reopen(const struct pass *p); /* gate.c: its OPEN record again, as it is now */
 /* Does the model have the price of its family? */
 bool price_inherited(const struct core *c, struct str model); /* price.c */
+
+/* ---- bound.c ---- */
+
+/* A script has entered: what bounds it is looked up and kept. */
+void bounds_enter(struct pass *p);
+/* Has the script (NULL: it is nobody's call) money left for a call that may cost so much?
+ * ERR_BUDGET, with the bound's place in *limit_at. */
+bool
+bounds_room(const struct pass *run, int64_t nusd, struct str *limit_at, struct err *e) MUST_CHECK;
+/* Its call has entered, with what it holds. */
+void bounds_take(struct pass *p, struct pass *run);
+/* A call or a script leaves. */
+void bounds_leave(struct pass *p, int64_t cost_nusd);
 
 /* ---- afford.c ---- */
 

@@ -51,7 +51,7 @@ limit_words(struct arena *a, const struct rule *r)
 	struct buf b;
 
 	buf_init(&b, 0);
-	rule_limits_text(r, &b);
+	rule_buckets_text(r, &b);
 	words = arena_printf(a, STR_FMT "%s" STR_FMT, STR_ARG(str_trim(buf_str(&b))),
 	    r->text.n > 0 ? " " : "", STR_ARG(r->text));
 	buf_fini(&b);
@@ -113,6 +113,7 @@ effects_of(struct bundle *b, const struct subject *s, const struct call *c, stru
 	struct effects_build w = { .a = a, .out = out };
 	struct judging unknown;
 	struct str *limits;
+	size_t n = 0;
 
 	*out = (struct effects){ 0 };
 	if (d == NULL || (!d->list.allowed && d->list.approvals_n == 0))
@@ -127,9 +128,11 @@ effects_of(struct bundle *b, const struct subject *s, const struct call *c, stru
 		    rule_holds(b, s->set, d->candidates[i].rule, &unknown));
 	judging_fini(&unknown);
 	for (size_t i = 0; i < d->limits_n; i++)
-		limits[i] = limit_words(a, d->limits[i].rule);
-	out->limits_n =
-	    texts_settle(limits, d->limits_n + redacts_of(b, s, c, limits + d->limits_n, a));
+		if (d->limits[i].rule->limits_n > 0)
+			limits[n++] = limit_words(a, d->limits[i].rule);
+	out->limits_n = texts_settle(limits, n + redacts_of(b, s, c, limits + n, a));
+	if (c->kind == ASK_RUN)
+		(void)rules_bounds(b, s, &out->bounds);
 	out->limits = limits;
 	if (d->n == 0)
 		out->open = true; /* nothing was kept that arguments could turn */
@@ -156,6 +159,16 @@ subset(const struct str *a, size_t an, const struct str *b, size_t bn)
 	return true;
 }
 
+/* Does `a` give a script no more than `b` of anything? */
+static bool
+bounds_within(const struct bounds *a, const struct bounds *b)
+{
+	for (size_t k = 0; k < BOUNDS; k++)
+		if (b->of[k].most > 0 && (a->of[k].most == 0 || a->of[k].most > b->of[k].most))
+			return false;
+	return true;
+}
+
 /* Is all that `a` allows allowed by `b`, as far as the words tell? */
 static bool
 within(const struct effects *a, const struct effects *b)
@@ -165,7 +178,8 @@ within(const struct effects *a, const struct effects *b)
 	return b->some &&
 	       (b->open || (!a->open && subset(a->ways, a->ways_n, b->ways, b->ways_n))) &&
 	       subset(b->bars, b->bars_n, a->bars, a->bars_n) &&
-	       subset(b->limits, b->limits_n, a->limits, a->limits_n);
+	       subset(b->limits, b->limits_n, a->limits, a->limits_n) &&
+	       bounds_within(&a->bounds, &b->bounds);
 }
 
 enum shift
@@ -195,4 +209,5 @@ effects_text(const struct effects *f, struct buf *out)
 		buf_printf(out, "%s" STR_FMT, n++ > 0 ? "; " : "", STR_ARG(f->bars[i]));
 	for (size_t i = 0; i < f->limits_n; i++)
 		buf_printf(out, "%s" STR_FMT, n++ > 0 ? "; " : "", STR_ARG(f->limits[i]));
+	bounds_text(&f->bounds, out);
 }

@@ -204,6 +204,24 @@ levels_text(const struct explained *x, struct buf *out)
 	}
 }
 
+/* Of all rules' bounds the smallest hold. */
+static void
+bounds_put(const struct explained *x, struct buf *out)
+{
+	struct bounds all;
+
+	if (x->call->kind != ASK_RUN || !rules_bounds(x->bundle, x->subject, &all))
+		return;
+	buf_puts(out, "  a script has at most\n");
+	for (size_t k = 0; k < BOUNDS; k++) {
+		if (all.of[k].most == 0)
+			continue;
+		buf_puts(out, "    ");
+		bound_amount_put(out, (enum bound_kind)k, all.of[k].most);
+		buf_printf(out, " (" STR_FMT ")\n", STR_ARG(all.of[k].where));
+	}
+}
+
 static bool
 in_scope(const struct explained *x)
 {
@@ -242,6 +260,7 @@ explain_text(const struct explained *x, struct buf *out)
 	if (x->more > 0)
 		buf_printf(out, "  and %zu more rules that speak of it\n", x->more);
 	levels_text(x, out);
+	bounds_put(x, out);
 	buf_init(&fix, FIX_BYTES_MAX);
 	explain_fix(x, &fix);
 	if (fix.n > 0)
@@ -303,6 +322,29 @@ finding_json(const struct explained *x, const struct finding *f, struct buf *out
 	buf_putc(out, '}');
 }
 
+/* ,"bounds":[{"bound":"seconds","most":20,"policy":"solo:12","at":"root/solo.yaml:12"}] */
+static void
+bounds_json(const struct explained *x, struct buf *out)
+{
+	struct bounds all;
+	bool first = true;
+
+	if (x->call->kind != ASK_RUN || !rules_bounds(x->bundle, x->subject, &all))
+		return;
+	buf_puts(out, ",\"bounds\":[");
+	for (size_t k = 0; k < BOUNDS; k++) {
+		if (all.of[k].most == 0)
+			continue;
+		buf_printf(out, "%s{\"bound\":\"%s\",\"most\":%lld", first ? "" : ",",
+		    bound_word((enum bound_kind)k), (long long)all.of[k].most);
+		first = false;
+		member(out, "policy", all.of[k].policy);
+		member(out, "at", all.of[k].where);
+		buf_putc(out, '}');
+	}
+	buf_putc(out, ']');
+}
+
 void
 explain_json(const struct explained *x, struct buf *out)
 {
@@ -333,6 +375,7 @@ explain_json(const struct explained *x, struct buf *out)
 		finding_json(x, &x->found[i], out);
 	}
 	buf_printf(out, "],\"more\":%zu", x->more);
+	bounds_json(x, out);
 	buf_reset(&text);
 	explain_fix(x, &text);
 	if (text.n > 0)

@@ -139,6 +139,7 @@ event_outcome(struct buf *b, const struct pass *p, const struct outcome *o)
 	member_count(b, MEMBER("prefetched"), o->prefetched);
 	member_count(b, MEMBER("status"), o->status);
 	member_opt(b, MEMBER("detail"), o->detail);
+	member_opt(b, MEMBER("limit"), o->limit);
 	member_opt(b, MEMBER("tool_uses"), clipped(o->tool_uses, USES_BYTES));
 	redacted_put(b, o->redacted);
 }
@@ -303,6 +304,11 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 	p->round = 0;
 	p->asked = 0;
 	link_init(&p->run_limits);
+	p->bounds = NULL;
+	p->calls_nusd = p->calls_held_nusd = p->run_held_nusd = 0;
+	p->run = NULL;
+	link_init(&p->calls);
+	link_init(&p->of_run);
 	p->entered_ns = loop_wall_ns(c->loop);
 	arena_init(&p->arena, ARENA_BYTES);
 	p->name = clip(&p->arena, a->name);
@@ -492,6 +498,8 @@ gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, s
 		approval_use(p);
 	p->magic = PASS_MAGIC;
 	link_push(&k->passes, &p->of_key);
+	bounds_enter(p);
+	bounds_take(p, a->parent);
 	c->entered++;
 	common_keep(p, a);
 	p->approval = NULL; /* it may be forgotten before the pass ends */
@@ -548,6 +556,7 @@ gate_leave(struct pass *p, const struct outcome *o)
 	event_outcome(b, p, o);
 	row_end(p, RECORD_DONE, b, at, o);
 	budget_settle(p, now_ns / 1000000000, o->cost_nusd);
+	bounds_leave(p, o->cost_nusd);
 	breaker_learn(p, o->end);
 	if (p->labels != 0)
 		flow_add(

@@ -24,7 +24,7 @@ matching(struct bundle *b, uint32_t set, enum ask_kind kind, const struct str na
 		for (size_t k = 0; policy_in(b, set, i) && k < p->rules_n; k++) {
 			const struct rule *r = &p->rules[k];
 
-			if (r->limits_n == 0 ||
+			if ((r->limits_n == 0 && r->bounds == NULL) ||
 			    (!pattern_match(&r->pattern, kind, name[0]) &&
 				!pattern_match(&r->pattern, kind, name[1])) ||
 			    rule_holds(b, set, r, &unknown) == TRI_NO)
@@ -112,11 +112,19 @@ rules_limits_each(const struct bundle *b, const struct subject *s,
 }
 
 void
-rule_limits_text(const struct rule *r, struct buf *out)
+rule_buckets_text(const struct rule *r, struct buf *out)
 {
 	for (size_t i = 0; i < r->limits_n; i++) {
 		buf_puts(out, i == 0 ? " at most " : ", ");
 		limit_amount_put(out, &r->limits[i]);
 		buf_printf(out, " per %s", limit_per_word(r->limits[i].per));
 	}
+}
+
+void
+rule_limits_text(const struct rule *r, struct buf *out)
+{
+	rule_buckets_text(r, out);
+	if (r->bounds != NULL)
+		bounds_text(r->bounds, out);
 }

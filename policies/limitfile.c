@@ -4,6 +4,10 @@
  *
  *   limit: { requests: 600/minute, concurrent: 50 }
  *   limit: [{ requests: 10/second }, { requests: 1000/day, per: key }]
+ *   limit: { seconds: 20, memory: 32MiB, calls: 100 }             of a rule for code:run
+ *
+ * An amount with a time, and `concurrent`, is a token bucket; one without a time bounds one script
+ * (bound.c), whoever else runs how many.
  *
  * What counts the same thing over the same time for the same subject stands once.  A limit's id is
  * made of everything but its amount and its line, so that a reload knows it again.
@@ -14,8 +18,9 @@
 
 #define LIMIT_MAPS_MAX 8 /* in one list */
 
-static const char *const members[] = { "requests", "tokens", "calls", "concurrent", "per", NULL };
-static const char *const later[] = { "seconds", "memory", "bytes", "money", NULL };
+static const char *const members[] = { "requests", "tokens", "calls", "concurrent", "per",
+	"seconds", "memory", "bytes", "money", NULL };
+static const char *const later[] = { NULL };
 static const struct key_table keys = { "limit", members, later };
 
 static const struct {
@@ -31,6 +36,7 @@ struct reading {
 	enum ask_kind kind;
 	struct limit *out;
 	size_t n;
+	struct bounds *bounds; /* NULL: none said yet */
 };
 
 static bool
@@ -123,10 +129,55 @@ is_new(struct reading *r, const struct yaml *y, const struct limit *l)
 }
 
 static void
-map_read(struct reading *r, struct yaml *y)
+bound_take(struct reading *r, const struct yaml *y, enum bound_kind k)
 {
 	struct arena *a = &r->ld->b->arena;
+	struct bound b = { .policy = r->like->policy,
+		.where = arena_printf(a, STR_FMT ":%d", STR_ARG(r->file->path), y->key_line),
+		.owner = r->like->owner,
+		.opaque = r->like->opaque };
+	struct err e;
+
+	if (r->kind != ASK_RUN) {
+		problem_key(&r->ld->problems, y,
+		    "'" STR_FMT
+		    "' without a time bounds one script: it stands in a rule for code:run",
+		    STR_ARG(y->key));
+		return;
+	}
+	if (!bound_value(y, k, &b.most, &e)) {
+		problem_err(&r->ld->problems, &e);
+		return;
+	}
+	if (r->bounds == NULL)
+		r->bounds = arena_new(a, struct bounds);
+	if (r->bounds->of[k].most > 0)
+		problem_key(&r->ld->problems, y, "a second limit of the same kind");
+	r->bounds->of[k] = b;
+}
+
+static void
+bucket_take(struct reading *r, const struct yaml *y, const struct limit *base)
+{
+	struct arena *a = &r->ld->b->arena;
+	struct limit l = *base;
+
+	for (size_t i = 0; i < LIMIT_CONCURRENT; i++)
+		if (str_eq(y->key, str_of(members[i])))
+			l.what = (enum limit_what)(i + 1);
+	if (l.what == 0 || !fits(r, y, l.what) || !amount_read(r->ld, y, &l) || !is_new(r, y, &l))
+		return;
+	l.where = arena_printf(a, STR_FMT ":%d", STR_ARG(r->file->path), y->key_line);
+	l.id = arena_printf(
+	    a, STR_FMT " %d %d %lld", STR_ARG(l.id), l.what, l.per, (long long)l.period_ms);
+	r->out[r->n++] = l;
+}
+
+static void
+map_read(struct reading *r, struct yaml *y)
+{
 	struct limit base = *r->like;
+	size_t buckets = 0;
 	struct yaml *per;
 
 	if (!keys_check(&r->ld->problems, y, &keys))
@@ -137,30 +188,32 @@ map_read(struct reading *r, struct yaml *y)
 	if (y->n == (per != NULL))
 		problem(&r->ld->problems, y, "the limit is empty (like { requests: 600/minute })");
 	for (struct yaml *m = y->kids; m != NULL; m = m->next) {
-		struct limit l = base;
+		enum bound_kind k;
 
-		for (size_t i = 0; i < LIMIT_CONCURRENT; i++)
-			if (str_eq(m->key, str_of(members[i])))
-				l.what = (enum limit_what)(i + 1);
-		if (l.what == 0 || !fits(r, m, l.what) || !amount_read(r->ld, m, &l) ||
-		    !is_new(r, m, &l))
+		if (m == per)
 			continue;
-		l.where = arena_printf(a, STR_FMT ":%d", STR_ARG(r->file->path), m->key_line);
-		l.id = arena_printf(
-		    a, STR_FMT " %d %d %lld", STR_ARG(l.id), l.what, l.per, (long long)l.period_ms);
-		r->out[r->n++] = l;
+		if (bound_is(m, &k)) {
+			bound_take(r, m, k);
+		} else {
+			bucket_take(r, m, &base);
+			buckets++;
+		}
 	}
+	if (per != NULL && buckets == 0 && y->n > 1)
+		problem_key(&r->ld->problems, per,
+		    "per: says whose bucket it is; what has no time is of each script");
 }
 
-const struct limit *
+void
 limits_read(struct loading *ld, const struct policy_file *f, struct yaml *y,
-    const struct limit *like, enum ask_kind kind, size_t *n)
+    const struct limit *like, enum ask_kind kind, struct limits_said *out)
 {
 	struct reading r = { .ld = ld, .file = f, .like = like, .kind = kind };
 
+	*out = (struct limits_said){ 0 };
 	if (y->kind == YAML_LIST && (y->n == 0 || y->n > LIMIT_MAPS_MAX)) {
 		problem(&ld->problems, y, "a list of limits has 1 to %d mappings", LIMIT_MAPS_MAX);
-		return NULL;
+		return;
 	}
 	r.out = arena_zalloc(
 	    &ld->b->arena, (y->kind == YAML_LIST ? y->n : 1) * LIMIT_CONCURRENT * sizeof(*r.out));
@@ -168,6 +221,5 @@ limits_read(struct loading *ld, const struct policy_file *f, struct yaml *y,
 		map_read(&r, y);
 	for (struct yaml *m = y->kids; y->kind == YAML_LIST && m != NULL; m = m->next)
 		map_read(&r, m);
-	*n = r.n;
-	return r.out;
+	*out = (struct limits_said){ r.out, r.n, r.bounds };
 }

@@ -13,6 +13,7 @@ struct site { /* a rule, and for whom */
 	const struct policy *policy;
 	size_t index; /* of the policy */
 	const struct rule *rule;
+	enum bound_kind bound; /* of the rule, while its bounds are checked */
 };
 
 static bool
@@ -175,8 +176,8 @@ allow_check(const struct site *s)
 		    "its condition narrows nothing: " STR_FMT " allows all of " STR_FMT
 		    " to everybody this applies to",
 		    STR_ARG(other->where), STR_ARG(r->pattern.text));
-	else if (r->limits_n == 0 && r->approval == NULL && everywhere(s, grants_all, &other) &&
-		 !str_eq(other->pattern.text, r->pattern.text))
+	else if (r->limits_n == 0 && r->bounds == NULL && r->approval == NULL &&
+		 everywhere(s, grants_all, &other) && !str_eq(other->pattern.text, r->pattern.text))
 		lint_say(s->l, LINT_WARNING, r->where,
 		    "adds nothing: " STR_FMT " allows all of " STR_FMT " already",
 		    STR_ARG(other->where), STR_ARG(r->pattern.text));
@@ -224,6 +225,33 @@ aliases_check(const struct site *s)
 				alias_check(s, &set->aliases[i]);
 }
 
+/* ---- what bounds a script ---- */
+
+static bool
+bounds_as_much(const struct site *s, const struct lint_class *c, const struct rule *other)
+{
+	int64_t theirs = other->bounds == NULL ? 0 : other->bounds->of[s->bound].most;
+
+	return theirs > 0 && theirs < s->rule->bounds->of[s->bound].most &&
+	       holds_always(s, c, other);
+}
+
+static void
+bounds_check(struct site *s)
+{
+	const struct rule *other;
+
+	for (size_t k = 0; s->rule->bounds != NULL && k < BOUNDS; k++) {
+		s->bound = (enum bound_kind)k;
+		if (s->rule->bounds->of[k].most == 0 || !everywhere(s, bounds_as_much, &other))
+			continue;
+		lint_say(s->l, LINT_WARNING, s->rule->bounds->of[k].where,
+		    "its %s: bounds nothing: " STR_FMT
+		    " gives a script of everybody this applies to less",
+		    bound_word(s->bound), STR_ARG(other->bounds->of[k].where));
+	}
+}
+
 /* ---- any rule ---- */
 
 static void
@@ -259,7 +287,7 @@ condition_check(const struct site *s, const struct condition *c, const char *wor
 }
 
 static void
-rule_check(const struct site *s)
+rule_check(struct site *s)
 {
 	const struct rule *r = s->rule;
 
@@ -272,6 +300,7 @@ rule_check(const struct site *s)
 		allow_check(s);
 		aliases_check(s);
 	}
+	bounds_check(s);
 	if (r->effect != EFFECT_ALLOW && r->effect != EFFECT_DENY && !somewhere(s, grants_some))
 		lint_say(s->l, LINT_WARNING, r->where,
 		    "no rule allows anything of " STR_FMT
@@ -339,7 +368,7 @@ void
 lint_rules(struct lint *l)
 {
 	for (size_t i = 0; i < l->b->policies_n; i++) {
-		struct site s = { l, l->b->policies[i], i, NULL };
+		struct site s = { l, l->b->policies[i], i, NULL, BOUND_SECONDS };
 
 		if (s.policy->models_of != NULL)
 			continue;

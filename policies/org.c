@@ -50,8 +50,13 @@ limit_read(struct loading *ld, const struct policy_file *f, struct node *n, stru
 	struct level *l = &n->level;
 	const struct limit like = { .per = per[l->kind], .level = l, .id = l->id };
 
-	if (said_once(ld, f, y, &n->limit_at))
-		l->limits = limits_read(ld, f, y, &like, 0, &l->limits_n);
+	struct limits_said said;
+
+	if (!said_once(ld, f, y, &n->limit_at))
+		return;
+	limits_read(ld, f, y, &like, 0, &said);
+	l->limits = said.limits;
+	l->limits_n = said.n;
 }
 
 /* ---- what else a level may say ---- */

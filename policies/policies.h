@@ -265,6 +265,25 @@ void rules_project(
  * "denied by root.yaml:9". */
 void rules_why(struct core *c, struct key *k, enum ask_kind kind, struct str name, struct buf *out);
 
+/* ---- bound.c: what one script may use ---- */
+
+enum bound_kind { BOUND_SECONDS, BOUND_MEMORY, BOUND_CALLS, BOUND_BYTES, BOUND_MONEY };
+#define BOUNDS (BOUND_MONEY + 1)
+struct bound {
+	/* 0: none; seconds of its time, bytes of Lua's memory, calls, bytes that its tools
+	 * answer, nano-USD that they cost. */
+	int64_t most;
+	struct str policy, where, owner; /* "solo:12", "root/solo.yaml:12", whom to ask */
+	bool opaque;                     /* none of these is told */
+};
+struct bounds {
+	struct bound of[BOUNDS];
+};
+/* "20 s", "32 MiB of memory", "100 calls", "2 MiB of results", "0.50 USD". */
+void bound_amount_put(struct buf *out, enum bound_kind k, int64_t most);
+/* " · at most 20 s a script by policy solo:12 (ask #tools)": why a script was ended. */
+void bound_told(struct buf *out, enum bound_kind k, const struct bound *b);
+
 /* ---- redact.c: what must not be seen ---- */
 
 enum redact_class { REDACT_SECRETS, REDACT_CARD, REDACT_EMAIL, REDACT_IBAN, REDACT_PHONE };
@@ -371,6 +390,7 @@ struct outcome {
 	int status;           /* HTTP status or JSON-RPC code of the upstream; 0 none */
 	struct str detail;    /* a word of ours (end class of a run); never upstream text */
 	int64_t prefetched;   /* a model: signatures added to what it was asked */
+	struct str limit;     /* a run that a bound has ended: that one's `where`; or "" */
 	struct str tool_uses; /* a model: ids of the tools it asked for, separated by spaces */
 	bool estimated;       /* the price was */
 	const struct redact_counts *redacted; /* arguments and result; NULL: nothing */
@@ -407,6 +427,14 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	struct limit_hold *holds; /* what limits get back; in its arena */
 	size_t holds_n;
 	struct link run_limits; /* a script's own buckets */
+	/* A script: what it may use at most, fixed as it entered and in its arena (NULL: nothing
+	 * bounds it), what its calls have cost and hold, and those that are open. */
+	const struct bounds *bounds;
+	int64_t calls_nusd, calls_held_nusd;
+	struct link calls;
+	struct pass *run; /* a script's call, while its script is open; NULL otherwise */
+	struct link of_run;
+	int64_t run_held_nusd;
 	/* What it needs (after ERR_APPROVAL, until the turn ends), or has used; NULL: none. */
 	struct approval_request *approval;
 	char approved[20];   /* the id of the one that it has used; "" = none */
@@ -527,7 +555,8 @@ void core_on_approval(
  * "held_nusd","left_nusd","period","resets_at"(,"granted_nusd": on top of the
  * limit)}],"limits":[{"limit":"requests","amount","period",
  * "per","used","held","left","full_at"}]}],"rule_limits":[the same of rules, with "of" and
- * "policy"; 100 at most]}; also `tollgate quota` and GET /v1/quota. */
+ * "policy"; 100 at most],"script_limits":[{"limit":"seconds","amount","text":"20 s",
+ * "policy"}: what one script may use]}; also `tollgate quota` and GET /v1/quota. */
 void core_quota_json(struct core *c, struct key *k, struct buf *out);
 /* What the key was refused since the start, the newest first, eight at most. */
 void core_denials_json(const struct key *k, struct buf *out);

@@ -169,6 +169,7 @@ rule_limits_read(struct loading *ld, const struct policy_file *f, const struct p
 	struct limit like = { .of = pattern == NULL ? STR("") : pattern->text,
 		.owner = p->owner,
 		.opaque = p->explain == EXPLAIN_OPAQUE };
+	struct limits_said said;
 
 	if (to != NULL && !bounds)
 		problem_key(&ld->problems, to, "to: stands with limit: PATTERN");
@@ -191,9 +192,11 @@ rule_limits_read(struct loading *ld, const struct policy_file *f, const struct p
 						      : PER_CUSTOMER;
 	like.policy = arena_printf(&ld->b->arena, STR_FMT ":%d", STR_ARG(p->id), y->line);
 	like.id = limit_id(ld, p, out, like.of);
-	out->limits =
-	    limits_read(ld, f, bounds ? to : limit, &like, out->pattern.kind, &out->limits_n);
-	ld->b->limits_n += out->limits_n;
+	limits_read(ld, f, bounds ? to : limit, &like, out->pattern.kind, &said);
+	out->limits = said.limits;
+	out->limits_n = said.n;
+	out->bounds = said.bounds;
+	ld->b->limits_n += out->limits_n > 0 || out->bounds != NULL;
 }
 
 /* limit: alone takes a pattern. */

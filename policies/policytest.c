@@ -8,6 +8,9 @@
  *     - call: [fs/read_file, { path: /repo/../etc/passwd }]
  *       expect: deny
  *       because: payments-tools          the policy, its rule (payments-tools:12), or its file:line
+ *     - call: ["code:run"]
+ *       expect: allow
+ *       at_most: { seconds: 20, calls: 100 }   no script of theirs may use more
  *     - list: { contains: [fs/read_file], lacks: [k8s/delete_pod] }
  *     - repeat: [jira/create_issue, { project: PAY }]
  *       times: 201
@@ -177,10 +180,53 @@ asked_read(struct suite *s, const struct yaml *at, const struct yaml *list, stru
 	return true;
 }
 
+/* at_most: { seconds: 20 }: whatever bounds a script bounds it so much or more. */
+static bool
+at_most_held(struct suite *s, const struct yaml *most, struct buf *why)
+{
+	struct bounds all;
+	bool held = true;
+	struct err e;
+
+	(void)rules_bounds(s->bundle, &s->subject, &all);
+	if (most->kind != YAML_MAP || most->n == 0) {
+		buf_puts(why, "write: at_most: { seconds: 20, memory: 32MiB, calls: 100 }\n");
+		return false;
+	}
+	for (const struct yaml *m = most->kids; m != NULL; m = m->next) {
+		enum bound_kind k;
+		int64_t want;
+
+		if (!bound_is(m, &k)) {
+			buf_printf(why,
+			    "\"" STR_FMT "\" bounds no script (seconds, memory, calls, "
+			    "bytes or money do)\n",
+			    STR_ARG(m->key));
+			return false;
+		}
+		if (!bound_value(m, k, &want, &e)) {
+			buf_printf(why, "%s\n", e.text);
+			return false;
+		}
+		if (all.of[k].most > 0 && all.of[k].most <= want)
+			continue;
+		held = false;
+		buf_printf(why, "%s: ", bound_word(k));
+		if (all.of[k].most == 0)
+			buf_puts(why, "nothing bounds a script\n");
+		else
+			bound_amount_put(why, k, all.of[k].most);
+		if (all.of[k].most > 0)
+			buf_printf(why, " are allowed by " STR_FMT "\n", STR_ARG(all.of[k].where));
+	}
+	return held;
+}
+
 static void
 call_run(struct suite *s, struct yaml *at, struct yaml *call)
 {
 	struct yaml *expect = yaml_get(at, "expect"), *because = yaml_get(at, "because");
+	struct yaml *most = yaml_get(at, "at_most");
 	enum expect want = EXPECT_DENY;
 	struct asked a;
 	bool ok;
@@ -203,6 +249,12 @@ call_run(struct suite *s, struct yaml *at, struct yaml *call)
 	if (ok && because != NULL && !because_is(&a.v, because->text)) {
 		ok = false;
 		buf_printf(&a.why, "not because of " STR_FMT "\n", STR_ARG(because->text));
+	}
+	if (most != NULL && a.call.kind != ASK_RUN) {
+		ok = false;
+		buf_puts(&a.why, "at_most: is about scripts (call: [\"code:run\"])\n");
+	} else if (ok && most != NULL) {
+		ok = at_most_held(s, most, &a.why);
 	}
 	result(s, ok, at, a.call.shown, buf_cstr(&a.why));
 	asked_fini(&a);
@@ -404,7 +456,8 @@ case_run(struct suite *s, struct yaml *at)
 		struct str word;
 		void (*run)(struct suite *s, struct yaml *at, struct yaml *what);
 		struct str known[5]; /* beside the word itself */
-	} cases[] = { { STR("call"), call_run, { STR("call"), STR("expect"), STR("because") } },
+	} cases[] = { { STR("call"), call_run,
+			  { STR("call"), STR("expect"), STR("because"), STR("at_most") } },
 		{ STR("list"), list_run, { STR("list") } },
 		{ STR("repeat"), repeat_case,
 		    { STR("repeat"), STR("times"), STR("each"), STR("expect_last"),

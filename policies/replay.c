@@ -125,7 +125,8 @@ as_before(struct replay *r, const struct row *w, const struct call *c, const str
 	if (!str_eq(w->rev, bundle_rev(r->now)) || !who_of(r, r->now, w, a, &s, &e))
 		return false;
 	effects_of(r->now, &s, c, a, &from);
-	from.limits_n = 0; /* as in `to`: they bound how often, not what */
+	from.bounds = (struct bounds){ 0 };
+	from.limits_n = 0; /* as in `to`: they bound how often and how much, not what */
 	return effects_shift(&from, to) == SHIFT_NONE;
 }
 
@@ -148,6 +149,7 @@ turn_of(
 	}
 	effects_of(r->new, &s, c, a, &to);
 	to.limits_n = 0;
+	to.bounds = (struct bounds){ 0 };
 	if (!to.some || (to.open && to.bars_n == 0)) {
 		rules_decide(r->new, &s, c->kind, c->name, c->requested, &v);
 		verdict_text(&v, why);

@@ -80,6 +80,7 @@ struct effects {
 	size_t bars_n;
 	const struct str *limits; /* "at most 200 calls/day per user", "redact …", in order */
 	size_t limits_n;
+	struct bounds bounds; /* of one script */
 };
 void effects_of(struct bundle *b, const struct subject *s, const struct call *c, struct arena *a,
     struct effects *out);

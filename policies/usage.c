@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "policies/bundle.h"
 #include "policies/core.h"
 
 struct sum {
@@ -239,6 +240,29 @@ of_rule_put(void *ctx, const struct limit *l)
 	limit_put(r->out, r->core, l, r->taker);
 }
 
+/* What a script of the key may use: [{"limit":"seconds","amount":20,"text":"20
+ * s","policy":"solo:12"}] */
+static void
+bounds_put(struct buf *out, struct core *c, const struct key *k)
+{
+	struct bounds all;
+	bool first = true;
+
+	if (key_observes(k) || !rules_bounds(c->bundle, &k->subject, &all))
+		return;
+	for (size_t i = 0; i < BOUNDS; i++) {
+		if (all.of[i].most == 0 || all.of[i].opaque)
+			continue;
+		buf_printf(out, "%s{\"limit\":\"%s\",\"amount\":%lld,\"text\":\"", first ? "" : ",",
+		    bound_word((enum bound_kind)i), (long long)all.of[i].most);
+		bound_amount_put(out, (enum bound_kind)i, all.of[i].most);
+		buf_puts(out, "\",\"policy\":");
+		first = false;
+		buf_json_str(out, all.of[i].policy);
+		buf_putc(out, '}');
+	}
+}
+
 static void
 level_put(struct buf *out, struct core *c, const struct level *l, const struct taker *w)
 {
@@ -285,6 +309,9 @@ core_quota_json(struct core *c, struct key *k, struct buf *out)
 	buf_puts(out, "],\"rule_limits\":[");
 	if (s != NULL)
 		rules_limits_each(c->bundle, s, of_rule_put, &(struct of_rules){ out, c, &w, 0 });
+	buf_puts(out, "],\"script_limits\":[");
+	if (s != NULL)
+		bounds_put(out, c, k);
 	buf_puts(out, "]}");
 }
 

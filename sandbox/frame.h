@@ -50,8 +50,8 @@ enum frame_type {
 /* How a run ended: the words of every interface. */
 // clang-format off
 #define SANDBOX_ENDS(X) \
-	X(DONE) X(COMPILE) X(RUNTIME) X(OOM) X(CPU) X(WALL) X(OUTPUT) X(CALLS) X(PROTO) \
-	X(SECCOMP) X(CRASH) X(CANCELLED)
+	X(DONE) X(COMPILE) X(RUNTIME) X(OOM) X(CPU) X(WALL) X(OUTPUT) X(CALLS) X(BYTES) \
+	X(PROTO) X(SECCOMP) X(CRASH) X(CANCELLED)
 // clang-format on
 enum sandbox_end {
 #define X(w) SANDBOX_##w,

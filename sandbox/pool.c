@@ -660,6 +660,12 @@ sandbox_level_word(enum sandbox_level level)
 	UNREACHABLE();
 }
 
+const struct sandbox_settings *
+sandbox_settings_of(const struct sandbox *s)
+{
+	return &s->set;
+}
+
 const char *
 sandbox_why(const struct sandbox *s)
 {

@@ -179,6 +179,16 @@ kill_run(struct sandbox_run *r, enum sandbox_end end, const char *why)
 	worker_kill(r->worker);
 }
 
+void
+sandbox_end(struct sandbox_run *r, enum sandbox_end end, struct str why)
+{
+	IS(r, SANDBOX_RUN_MAGIC);
+	if (!job_running(&r->job) || r->ended || r->worker == NULL)
+		return;
+	end_run(r, end, why);
+	worker_kill(r->worker);
+}
+
 static void
 on_wall(void *ctx)
 {

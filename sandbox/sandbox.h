@@ -54,6 +54,8 @@ sandbox_new(struct loop *l, const struct sandbox_settings *s, struct err *e) MUS
 /* No run may be in flight.  Zygote and workers are gone when it returns. */
 void sandbox_free(struct sandbox **s);
 enum sandbox_level sandbox_level(const struct sandbox *s);
+/* With the defaults filled in. */
+const struct sandbox_settings *sandbox_settings_of(const struct sandbox *s);
 const char *sandbox_level_word(enum sandbox_level level); /* starting|unavailable|reduced|full */
 /* What is missing, "" when nothing is; valid until the level changes. */
 const char *sandbox_why(const struct sandbox *s);
@@ -112,6 +114,10 @@ struct job *sandbox_run_job(struct sandbox_run *r);
  * is not open is ignored: the run may have ended meanwhile.  Values over 4 MiB become an error.
  */
 void sandbox_answer(struct sandbox_run *r, uint32_t id, int flags, struct str json);
+
+/* Ends a run from this side: the worker is killed, the done event follows with this end and text.
+ * A run that has not started or has ended already goes on as it would. */
+void sandbox_end(struct sandbox_run *r, enum sandbox_end end, struct str why);
 
 /* The wall clock stands still while one thing more (true) or less (false) waits for people. */
 void sandbox_run_rest(struct sandbox_run *r, bool rest);

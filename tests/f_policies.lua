@@ -104,6 +104,7 @@ applies_to: { teams: [paiments] }
 rules:
   - allow: any/x
     limit: { memory: 32MiB }
+    log: all
   - allow: any/z
     when: { path: { undr: /repo } }
   - deny: any/y
@@ -112,9 +113,10 @@ local r = gw:cli { "check" }
 expect(r.code):is(1)
 local all = r.out .. r.err
 expect(all):has('bad.yaml:3:23: team "paiments" is not in the policy files (did you mean "payments"?)')
-expect(all):has("bad.yaml:6:14: 'memory' is not supported yet (remove it)")
-expect(all):has('bad.yaml:8:21: unknown operator "undr" (did you mean "under"?)')
-expect(all):has("bad.yaml:9:5: a deny needs a reason")
+expect(all):has("bad.yaml:6:14: 'memory' without a time bounds one script: it stands in a rule for code:run")
+expect(all):has("bad.yaml:7:5: 'log' is not supported yet (remove it)")
+expect(all):has('bad.yaml:9:21: unknown operator "undr" (did you mean "under"?)')
+expect(all):has("bad.yaml:10:5: a deny needs a reason")
 expect(gw:cli({ "run" }).code):is(1)
 
 test "arguments decide: the tool is listed, a call outside is refused with what to change, and never sent"

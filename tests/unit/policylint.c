@@ -97,6 +97,10 @@ static const struct mistake mistakes[] = {
 	    "          limit: { requests: 60000/minute } #!\n", false, "which refuses first" },
 	{ GUARD, "", "  - limit: k8s/rare_* #!\n    to: { calls: 3/day }\n", false,
 	    "it guards nothing" },
+	{ GUARD, "",
+	    "  - limit: code:run\n    to: { calls: 20 }\n  - limit: code:run\n    to: {\n      "
+	    "calls: 30 #!\n    }\n",
+	    false, "its calls: bounds nothing: root/guard.yaml:" },
 	{ "customers/acme/bounds.yaml", "ceiling:", "ceiling: #!\n  - k8s/*", false,
 	    "a ceiling grants nothing" },
 	{ TEAM, "", "  - allow: notes/put #!\n    when: { path: { under: / } }\n", false,

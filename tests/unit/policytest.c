@@ -16,7 +16,8 @@
 	"  - allow: fs/read\n    when: { path: { under: /repo } }\n"                               \
 	"  - allow: \"model:{sonnet,claude-1,half}\"\n  - allow: \"prompt:jira/*\"\n"              \
 	"  - allow: \"resource:jira/issue:*\"\n  - allow: \"hosted:web_search\"\n"                 \
-	"  - allow: code:run\n  - allow: jira/close\n    approval: { text: A person closes }\n"    \
+	"  - { allow: code:run, limit: { calls: 100, seconds: 20 } }\n  - allow: jira/close\n    " \
+	"approval: { text: A person closes }\n"                                                    \
 	"  - allow: jira/reopen\n  - approve: any/reopen\n    reason: Say so first\n"
 #define GIVEN "suite: s\ngiven: { as: { user: ana }, now: \"2026-08-31T23:59:00Z\" }\ncases:\n"
 
@@ -88,6 +89,19 @@ test_calls(void)
 	passes("  - call: [\"hosted:web_search\"]\n    expect: allow\n");
 	passes("  - call: [\"hosted:mcp/example.com\"]\n    expect: deny\n");
 	passes("  - call: [\"code:run\"]\n    expect: allow\n");
+	passes("  - call: [\"code:run\"]\n    expect: allow\n    at_most: { calls: 100, seconds: "
+	       "20 }\n");
+	fails("  - call: [\"code:run\"]\n    expect: allow\n    at_most: { calls: 99 }\n",
+	    "calls: 100 calls are allowed by root/");
+	fails("  - call: [\"code:run\"]\n    expect: allow\n    at_most: { memory: 1MiB }\n",
+	    "memory: nothing bounds a script");
+	fails("  - call: [\"code:run\"]\n    expect: allow\n    at_most: { minutes: 1 }\n",
+	    "\"minutes\" bounds no script");
+	fails("  - call: [\"code:run\"]\n    expect: allow\n    at_most: { calls: 2/day }\n",
+	    "bounds no script");
+	fails("  - call: [fs/read, { path: /repo/a }]\n    expect: allow\n    at_most: { calls: 1 "
+	      "}\n",
+	    "is about scripts");
 	passes("  - list: { contains: [fs/read, \"model:sonnet\", \"code:run\"], lacks: [fs/write, "
 	       "\"model:half\"] }\n");
 	TEST("a call that waits for a person is neither allowed nor refused");

@@ -8,6 +8,7 @@
  *   folder   a team's folder decides nothing for anybody else
  *   list     what has an allowed call is listed; what is not listed has none
  *   observe  a policy that observes decides nothing
+ *   bounds   what one script may use is the smallest of all that is said of it, in whatever order
  *   effects  what `policy diff` takes for the same decides the same, and for narrower never opens
  *
  * SEED=n runs another world; the seed is printed.
@@ -73,6 +74,36 @@ struct world {
 	size_t n;
 };
 
+/* `{ seconds: 7, calls: 3 }`, or nothing. */
+static void
+bounds_make(char *out, size_t size)
+{
+	static const char *const units[][2] = { { "seconds: ", "" }, { "memory: ", "MiB" },
+		{ "calls: ", "" }, { "bytes: ", "KiB" }, { "money: 0.", " USD" } };
+	size_t n = 0, first = rnd(COUNT(units));
+
+	n += (size_t)snprintf(out, size, "{ ");
+	for (size_t i = first; i < COUNT(units) && (i == first || rnd(2) == 0); i++)
+		n += (size_t)snprintf(out + n, size - n, "%s%s%zu%s", i == first ? "" : ", ",
+		    units[i][0], 1 + rnd(9), units[i][1]);
+	(void)snprintf(out + n, size - n, " }");
+}
+
+/* A rule that says something of scripts, of everybody or not. */
+static void
+bound_make(char *out, size_t size, bool always)
+{
+	static const char *const when[] = { "", "", "    when: { subject: { groups: [sre] } }\n",
+		"    unless: { subject: { keys: [ci] } }\n" };
+	char bounds[120];
+
+	bounds_make(bounds, sizeof(bounds));
+	(void)snprintf(out, size,
+	    rnd(2) == 0 && !always ? "  - allow: code:run\n    limit: %s\n%s"
+				   : "  - limit: code:run\n    to: %s\n%s",
+	    bounds, always ? "" : PICK(when));
+}
+
 static void
 rule_make(char *out, size_t size, const char *effect)
 {
@@ -80,6 +111,10 @@ rule_make(char *out, size_t size, const char *effect)
 	char when[200] = "", unless[200] = "";
 	bool tool = rnd(4) > 0;
 
+	if (effect == NULL && rnd(5) == 0) {
+		bound_make(out, size, false);
+		return;
+	}
 	effect = effect == NULL ? PICK(effects) : effect;
 	tool = tool || strcmp(effect, "approve") == 0;
 	if (tool && rnd(2) == 0)
@@ -229,6 +264,39 @@ ask(struct bundle *b, const struct point *p, bool list)
 	return rank(&v);
 }
 
+/* What a script of theirs may use; a huge number where nothing bounds it. */
+static void
+bounds_at(struct bundle *b, const struct point *p, int64_t out[BOUNDS])
+{
+	struct bounds all;
+	struct subject s;
+	struct arena a;
+
+	arena_init(&a, SCOPE_ARENA_BYTES);
+	subject_of(b, p, &a, &s);
+	(void)rules_bounds(b, &s, &all);
+	for (size_t k = 0; k < BOUNDS; k++)
+		out[k] = all.of[k].most > 0 ? all.of[k].most : INT64_MAX;
+	arena_free(&a);
+}
+
+/* 0: the same, -1: narrower in some, 1: wider in some. */
+static int
+bounds_moved(struct bundle *x, struct bundle *y, const struct point *p)
+{
+	int64_t was[BOUNDS], is[BOUNDS];
+	int moved = 0;
+
+	bounds_at(x, p, was);
+	bounds_at(y, p, is);
+	for (size_t k = 0; k < BOUNDS; k++) {
+		if (is[k] > was[k])
+			return 1;
+		moved = is[k] < was[k] ? -1 : moved;
+	}
+	return moved;
+}
+
 static void
 shown(const struct point *p, int was, int is)
 {
@@ -253,6 +321,8 @@ compare(struct bundle *x, struct bundle *y, bool same)
 			CHECK(same ? was == is : is <= was);
 			shown(&p, was, is);
 		}
+		if (p.name == 0 && p.args == 0)
+			CHECK(same ? bounds_moved(x, y, &p) == 0 : bounds_moved(x, y, &p) <= 0);
 	} while (point_next(&p));
 }
 
@@ -308,6 +378,46 @@ scopes_hold(struct bundle *b)
 	} while (point_next(&p));
 }
 
+/* One more bound for everybody: the smaller of the two, exactly; in a team's folder, for it alone.
+ */
+static void
+bounds_hold(const struct world *w, struct bundle *b)
+{
+	static const char *const paths[] = { "root/more.yaml",
+		"customers/acme/teams/payments/more.yaml" };
+	const size_t at = rnd(2);
+	struct piece more = { .n = 1 };
+	struct point p = { 0 };
+	struct bundle *other;
+
+	TEST("what a script may use is the smallest of all that is said of it");
+	(void)snprintf(more.head, sizeof(more.head), "version: 1\npolicy: p99\napplies_to: %s\n",
+	    at == 0 ? "\"*\"" : "{ teams: [payments] }");
+	bound_make(more.rules[0], sizeof(more.rules[0]), true);
+	other = world_load(w, false, paths[at], &more);
+	for (p.user = 0; p.user < COUNT(users); p.user++) {
+		int64_t was[BOUNDS], is[BOUNDS];
+
+		bounds_at(b, &p, was);
+		bounds_at(other, &p, is);
+		for (size_t k = 0; k < BOUNDS; k++) {
+			const struct policy *last = NULL;
+			const struct bounds *said = NULL;
+			int64_t want = was[k];
+
+			for (size_t i = 0; i < other->policies_n; i++)
+				if (str_eq(other->policies[i]->id, STR("p99")))
+					last = other->policies[i];
+			if (last != NULL && (at == 0 || p.user < 2))
+				said = last->rules[0].bounds;
+			if (said != NULL && said->of[k].most > 0 && said->of[k].most < want)
+				want = said->of[k].most;
+			CHECK_EQ_I(is[k], want);
+		}
+	}
+	bundle_unref(&other);
+}
+
 /* Whoever the folder is not about is asked the same and answers the same. */
 static void
 folders_hold(const struct world *w, struct bundle *b)
@@ -333,6 +443,8 @@ folders_hold(const struct world *w, struct bundle *b)
 		is = ask(other, &p, false);
 		if (!CHECK(was == is))
 			shown(&p, was, is);
+		if (p.name == 0 && p.args == 0)
+			CHECK_EQ_I(bounds_moved(b, other, &p), 0);
 	} while (point_next(&p));
 	bundle_unref(&other);
 }
@@ -365,6 +477,8 @@ observing_holds(const struct world *w, struct bundle *b)
 	bundle_unref(&other);
 }
 
+static size_t bounds_turned; /* questions whose bounds a changed rule has moved */
+
 /* Two worlds that differ by one rule: what `policy diff` says of them is true of every call. */
 static void
 effects_hold(const struct world *w, struct bundle *b)
@@ -395,6 +509,13 @@ effects_hold(const struct world *w, struct bundle *b)
 		effects_of(other, &y, &c, &a, &to);
 		shift = effects_shift(&from, &to);
 		arena_free(&a);
+		if (c.kind == ASK_RUN && from.some && to.some) {
+			int moved = bounds_moved(b, other, &at);
+
+			CHECK(shift != SHIFT_NONE || moved == 0);
+			CHECK(shift != SHIFT_NARROWER || moved <= 0);
+			bounds_turned += moved != 0;
+		}
 		was = ask(b, &at, false);
 		is = ask(other, &at, false);
 		if (!CHECK(shift != SHIFT_NONE || was == is) ||
@@ -426,6 +547,7 @@ main(void)
 		folders_hold(&w, b);
 		lists_hold(b);
 		observing_holds(&w, b);
+		bounds_hold(&w, b);
 		effects_hold(&w, b);
 		do
 			ranks[ask(b, &p, false)]++;
@@ -435,6 +557,7 @@ main(void)
 	TEST("the worlds were neither all open nor all closed");
 	printf(
 	    "denied %zu, approved %zu, allowed %zu\n", ranks[DENY], ranks[APPROVE], ranks[ALLOW]);
+	CHECK(bounds_turned > 100);
 	CHECK(ranks[DENY] > 1000 && ranks[APPROVE] > 100 && ranks[ALLOW] > 1000);
 	return check_done();
 }
