@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "codemode/keep.h"
 #include "codemode/run.h"
 #include "codemode/tools.h"
 
@@ -119,6 +120,8 @@ codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s)
 	cm->hub = h;
 	cm->core = c;
 	cm->sandbox = s;
+	cm->keep_ms = KEEP_MS_DEFAULT;
+	keep_load(cm);
 	hub_add_builtin(h, &(struct builtin){ .name = STR("lua"),
 			       .ask_kind = ASK_RUN,
 			       .ask_name = STR("run"),
@@ -139,6 +142,8 @@ codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s)
 void
 codemode_free(struct codemode **cm)
 {
+	if (*cm != NULL)
+		keep_free(*cm);
 	MEM_FREE(cm);
 }
 

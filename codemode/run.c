@@ -17,6 +17,7 @@
 #include "codemode/bound.h"
 #include "codemode/result.h"
 #include "codemode/signature.h"
+#include "codemode/state.h"
 #include "codemode/tools.h"
 
 #define ARENA_BYTES ((size_t)4 << 20)
@@ -101,6 +102,8 @@ on_done(void *ctx, const struct sandbox_result *res)
 	o->cpu_us = res->cpu_us;
 	o->detail = str_of(sandbox_end_word(res->end));
 	r->cm->ends[res->end]++;
+	if (res->end == SANDBOX_DONE)
+		state_keep(r->cm, r->c.key, r->c.session, res->state, res->value);
 	r->cm->kept_bytes += (uint64_t)o->kept_bytes;
 	if (res->end == SANDBOX_CRASH || res->end == SANDBOX_SECCOMP || res->end == SANDBOX_PROTO)
 		log_error(&r->job, "script broke its worker", F_TEXT("end", o->detail.p));
@@ -180,6 +183,7 @@ worker_start(struct run *r, struct str source, struct err *e)
 	script.tools = tab.tools;
 	script.tools_n = tab.n;
 	bound_script(r, &script);
+	state_lend(r->cm, r->c.key, r->c.session, source, &script.state, &script.last);
 	r->worker = sandbox_run(r->cm->sandbox, &r->job, &script, &events, r, e);
 	free(tab.tools);
 	return r->worker != NULL;

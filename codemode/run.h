@@ -2,6 +2,7 @@
 /* run - one script, from the call of `lua` to its answer. */
 #pragma once
 
+#include "base/map.h"
 #include "codemode/codemode.h"
 
 struct codemode {
@@ -12,6 +13,11 @@ struct codemode {
 	uint64_t ends[SANDBOX_CANCELLED + 1];
 	uint64_t calls, kept_bytes;
 	uint64_t hinted; /* signatures told before they were asked for */
+	/* What scripts leave behind: keep.c, state.c. */
+	int64_t keep_ms;
+	struct map owners; /* struct owner, by the id of its key */
+	struct link sessions;
+	size_t session_bytes;
 };
 
 /* May `k` run scripts here? */

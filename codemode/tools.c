@@ -31,7 +31,9 @@ static const char static_text[] = CODEMODE_LUA_BEGINS
     "JSON null reads as nil; to send null or an empty list use null, array{}. If you don't know a "
     "result's structure, return shape(r).\n"
     "Also there: map filter reduce sum sort_by group_by pluck keys split trim lines, "
-    "json.encode/decode, string table math utf8 os.time os.date. No io, require or network.\n";
+    "json.encode/decode, string table math utf8 os.time os.date. No io, require or network.\n"
+    "S is a table kept between scripts; last is the previous script's full return value even if "
+    "its output was cut.\n";
 
 struct view {
 	const struct tool **t;

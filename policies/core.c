@@ -108,18 +108,37 @@ batch_end(struct replay *rp)
 	return !rp->failed;
 }
 
+/* Opens a batch when there is none; false: nothing more is applied. */
+static bool
+replay_begin(struct replay *rp)
+{
+	if (rp->failed)
+		return false;
+	if (rp->in_batch == 0 && !store_begin(rp->store, &rp->e)) {
+		rp->failed = true;
+		return false;
+	}
+	rp->in_batch++;
+	return true;
+}
+
+static void
+replay_kept(struct replay *rp, struct str payload)
+{
+	if (!replay_begin(rp))
+		return;
+	rp->failed = !kept_apply(rp->store, payload, &rp->e);
+	if (rp->in_batch >= APPLY_BATCH)
+		(void)batch_end(rp);
+}
+
 static void
 replay_apply(struct replay *rp, struct str payload)
 {
 	struct record r;
 
-	if (rp->failed || !record_get(payload, &r))
+	if (!record_get(payload, &r) || !replay_begin(rp))
 		return;
-	if (rp->in_batch == 0 && !store_begin(rp->store, &rp->e)) {
-		rp->failed = true;
-		return;
-	}
-	rp->in_batch++;
 	/* Flushed at once: the payload is gone when this returns. */
 	rp->failed = !record_apply(rp->store, &r, &rp->head, &rp->sum, &rp->e) ||
 		     !usage_sum_flush(&rp->sum, rp->store, &rp->e);
@@ -132,9 +151,12 @@ replay_record(void *ctx, const struct journal_record *r)
 {
 	struct replay *rp = ctx;
 
-	open_note(&rp->open, r);
+	if (r->type != RECORD_KEPT)
+		open_note(&rp->open, r);
 	if (r->seq > rp->last)
 		rp->last = r->seq;
+	if (r->type == RECORD_KEPT && r->seq > rp->applied)
+		replay_kept(rp, r->payload);
 	if (r->type == RECORD_DONE && r->seq > rp->applied)
 		replay_apply(rp, r->payload);
 }
@@ -309,7 +331,7 @@ load(struct core *c, struct store *s, struct err *e)
 	period_bounds(core_zone(c), PERIOD_YEAR, now_s, &year, &end);
 	period_bounds(core_zone(c), PERIOD_WEEK, now_s, &week, &end);
 	return store_key_each(s, on_key, c, e) && store_note_each(s, on_note, c, e) &&
-	       flows_load(c, s, e) &&
+	       flows_load(c, s, e) && store_kept_prune(s, loop_wall_ns(c->loop), e) &&
 	       store_approvals_prune(s, loop_wall_ns(c->loop) - APPROVAL_KEPT_NS, e) &&
 	       store_approval_each(s, approvals_load, c, e) &&
 	       store_usage_each(s, week < year ? week : year, on_usage, c, e);

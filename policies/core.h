@@ -117,8 +117,9 @@ struct core {
 
 enum record_type {
 	RECORD_OPEN = 1, /* a pass entered: the payload is what a crash would leave */
-	RECORD_DONE = 2
-}; /* an audit row, and what it changes */
+	RECORD_DONE = 2, /* an audit row, and what it changes */
+	RECORD_KEPT = 3  /* a struct kept_row: no row, see kept.c */
+};
 
 struct record {
 	struct str id, parent, event;
@@ -139,6 +140,8 @@ struct record_rows { /* what a record changes beside the chain; NULL: nothing th
 size_t record_begin(struct buf *out, struct str id, struct str parent, int64_t ts_ns);
 void record_end(struct buf *out, size_t event_at, const struct record_rows *rows);
 bool record_get(struct str payload, struct record *out); /* spans into payload */
+void record_put_kept(struct buf *out, const struct kept_row *k);
+bool record_get_kept(struct str payload, struct kept_row *out); /* spans into payload */
 struct chain_head {
 	int64_t seq;
 	struct sha256 hash;
@@ -170,6 +173,11 @@ size_t scribe_backlog_bytes(struct scribe *sc);
 bool scribe_failing(struct scribe *sc, struct err *e); /* the last attempts failed: *e */
 int scribe_event_fd(const struct scribe *sc);          /* readable when one of them went on */
 void scribe_stop(struct scribe **sc); /* after applying everything; a locked database: 2 s */
+
+/* ---- kept.c ---- */
+
+/* Inside the writer's transaction. */
+bool kept_apply(struct store *s, struct str payload, struct err *e) MUST_CHECK;
 
 /* ---- budget.c ---- */
 

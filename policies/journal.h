@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/text.h"
 
-#define JOURNAL_RECORD_MAX ((size_t)256 << 10)
+#define JOURNAL_RECORD_MAX ((size_t)320 << 10)
 
 struct journal_record {
 	uint64_t seq;

@@ -549,6 +549,24 @@ void approval_wait_drop(struct approval_wait *w);
 void core_on_approval(
     struct core *c, void (*fn)(void *ctx, const struct approval_request *r), void *ctx);
 
+/* ---- kept.c: what is kept for a key beside its rights ---- */
+
+/* Journals of scripts and their state.  Contents, not facts: never in the audit. */
+#define KEPT_VALUE_BYTES ((size_t)256 << 10)
+#define KEPT_NAME_BYTES  128
+struct kept_row {
+	struct str key; /* its id */
+	struct str name;
+	struct str value; /* any bytes; STR_NONE: "name" is forgotten, with all that is below it
+			     ("name/…"); with name "" everything of the key */
+	int64_t until_ns; /* nobody finds it after that */
+};
+/* In the journal with this turn's write, in the database soon after. */
+void core_keep(struct core *c, const struct kept_row *k);
+/* What the database has, by key and name; for a start, before anything is kept. */
+typedef void kept_f(void *ctx, const struct kept_row *k);
+bool core_kept_each(struct core *c, kept_f *fn, void *ctx, struct err *e) MUST_CHECK;
+
 /* ---- what people look at ---- */
 
 /* JSON: {"key":…,"levels":[{"level":"team","name":…,"budgets":[{"limit_nusd","used_nusd",

@@ -232,6 +232,25 @@ record_get(struct str in, struct record *out)
 }
 
 void
+record_put_kept(struct buf *out, const struct kept_row *k)
+{
+	put_str(out, k->key);
+	put_str(out, k->name);
+	put_i64(out, k->until_ns);
+	if (k->value.p != NULL)
+		put_str(out, k->value);
+}
+
+bool
+record_get_kept(struct str in, struct kept_row *out)
+{
+	*out = (struct kept_row){ 0 };
+	if (!get_str(&in, &out->key) || !get_str(&in, &out->name) || !get_i64(&in, &out->until_ns))
+		return false;
+	return in.n == 0 || (get_str(&in, &out->value) && in.n == 0);
+}
+
+void
 chain_hash(struct sha256 *out, const struct sha256 *prev, int64_t seq, struct str event)
 {
 	unsigned char le[8];

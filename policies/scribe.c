@@ -73,6 +73,8 @@ turn_apply(
 
 	while (journal_next(&in, &jr)) {
 		*last = jr.seq;
+		if (jr.type == RECORD_KEPT && !kept_apply(sc->store, jr.payload, e))
+			return false;
 		if (jr.type != RECORD_DONE)
 			continue;
 		if (!record_get(jr.payload, &r)) {

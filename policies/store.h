@@ -59,6 +59,11 @@ struct note_row { /* what the core remembers: "grant g_…", "alert acme month 8
 	struct str name, value;
 };
 bool store_note_put(struct store *s, const struct note_row *r, struct err *e) MUST_CHECK;
+/* Likewise, of one key; see struct kept_row for what a value of STR_NONE forgets. */
+struct kept_row;
+bool store_kept_put(struct store *s, const struct kept_row *k, struct err *e) MUST_CHECK;
+/* Drops what is over by then. */
+bool store_kept_prune(struct store *s, int64_t now_ns, struct err *e) MUST_CHECK;
 bool store_applied_put(struct store *s, uint64_t seq, struct err *e) MUST_CHECK;
 
 /* ---- reading; false from a callback stops ---- */
@@ -73,7 +78,8 @@ bool store_hash_at(
 bool store_anchored(struct store *s, bool *anchored, struct err *e) MUST_CHECK;
 bool store_anchored_set(struct store *s, struct err *e) MUST_CHECK;
 bool store_sound(struct store *s, struct err *e) MUST_CHECK; /* every page; takes its time */
-/* Approvals and budget grants: in an older copy they may have been used or taken back since. */
+/* Approvals, budget grants and what is kept of scripts: in an older copy they may have been used,
+ * taken back or continued since. */
 bool store_permits_drop(struct store *s, struct err *e) MUST_CHECK;
 /* A copy of this moment in a new file, 0600 and synced; ERR_INVALID when the file is there. */
 bool store_copy(struct store *s, const char *file, struct err *e) MUST_CHECK;
@@ -91,3 +97,6 @@ store_approval_each(struct store *s, store_approval_f *fn, void *ctx, struct err
 bool store_key_each(struct store *s, store_key_f *fn, void *ctx, struct err *e) MUST_CHECK;
 typedef bool store_note_f(void *ctx, const struct note_row *r);
 bool store_note_each(struct store *s, store_note_f *fn, void *ctx, struct err *e) MUST_CHECK;
+typedef bool store_kept_f(void *ctx, const struct kept_row *k);
+/* By key and name. */
+bool store_kept_each(struct store *s, store_kept_f *fn, void *ctx, struct err *e) MUST_CHECK;

@@ -8,6 +8,7 @@
  *
  * `usage` is the ledger: budgets are sums over it, and `audit verify` recomputes it from the rows.
  */
+#include "policies/policies.h"
 #include "policies/store.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STORE_VERSION 4
+#define STORE_VERSION 5
 #define BUSY_MS       200        /* the scribe tries again; a reader gives up */
 #define ANCHORED      1953459308 /* PRAGMA application_id; "toll" */
 
@@ -30,6 +31,8 @@ enum sql {
 	SQL_APPROVAL,
 	SQL_NOTE,
 	SQL_FORGET,
+	SQL_KEEP,
+	SQL_DROP,
 	SQL_APPLIED,
 	SQL_BEGIN,
 	SQL_COMMIT,
@@ -56,6 +59,11 @@ static const char *const sql_text[SQL_N] = {
 	[SQL_NOTE] = "INSERT INTO notes VALUES(?,?) ON CONFLICT(name) DO UPDATE SET "
 		     "value=excluded.value",
 	[SQL_FORGET] = "DELETE FROM notes WHERE name=?",
+	[SQL_KEEP] = "INSERT INTO kept VALUES(?,?,?,?) ON CONFLICT(key,name) DO UPDATE SET "
+		     "value=excluded.value,until_ns=excluded.until_ns",
+	/* '0' follows '/': the name itself, and what is below it. */
+	[SQL_DROP] = "DELETE FROM kept WHERE key=?1 AND (?2='' OR name=?2 OR "
+		     "(name>=?2||'/' AND name<?2||'0'))",
 	[SQL_APPLIED] = "UPDATE meta SET applied=?",
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
@@ -90,6 +98,9 @@ static const char *const migrations[STORE_VERSION] = {
 	"PRAGMA user_version=3;",
 	"CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 	"PRAGMA user_version=4;",
+	"CREATE TABLE kept(key TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,"
+	" until_ns INTEGER NOT NULL, PRIMARY KEY(key,name)) WITHOUT ROWID;"
+	"PRAGMA user_version=5;",
 };
 
 struct store {
@@ -340,6 +351,21 @@ store_note_put(struct store *s, const struct note_row *r, struct err *e)
 }
 
 bool
+store_kept_put(struct store *s, const struct kept_row *k, struct err *e)
+{
+	const bool keep = k->value.p != NULL;
+	sqlite3_stmt *q = s->stmt[keep ? SQL_KEEP : SQL_DROP];
+
+	bind_str(q, 1, k->key);
+	bind_str(q, 2, k->name);
+	if (keep) {
+		(void)sqlite3_bind_blob(q, 3, k->value.p, (int)k->value.n, SQLITE_STATIC);
+		(void)sqlite3_bind_int64(q, 4, k->until_ns);
+	}
+	return step(s, keep ? SQL_KEEP : SQL_DROP, e);
+}
+
+bool
 store_applied_put(struct store *s, uint64_t seq, struct err *e)
 {
 	(void)sqlite3_bind_int64(s->stmt[SQL_APPLIED], 1, (int64_t)seq);
@@ -458,7 +484,10 @@ store_sound(struct store *s, struct err *e)
 bool
 store_permits_drop(struct store *s, struct err *e)
 {
-	return run(s, "DELETE FROM approvals; DELETE FROM notes WHERE name GLOB 'grant *'", e);
+	return run(s,
+	    "DELETE FROM approvals; DELETE FROM kept;"
+	    "DELETE FROM notes WHERE name GLOB 'grant *'",
+	    e);
 }
 
 /* SQLite writes into the empty file, whose mode is ours. */
@@ -656,6 +685,36 @@ store_note_each(struct store *s, store_note_f *fn, void *ctx, struct err *e)
 		struct note_row r = { column_str(q, 0), column_str(q, 1) };
 
 		if (!fn(ctx, &r))
+			break;
+	}
+	return query_end(s, q, rc, e);
+}
+
+bool
+store_kept_prune(struct store *s, int64_t now_ns, struct err *e)
+{
+	sqlite3_stmt *q = query(s, "DELETE FROM kept WHERE until_ns<?", now_ns, e);
+
+	return q != NULL && query_end(s, q, sqlite3_step(q), e);
+}
+
+bool
+store_kept_each(struct store *s, store_kept_f *fn, void *ctx, struct err *e)
+{
+	sqlite3_stmt *q =
+	    query(s, "SELECT key,name,value,until_ns FROM kept ORDER BY key,name", 0, e);
+	int rc = SQLITE_DONE;
+
+	if (q == NULL)
+		return false;
+	while ((rc = sqlite3_step(q)) == SQLITE_ROW) {
+		const char *p = sqlite3_column_blob(q, 2);
+		struct kept_row k = { .key = column_str(q, 0),
+			.name = column_str(q, 1),
+			.value = { p == NULL ? "" : p, (size_t)sqlite3_column_bytes(q, 2) },
+			.until_ns = sqlite3_column_int64(q, 3) };
+
+		if (!fn(ctx, &k))
 			break;
 	}
 	return query_end(s, q, rc, e);

@@ -10,10 +10,12 @@
  *
  * and its body.  RUN comes first and once; CALL ids count up by one from 1; RESULT answers an open
  * id; DONE or FAIL comes once and last.  Tools are called by handle, the index into RUN's table: a
- * worker, however broken, cannot name a tool that it was not given.
+ * worker, however broken, cannot name a tool that it was not given.  PLACE says in which branch the
+ * following calls are made, when that has changed; STATE is what S has become, right before DONE,
+ * and only of a run that was given S.
  *
  *	gateway   RUN -------------------- RESULT* ------------>  worker
- *	          <------ CALL* LOG* ----------- (DONE | FAIL) -
+ *	          <---- ([PLACE] CALL)* LOG* --- ([STATE] DONE | FAIL) -
  *
  * Control socket (SOCK_SEQPACKET): struct zygote_ask down (with the worker's socket as SCM_RIGHTS),
  * struct zygote_say up (SPAWNED carries a pidfd).  Same machine, same build: plain structs.
@@ -35,13 +37,17 @@
 #define FRAME_HANDLE_SEARCH 0xffffu /* tools"query" */
 #define FRAME_DEPTH_MAX     64      /* nesting of JSON */
 #define FRAME_IN_FLIGHT_MAX 64u
+#define FRAME_STATE_MAX     ((uint32_t)256 << 10) /* of S, bytes of JSON */
 
 enum frame_type {
 	FRAME_CALL = 0x02,
 	FRAME_LOG = 0x03,
 	FRAME_DONE = 0x04,   /* body: JSON, or nothing for no value */
 	FRAME_FAIL = 0x05,   /* flags: enum sandbox_end; body: text */
-	FRAME_RUN = 0x10,    /* body: struct frame_run, tool table, source */
+	FRAME_PLACE = 0x06,  /* no body; id: which pmap or parallel, handle: which branch of it;
+				0, 0: none (as at the start) */
+	FRAME_STATE = 0x07,  /* body: an object or array of JSON */
+	FRAME_RUN = 0x10,    /* body: struct frame_run, tool table, source, S, last */
 	FRAME_RESULT = 0x11, /* flags: FRAME_OK with a value, FRAME_ERROR with {code, message} */
 };
 #define FRAME_OK    0
@@ -67,7 +73,9 @@ struct frame_run {
 	int64_t time_s; /* what os.time() says, all run long */
 	/* Of this run; the heap and the kernel's limits were made for the setting's maximum. */
 	uint64_t memory_bytes;
-	uint32_t cpu_ticks, reserved; /* WORKER_CPU_TICK_MS each */
+	uint32_t cpu_ticks;               /* WORKER_CPU_TICK_MS each */
+	uint32_t state_bytes, last_bytes; /* JSON; 0: the script is not given S; last is nil */
+	uint32_t reserved;
 };
 
 struct frame_head {

@@ -61,7 +61,8 @@ struct sandbox_run {
 	bool overdue; /* its worker was killed and has not been reported since */
 	enum sandbox_end end;
 	struct buf text, log; /* value or message; printed text */
-	bool has_value, self_test;
+	struct buf state;     /* what S has become */
+	bool has_value, self_test, has_state;
 	struct timer cpu;   /* the next look at what it has used */
 	struct timer timer; /* wall clock; after the end: patience for the reaping */
 	int64_t left_ms;    /* of the wall clock, while it rests */

@@ -13,6 +13,7 @@
 
 struct reader_limits {
 	uint32_t calls_max, in_flight_max, handles;
+	bool state; /* it was given S and gives it back */
 };
 
 struct reader {
@@ -21,16 +22,18 @@ struct reader {
 	size_t taken; /* bytes that were given out */
 	uint32_t last_id, in_flight;
 	uint32_t open[FRAME_IN_FLIGHT_MAX];
+	uint32_t fan, branch; /* of the last PLACE: where the calls are made */
 	size_t log_bytes;
-	bool ended;
+	bool placed, state_seen, ended; /* placed: and no call since */
 };
 
 enum reader_event {
 	READER_WAIT, /* no whole frame yet */
 	READER_CALL, /* head.id, head.handle, body: arguments */
 	READER_LOG,
-	READER_END, /* end; body: value or message.  Bytes after it are READER_BAD. */
-	READER_BAD, /* kill it: end is PROTO, CALLS or OUTPUT, why says what happened */
+	READER_END,   /* end; body: value or message.  Bytes after it are READER_BAD. */
+	READER_BAD,   /* kill it: end is PROTO, CALLS or OUTPUT, why says what happened */
+	READER_STATE, /* once, right before the end DONE; body: what S has become */
 };
 struct reader_frame {
 	struct frame_head head;

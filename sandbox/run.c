@@ -39,6 +39,7 @@ run_free(struct job *j)
 	buf_fini(&r->start);
 	buf_fini(&r->text);
 	buf_fini(&r->log);
+	buf_fini(&r->state);
 	deferred_drop(&r->refuse);
 	r->magic = 0;
 	free(r);
@@ -223,6 +224,14 @@ on_cpu(void *ctx)
 }
 
 void
+sandbox_call_place(const struct sandbox_run *r, uint32_t *fan, uint32_t *branch)
+{
+	IS(r, SANDBOX_RUN_MAGIC);
+	*fan = r->worker != NULL ? r->worker->reader.fan : 0;
+	*branch = r->worker != NULL ? r->worker->reader.branch : 0;
+}
+
+void
 sandbox_run_rest(struct sandbox_run *r, bool rest)
 {
 	struct loop *l = r->owner->loop;
@@ -246,6 +255,7 @@ tell_done(struct sandbox_run *r)
 		.value = r->has_value ? buf_str(&r->text) : STR_NONE,
 		.message = r->end == SANDBOX_DONE ? STR("") : buf_str(&r->text),
 		.log = buf_str(&r->log),
+		.state = r->end == SANDBOX_DONE && r->state.n > 0 ? buf_str(&r->state) : STR_NONE,
 		.cpu_us = r->cpu_us,
 		.maxrss_kb = r->maxrss_kb,
 		.calls = r->calls };
@@ -292,6 +302,9 @@ take_frames(struct worker *w, bool alive)
 			buf_put(&r->log, f.body);
 			if (r->ev->log != NULL)
 				r->ev->log(r->ctx, f.body);
+			break;
+		case READER_STATE:
+			buf_put(&r->state, f.body);
 			break;
 		case READER_END:
 			end_run(r, f.end, f.body);
@@ -405,7 +418,8 @@ run_start(struct sandbox_run *r, struct worker *w)
 	s->counts.running++;
 	reader_init(&w->reader, (struct reader_limits){ .calls_max = r->calls_max,
 				    .in_flight_max = s->set.in_flight_max,
-				    .handles = r->tools_n });
+				    .handles = r->tools_n,
+				    .state = r->has_state });
 	timer_set(s->loop, &r->timer, r->wall_ms, on_wall, r);
 	timer_set(s->loop, &r->cpu, r->cpu_ms + CPU_SLACK_MS, on_cpu, r);
 	send_frame(w, (struct frame_head){ .type = FRAME_RUN }, buf_str(&r->start));
@@ -463,6 +477,12 @@ put_start(struct sandbox_run *r, const struct sandbox_script *c, struct err *e)
 	}
 	head.tools_bytes = (uint32_t)(r->start.n - sizeof(head));
 	buf_put(&r->start, c->source);
+	ASSERT(c->state.n <= SANDBOX_STATE_MAX);
+	r->has_state = c->state.p != NULL;
+	head.state_bytes = (uint32_t)c->state.n;
+	head.last_bytes = (uint32_t)c->last.n;
+	buf_put(&r->start, c->state);
+	buf_put(&r->start, c->last);
 	if (!buf_ok(&r->start))
 		return err_set(e, ERR_INVALID, "the tool table is too large");
 	memcpy(r->start.p, &head, sizeof(head));
@@ -483,6 +503,7 @@ run_new(struct sandbox *s, struct job *parent, const struct sandbox_events *ev, 
 	buf_init(&r->start, FRAME_DOWN_MAX);
 	buf_init(&r->text, FRAME_VALUE_MAX);
 	buf_init(&r->log, FRAME_LOG_MAX);
+	buf_init(&r->state, FRAME_STATE_MAX);
 	return r;
 }
 

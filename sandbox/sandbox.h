@@ -77,14 +77,20 @@ struct sandbox_script { /* lent for the duration of sandbox_run() */
 	size_t memory_bytes;
 	int cpu_ms;
 	uint32_t calls_max;
+	/* The global S, a checked object or array of JSON, at most SANDBOX_STATE_MAX bytes; p NULL:
+	 * there is none.  The global last, checked JSON; p NULL: nil. */
+	struct str state, last;
 };
+#define SANDBOX_STATE_MAX FRAME_STATE_MAX
 
 struct sandbox_result { /* lent for the duration of the done event */
 	enum sandbox_end end;
 	struct str value;   /* checked JSON; p NULL: the script returned nothing */
 	struct str message; /* why it did not end with DONE; untrusted text, any bytes */
 	struct str log;     /* all printed text; untrusted, any bytes: escape before showing */
-	int64_t cpu_us;     /* measured by the kernel; 0 when the script was never started */
+	struct str
+	    state;      /* what S has become, likewise checked; p NULL: not DONE, or it had none */
+	int64_t cpu_us; /* measured by the kernel; 0 when the script was never started */
 	int64_t maxrss_kb;
 	uint32_t calls;
 };
@@ -99,7 +105,10 @@ struct sandbox_events {
 	/* Exactly once, last, unless the job is cancelled; then the job finishes by itself. */
 	void (*done)(void *ctx, const struct sandbox_result *result);
 };
-#define SANDBOX_SEARCH      FRAME_HANDLE_SEARCH
+#define SANDBOX_SEARCH FRAME_HANDLE_SEARCH
+/* Within a call event: where the script makes this call.  fan counts its pmap and parallel from 1,
+ * branch the elements of that one; 0, 0: outside.  The worker says so: it is a name, no fact. */
+void sandbox_call_place(const struct sandbox_run *r, uint32_t *fan, uint32_t *branch);
 #define SANDBOX_CPU_STEP_MS WORKER_CPU_TICK_MS
 
 /* A kid of `parent`.  Refused: ERR_UNCONFIGURED (unavailable), ERR_OVERLOAD (queue full),

@@ -26,6 +26,7 @@
 --   c:call("name", args)            the result, or { error = ... }; either with .status and .raw
 --   c:rpc(method, params)           the same for any method
 --   c.capabilities = { ... }        what it says that it can be asked
+--   c.session = "..."              the session that it names
 --   c.notes                         what came before answers
 
 local MODERN, LEGACY = "2026-07-28", "2025-11-25"
@@ -334,7 +335,7 @@ function Mcp:rpc(method, params)
 	local r = self.c:begin { method = "POST", path = self.mcp_path or "/mcp",
 		body = json.encode { jsonrpc = "2.0", id = self.id, method = method, params = p },
 		headers = { accept = "application/json, text/event-stream", ["mcp-protocol-version"] = MODERN,
-			["mcp-method"] = method, ["mcp-name"] = p.name or p.uri } }
+			["mcp-method"] = method, ["mcp-name"] = p.name or p.uri, ["x-claude-code-session-id"] = self.session } }
 	local answer, raw
 	if (r.headers["content-type"] or ""):find("event-stream", 1, true) then
 		answer, raw = answer_in_stream(self, r, self.id)

@@ -283,8 +283,11 @@ branch_step(lua_State *L, struct fan *f, lua_Integer i, int args)
 
 	vm.yielded_id = 0;
 	vm.branch = co;
+	vm.fan = vm.fans;
+	vm.in_branch = (uint32_t)i;
 	status = vm_resume(co, L, args, &results);
 	vm.branch = outer;
+	vm.fan = vm.in_branch = 0;
 	if (status == LUA_YIELD && vm.yielded_id != 0) {
 		lua_Integer id = vm.yielded_id;
 
@@ -372,6 +375,7 @@ lua_fan(lua_State *L)
 	lua_newtable(L);
 	lua_pushnil(L);
 	vm.fanning = true;
+	vm.fans++;
 	while (f.live > 0 || (f.next <= f.n && !f.failed)) {
 		if (f.next <= f.n && !f.failed && f.live < (lua_Integer)vm.in_flight_max)
 			branch_start(L, &f, f.next++);

@@ -371,6 +371,7 @@ end
 
 setmetatable(_ENV, {
 	__index = function(_, k)
+		if k == "last" then return nil end -- there is no previous script
 		error("undefined global '" .. tostring(k) .. "'"
 			.. (nearest(k, servers):gsub("did you mean ", "did you mean server ")), 2)
 	end,

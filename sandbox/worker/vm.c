@@ -305,7 +305,8 @@ vm_serve(int fd)
 	if (r.source_bytes > FRAME_SOURCE_MAX || r.tools_n > FRAME_TOOLS_MAX ||
 	    r.in_flight_max > FRAME_IN_FLIGHT_MAX || r.in_flight_max == 0 || r.cpu_ticks == 0 ||
 	    r.cpu_ticks > WORKER_CPU_TICKS_MAX ||
-	    sizeof(r) + (uint64_t)r.tools_bytes + r.source_bytes != body.n)
+	    sizeof(r) + (uint64_t)r.tools_bytes + r.source_bytes + r.state_bytes + r.last_bytes !=
+		body.n)
 		_exit(WORKER_EXIT_EOF);
 	vm.calls_max = r.calls_max;
 	vm.in_flight_max = r.in_flight_max;
@@ -323,9 +324,12 @@ vm_serve(int fd)
 	lua_pushinteger(L, (lua_Integer)r.seed[1]);
 	lua_call(L, 2, 0);
 	take_names(body.body + sizeof(r), body.body + sizeof(r) + r.tools_bytes, r.tools_n);
+	if (!state_take(L, body.body + sizeof(r) + r.tools_bytes + r.source_bytes, &r))
+		_exit(WORKER_EXIT_EOF);
 	if (!run(L, body.body + sizeof(r) + r.tools_bytes, r.source_bytes))
 		vm_end(SANDBOX_OUTPUT,
 		    "the returned value is larger than 1000000 bytes: return less of it");
+	state_give(L);
 	wire_send(
 	    (struct frame_head){ .body_bytes = (uint32_t)vm.out.n, .type = FRAME_DONE }, vm.out.p);
 	_exit(0);

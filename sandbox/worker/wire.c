@@ -43,21 +43,38 @@ read_all(char *p, size_t n)
 	}
 }
 
+/* A call is made elsewhere than the one before: the place goes ahead of it. */
+static size_t
+put_place(unsigned char *to)
+{
+	if (vm.fan == vm.told_fan && vm.in_branch == vm.told_in_branch)
+		return 0;
+	vm.told_fan = vm.fan;
+	vm.told_in_branch = vm.in_branch;
+	frame_write_head(
+	    to, (struct frame_head){
+		    .type = FRAME_PLACE, .id = vm.fan, .handle = (uint16_t)vm.in_branch });
+	return FRAME_HEAD_BYTES;
+}
+
 void
 wire_send(struct frame_head h, const void *body)
 {
 	unsigned char small[4096];
+	size_t n;
 
 	if (vm.fd < 0)
 		return;
-	frame_write_head(small, h);
-	if (h.body_bytes <= sizeof(small) - FRAME_HEAD_BYTES) { /* one system call */
+	n = h.type == FRAME_CALL ? put_place(small) : 0;
+	frame_write_head(small + n, h);
+	n += FRAME_HEAD_BYTES;
+	if (h.body_bytes <= sizeof(small) - n) { /* one system call */
 		if (h.body_bytes > 0)
-			memcpy(small + FRAME_HEAD_BYTES, body, h.body_bytes);
-		write_all(small, FRAME_HEAD_BYTES + h.body_bytes);
+			memcpy(small + n, body, h.body_bytes);
+		write_all(small, n + h.body_bytes);
 		return;
 	}
-	write_all(small, FRAME_HEAD_BYTES);
+	write_all(small, n);
 	write_all(body, h.body_bytes);
 }
 

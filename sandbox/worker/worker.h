@@ -50,6 +50,10 @@ struct vm {
 	lua_State *branch; /* the thread of pmap/parallel that runs now */
 	uint32_t yielded_id;
 	bool fanning;
+	uint32_t fan, in_branch;           /* where calls are made now: see FRAME_PLACE */
+	uint32_t told_fan, told_in_branch; /* and where the gateway takes them to be */
+	uint32_t fans;
+	bool has_state;
 	struct answer answer;                    /* handed to the branch being resumed */
 	struct answer kept[FRAME_IN_FLIGHT_MAX]; /* arrived while somebody waited for another */
 	size_t kept_n;
@@ -95,6 +99,10 @@ void calls_open(lua_State *L); /* pushes the five values that library.lua builds
 void calls_name(lua_State *L); /* global call; pops the function for unknown names */
 void calls_add_tool(lua_State *L, uint32_t handle, struct answer server, struct answer tool);
 bool calls_is_error(lua_State *L, int idx);
+
+/* state.c */
+bool state_take(lua_State *L, const char *p, const struct frame_run *r);
+void state_give(lua_State *L); /* what S has become, if it was given; or ends with RUNTIME */
 
 /* library.c */
 void library_open(lua_State *L);

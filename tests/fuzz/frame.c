@@ -17,6 +17,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		.calls_max = 20,
 		.in_flight_max = 4,
 		.handles = 3,
+		.state = true,
 	};
 	struct reader r;
 	struct reader_frame f;
