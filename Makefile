@@ -12,6 +12,7 @@
 #   make bench-policy    what a decision of the policies costs, half a minute
 #   make bench-hub       twenty tool servers, ten thousand sessions and streams, at most a minute
 #   make bench-redact    how fast results are searched for secrets
+#   make bench-codemode  what nine tasks cost a model, in Code Mode and in every other form; REAL=1: real servers
 #   make e2e             install the real agents into build/e2e, run them through the gateway
 #   make conformance     the MCP conformance suite, straight at a fixture and through the gateway
 #   make install PREFIX=/usr/local
@@ -105,6 +106,12 @@ $(B)/rig: $(wildcard tests/rig*.c)
 	@mkdir -p $(@D)
 	$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -isystem /usr/include/lua5.4 -o $@ $^ -llua5.4 -lm -lssl -lcrypto
 
+# The tool servers of bench/codemode: Lua with SQLite.  Always the plain build, as the worker is.
+$(B)/rig: | build/codemode/fake
+build/codemode/fake: bench/codemode/fake.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE $(WARN) -Werror -isystem /usr/include/lua5.4 -o $@ $< -llua5.4 -lsqlite3 -lm
+
 # libFuzzer ships with clang; a target is one file beside the whole library.
 FUZZ_FLAGS = -O1 -g -std=gnu17 -D_GNU_SOURCE -I. -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_OBJ = $(LIB_SRC:%.c=build/fuzz/obj/%.o)
@@ -177,6 +184,10 @@ bench: deps
 bench-hub: deps
 	@$(MAKE) --no-print-directory all build/bench/mcp
 	@sh bench/hub.sh
+bench-codemode: deps
+	@sh bench/codemode/install.sh $(REAL)
+	@$(MAKE) --no-print-directory SAN= B=build all build/codemode/fake
+	@node bench/codemode/bench.mjs $(if $(REAL),--real)
 bench-policy bench-redact: bench-%: deps
 	@$(MAKE) --no-print-directory SAN= B=build build/bench/$*
 	@build/bench/$*
@@ -191,4 +202,4 @@ install: all
 	strip $(DESTDIR)$(PREFIX)/bin/tollgate
 clean:
 	rm -rf build
-.PHONY: all unit fuzz fuzz-all clean deps run test lint bench bench-hub bench-policy bench-redact e2e conformance threads install
+.PHONY: all unit fuzz fuzz-all clean deps run test lint bench bench-hub bench-policy bench-redact bench-codemode e2e conformance threads install

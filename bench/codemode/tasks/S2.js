@@ -1,0 +1,1 @@
+return await sqlite.query({ sql: "SELECT owner FROM services WHERE name='billing'" });

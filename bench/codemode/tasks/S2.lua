@@ -1,0 +1,1 @@
+return sqlite.query{sql="SELECT owner FROM services WHERE name='billing'"}
