@@ -16,7 +16,6 @@
 #include "base/log.h"
 #include "codemode/bound.h"
 #include "codemode/result.h"
-#include "codemode/signature.h"
 #include "codemode/state.h"
 #include "codemode/tools.h"
 
@@ -124,39 +123,18 @@ struct table {
 	bool full;
 };
 
-static struct str
-identifier(struct arena *a, struct str name)
-{
-	struct buf b;
-	struct str s;
-
-	buf_init(&b, 1024);
-	signature_put_name(&b, name);
-	s = arena_str(a, buf_str(&b));
-	buf_fini(&b);
-	return s;
-}
-
 static void
 table_add(void *ctx, const struct tool *t)
 {
 	struct table *tab = ctx;
 	struct run *r = tab->r;
-	struct sandbox_tool tool;
 
 	if (tab->n == FRAME_TOOLS_MAX || arena_left(&r->arena) < ARENA_BYTES / 4) {
 		tab->full = true;
 		return;
 	}
-	if (t->server.n > FRAME_NAME_MAX || t->name.n > FRAME_NAME_MAX - 2)
-		return;
-	tool.server = identifier(&r->arena, t->server);
-	tool.name = identifier(&r->arena, t->name);
-	for (size_t i = tab->n; i > 0 && str_eq(tab->tools[i - 1].server, tool.server); i--)
-		if (str_eq(tab->tools[i - 1].name, tool.name))
-			return; /* a-b and a_b: the first keeps the name */
 	r->names[tab->n] = arena_str(&r->arena, t->policy_name);
-	tab->tools[tab->n++] = tool;
+	tab->tools[tab->n++] = (struct sandbox_tool){ t->script_server, t->script_name };
 }
 
 static bool

@@ -5,12 +5,14 @@
 #include "base/text.h"
 #include "mcp/mcp.h"
 
+#define SIGNATURE_BYTES_MAX 4000
+
 /* "server.tool{a:string, n?:integer=10} -> {id:string}  -- First sentence."; without describe the
- * comment is left out.  Bounded: nesting 3, 12 enum values, 100 bytes of description. */
+ * comment is left out.  One line of UTF-8, never longer than SIGNATURE_BYTES_MAX. */
 void signature_put(struct buf *out, const struct tool *t, bool describe);
 /* The line, the whole description, and one line per documented parameter. */
 void signature_put_full(struct buf *out, const struct tool *t);
-/* Any name as a Lua identifier: other characters become _, keywords get a trailing _. */
-void signature_put_name(struct buf *out, struct str name);
-/* "server.tool", both as identifiers. */
+/* "server.tool", as scripts spell it. */
 void signature_put_path(struct buf *out, const struct tool *t);
+/* Does a description say so? */
+bool signature_deprecated(struct str description);

@@ -72,7 +72,7 @@ servers_put(struct buf *out, const struct view *v)
 			n++;
 		if (servers++ > 0)
 			buf_puts(out, ", ");
-		signature_put_name(out, v->t[i]->server);
+		buf_put(out, v->t[i]->script_server);
 		buf_printf(out, " %zu", n);
 	}
 	if (servers == 0)
@@ -136,20 +136,22 @@ tools_define_tools(struct hub *h, struct key *k, struct buf *out)
 	free(v.t);
 }
 
+/* As scripts look names up: case, - and _ do not count. */
 static bool
 same_name(struct str a, struct str b)
 {
-	struct buf x, y;
-	bool same;
+	size_t i = 0, j = 0;
 
-	buf_init(&x, 1024);
-	buf_init(&y, 1024);
-	signature_put_name(&x, a);
-	signature_put_name(&y, b);
-	same = str_ieq(buf_str(&x), buf_str(&y));
-	buf_fini(&x);
-	buf_fini(&y);
-	return same;
+	for (;; i++, j++) {
+		while (i < a.n && (a.p[i] == '_' || a.p[i] == '-'))
+			i++;
+		while (j < b.n && (b.p[j] == '_' || b.p[j] == '-'))
+			j++;
+		if (i == a.n || j == b.n)
+			return i == a.n && j == b.n;
+		if (!str_ieq((struct str){ a.p + i, 1 }, (struct str){ b.p + j, 1 }))
+			return false;
+	}
 }
 
 /* A server's name lists it; server.tool gives its whole documentation. */
@@ -160,9 +162,10 @@ exact_put(const struct view *v, struct str query, struct buf *out)
 	size_t n = 0;
 
 	for (size_t i = 0; i < v->n; i++) {
-		if (!same_name(v->t[i]->server, server))
+		if (!same_name(v->t[i]->script_server, server) && !str_eq(v->t[i]->server, server))
 			continue;
-		if (rest.p != NULL && !same_name(v->t[i]->name, rest))
+		if (rest.p != NULL && !same_name(v->t[i]->script_name, rest) &&
+		    !str_eq(v->t[i]->name, rest))
 			continue;
 		if (n++ > 0)
 			buf_putc(out, '\n');

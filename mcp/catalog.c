@@ -33,18 +33,25 @@ struct toolset {
 	struct arena arena;
 	struct tool *tools; /* TOOLS_MAX of them, in the arena */
 	size_t n, dropped;
-	struct map listed;
+	struct map listed, script;
+	struct str script_server;
 };
 
 struct toolset *
 toolset_new(struct str server)
 {
 	struct toolset *s = mem_zalloc(sizeof(*s));
+	struct buf name;
 
 	s->refs = 1;
 	s->server = server;
 	arena_init(&s->arena, SET_BYTES_MAX);
 	map_init(&s->listed);
+	map_init(&s->script);
+	buf_init(&name, 0);
+	fold_script(&name, FOLD_SERVER, server, NULL);
+	s->script_server = arena_str(&s->arena, buf_str(&name));
+	buf_fini(&name);
 	return s;
 }
 
@@ -63,6 +70,7 @@ toolset_free(struct toolset **s)
 	if (*s == NULL)
 		return;
 	map_fini(&(*s)->listed);
+	map_fini(&(*s)->script);
 	arena_free(&(*s)->arena);
 	free((*s)->tools);
 	MEM_FREE(s);
@@ -362,6 +370,12 @@ tool_take(struct toolset *s, struct str raw, struct tool *t, struct str *name)
 	if (t->wrapped.n == 0)
 		why = "its name cannot be told from another's";
 	buf_reset(&b);
+	fold_script(&b, FOLD_TOOL, *name, &s->script);
+	t->script_server = s->script_server;
+	t->script_name = arena_str(&s->arena, buf_str(&b));
+	if (t->script_name.n == 0)
+		why = "its name cannot be told from another's";
+	buf_reset(&b);
 	if (why == NULL)
 		why = definition_put(&b, raw, t);
 	buf_putc(&b, '}');
@@ -397,6 +411,7 @@ toolset_add(struct toolset *s, struct str definition)
 		s->tools = mem_zalloc(TOOLS_MAX * sizeof(*s->tools));
 	s->tools[s->n] = t;
 	map_set(&s->listed, s->tools[s->n].listed_name, &s->tools[s->n]);
+	map_set(&s->script, s->tools[s->n].script_name, &s->tools[s->n]);
 	return &s->tools[s->n++];
 }
 

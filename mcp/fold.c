@@ -66,6 +66,80 @@ fold_listed(struct buf *out, struct str server, struct str name, const struct ma
 	buf_put(out, (struct str){ full, n });
 }
 
+/* ---- names in scripts ---- */
+
+static bool
+is_keyword(struct str s)
+{
+	static const char words[][9] = { "and", "break", "do", "else", "elseif", "end", "false",
+		"for", "function", "goto", "if", "in", "local", "nil", "not", "or", "repeat",
+		"return", "then", "true", "until", "while" };
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (str_eq(s, str_of(words[i])))
+			return true;
+	return false;
+}
+
+/* What a script finds beside servers, and words of other languages that are taken for it: the
+ * worker gives a global to a server only when nothing else has the name. */
+static bool
+is_global(struct str s)
+{
+	static const char words[][13] = { "array", "assert", "blob", "call", "console", "coroutine",
+		"error", "filter", "getmetatable", "group_by", "ipairs", "json", "keys", "last",
+		"lines", "map", "math", "next", "none", "null", "os", "pairs", "parallel", "pcall",
+		"pluck", "pmap", "print", "prompts", "rawequal", "rawget", "rawlen", "rawset",
+		"reduce", "resources", "select", "self", "setmetatable", "shape", "show", "snippets",
+		"sort_by", "split", "string", "sum", "table", "tonumber", "tools", "tostring",
+		"trim", "type", "undefined", "utf8", "values", "warn", "xpcall" };
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (str_eq(s, str_of(words[i])))
+			return true;
+	return false;
+}
+
+static bool
+is_word_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_';
+}
+
+bool
+fold_is_identifier(struct str name)
+{
+	if (name.n == 0 || (name.p[0] >= '0' && name.p[0] <= '9') || is_keyword(name))
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if (!is_word_char(name.p[i]))
+			return false;
+	return true;
+}
+
+void
+fold_script(struct buf *out, enum fold_script what, struct str name, const struct map *taken)
+{
+	char full[FOLD_SCRIPT_MAX + 1];
+	struct buf b = { .p = full, .cap = sizeof(full), .limit = sizeof(full) };
+
+	if (name.n > 0 && name.p[0] >= '0' && name.p[0] <= '9')
+		buf_putc(&b, '_');
+	for (size_t i = 0; i < name.n && b.n < FOLD_SCRIPT_MAX - HASH_CHARS - 1; i++)
+		if (((unsigned char)name.p[i] & 0xc0) != 0x80)
+			buf_putc(&b, is_word_char(name.p[i]) ? name.p[i] : '_');
+	if (is_keyword(name) || (what == FOLD_SERVER && is_global(name)))
+		buf_putc(&b, '_');
+	if (taken != NULL && map_get(taken, buf_str(&b)) != NULL) {
+		buf_printf(&b, "_%06x", (unsigned)(stable_hash(name) & 0xffffff));
+		if (map_get(taken, buf_str(&b)) != NULL)
+			return;
+	}
+	ASSERT(buf_ok(&b));
+	buf_put(out, buf_str(&b));
+}
+
 bool
 fold_usable(struct str name, size_t max)
 {

@@ -153,6 +153,8 @@ struct tool {                    /* immutable; valid until the next turn unless 
 	struct str policy_name;  /* "server/name" */
 	struct str listed_name;  /* as clients see it, [A-Za-z0-9_-]; "": another has the name */
 	struct str wrapped;      /* "server__name" */
+	/* As scripts spell both: identifiers of Lua, together unlike every other tool's. */
+	struct str script_server, script_name;
 	struct str description;  /* unescaped text */
 	struct str definition;   /* the listed JSON object, named "server__name" */
 	struct str input_schema; /* raw spans; output_schema may be empty */

@@ -1,0 +1,1006 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * type - what a schema says, in as few tokens as a model needs.
+ *
+ *   {"type":"array","items":{"$ref":"#/$defs/Row"}}   {id:integer, name?:string}[]
+ *
+ * An object is the fields of its properties, of what it refers to, and of all that allOf, anyOf and
+ * oneOf add to it; a field is required when every way of matching requires it.  Where there is only
+ * a choice it is shown as a choice (`{a:string}|{b:integer}`).  null reads as nil in scripts, so it
+ * is a `?`, or `|null` where null has to be sent.  if/then/else, not and dependent… are for the
+ * server to judge: a signature is a hint, the check of the arguments is elsewhere.
+ *
+ * Schemas come from upstream servers and are hostile.  They were checked as JSON; here a schema is
+ * looked at NODES_MAX times at most, however its references multiply, nesting is shown NEST_MAX
+ * deep, a reference into itself is `table`, every list is cut at a named number.
+ */
+#include "codemode/type.h"
+
+#include "base/json.h"
+#include "mcp/fold.h"
+
+#define NEST_MAX      3
+#define NODES_MAX     1000
+#define REFS_MAX      16 /* references within references */
+#define LOOKS_MAX     400 /* references looked up, each a scan of the document */
+#define DEPTH_MAX     24 /* of the walk itself */
+#define ENUM_MAX      12
+#define FIELDS_MAX    64
+#define UNION_MAX     8
+#define DEFAULT_BYTES 16
+#define STR_IS(lit)   { "" lit, sizeof(lit) - 1 }
+#define LITERAL_BYTES 64
+
+struct walk {
+	struct buf *out;
+	size_t from, bytes;
+	struct str root;
+	enum type_detail detail;
+	bool parameters;
+	int nest, depth, nodes, looks, refs_n;
+	const char *refs[REFS_MAX]; /* where the references stand that are being followed */
+};
+
+struct field {
+	struct str key, schema[UNION_MAX]; /* several: of the branches of a choice */
+	size_t n;
+};
+struct fields {
+	struct field at[FIELDS_MAX];
+	size_t n;
+	bool more;
+};
+
+static void any_put(struct walk *w, struct str schema);
+
+/* ---- text ---- */
+
+/* How many bytes of s at i are a character that must not reach a line: controls, line and
+ * paragraph separators, marks that turn the direction of what follows. */
+static size_t
+unprintable(struct str s, size_t i)
+{
+	unsigned char c = (unsigned char)s.p[i], d, e;
+
+	if (c < ' ' || c == 0x7f)
+		return 1;
+	if (c == 0xc2 && i + 1 < s.n && (unsigned char)s.p[i + 1] < 0xa0)
+		return 2;
+	if (c != 0xe2 || i + 2 >= s.n)
+		return 0;
+	d = (unsigned char)s.p[i + 1];
+	e = (unsigned char)s.p[i + 2];
+	return (d == 0x80 && e >= 0xa8 && e <= 0xae) || (d == 0x81 && e >= 0xa6 && e <= 0xa9) ? 3
+											      : 0;
+}
+
+void
+type_put_line(struct buf *out, struct str s, size_t max)
+{
+	struct str cut = str_clip(s, max);
+	bool space = false, any = false;
+
+	for (size_t i = 0; i < cut.n;) {
+		size_t skip = cut.p[i] == ' ' ? 1 : unprintable(cut, i);
+
+		if (skip > 0) {
+			space = true;
+			i += skip;
+			continue;
+		}
+		if (space && any)
+			buf_putc(out, ' ');
+		space = false;
+		any = true;
+		buf_putc(out, cut.p[i++]);
+	}
+	if (cut.n < s.n)
+		buf_puts(out, "…");
+}
+
+static void
+quoted_put(struct buf *out, struct str s)
+{
+	struct str cut = str_clip(s, LITERAL_BYTES);
+
+	buf_putc(out, '"');
+	for (size_t i = 0; i < cut.n; i++) {
+		size_t skip = unprintable(cut, i);
+
+		if (cut.p[i] == '\n' || cut.p[i] == '\t') {
+			buf_puts(out, cut.p[i] == '\n' ? "\\n" : "\\t");
+		} else if (skip > 0) {
+			buf_putc(out, '?');
+			i += skip - 1;
+		} else {
+			if (cut.p[i] == '"' || cut.p[i] == '\\')
+				buf_putc(out, '\\');
+			buf_putc(out, cut.p[i]);
+		}
+	}
+	buf_puts(out, cut.n < s.n ? "…\"" : "\"");
+}
+
+void
+type_put_literal(struct buf *out, struct str raw)
+{
+	struct arena a;
+	struct str text;
+
+	if (json_kind(raw) == JSON_NULL) {
+		buf_puts(out, "null");
+		return;
+	}
+	if (json_kind(raw) != JSON_STRING) {
+		type_put_line(out, raw, LITERAL_BYTES);
+		return;
+	}
+	arena_init(&a, raw.n + 1024);
+	if (json_string(raw, &a, &text))
+		quoted_put(out, text);
+	arena_free(&a);
+}
+
+void
+type_put_key(struct buf *out, struct str key_raw)
+{
+	struct str name = { key_raw.p + 1, key_raw.n - 2 };
+
+	if (fold_is_identifier(name) && name.n <= LITERAL_BYTES) {
+		buf_put(out, name);
+		return;
+	}
+	buf_putc(out, '[');
+	type_put_literal(out, key_raw);
+	buf_putc(out, ']');
+}
+
+/* ---- looking into schemas ---- */
+
+static bool
+spend(struct walk *w)
+{
+	return w->nodes++ < NODES_MAX && w->depth < DEPTH_MAX;
+}
+
+/* The words of a schema that are looked at, read in one pass: definitions are 64 KiB at most, and
+ * a pass for each word would be seconds for a hostile one. */
+enum word {
+	ADDITIONAL,
+	ADDITIONAL_ITEMS,
+	ALL_OF,
+	ANY_OF,
+	CONST,
+	DEFAULT,
+	DEPRECATED,
+	ENUM,
+	ITEMS,
+	MAXIMUM,
+	MAX_LENGTH,
+	MINIMUM,
+	MIN_LENGTH,
+	MULTIPLE,
+	NULLABLE,
+	ONE_OF,
+	PATTERN,
+	PATTERN_PROPERTIES,
+	PREFIX_ITEMS,
+	PROPERTIES,
+	PROPERTY_NAMES,
+	REF,
+	REQUIRED,
+	TYPE,
+	WORDS
+};
+struct parts {
+	struct str of[WORDS]; /* p == NULL: absent */
+};
+
+static struct parts
+parts_of(struct str schema)
+{
+	static const struct str words[WORDS] = { STR_IS("additionalProperties"),
+		STR_IS("additionalItems"), STR_IS("allOf"), STR_IS("anyOf"), STR_IS("const"),
+		STR_IS("default"), STR_IS("deprecated"), STR_IS("enum"), STR_IS("items"),
+		STR_IS("maximum"), STR_IS("maxLength"), STR_IS("minimum"), STR_IS("minLength"),
+		STR_IS("multipleOf"), STR_IS("nullable"), STR_IS("oneOf"), STR_IS("pattern"),
+		STR_IS("patternProperties"), STR_IS("prefixItems"), STR_IS("properties"),
+		STR_IS("propertyNames"), STR_IS("$ref"), STR_IS("required"), STR_IS("type") };
+	struct parts p = { .of = { { NULL, 0 } } };
+	struct json_iter it;
+	struct str key, v;
+
+	if (json_kind(schema) != JSON_OBJECT || !json_open(schema, &it))
+		return p;
+	while (json_next(&it, &key, &v))
+		for (size_t i = 0; i < WORDS; i++)
+			if (p.of[i].p == NULL && json_key_is(key, words[i])) {
+				p.of[i] = v;
+				break;
+			}
+	return p;
+}
+
+static struct str
+member(struct str schema, const char *name)
+{
+	struct str v;
+
+	return json_get(schema, str_of(name), &v) ? v : STR_NONE;
+}
+
+/* One part of a JSON pointer, which may be written with ~0, ~1 and %XX. */
+static bool
+pointer_step(struct str *at, struct str part)
+{
+	char plain[256];
+	struct buf b = { .p = plain, .cap = sizeof(plain), .limit = sizeof(plain) };
+	struct json_iter it;
+	struct str key, v;
+	int64_t index;
+
+	for (size_t i = 0; i < part.n; i++) {
+		char c = part.p[i];
+
+		if (c == '~' && i + 1 < part.n)
+			c = part.p[++i] == '1' ? '/' : '~';
+		buf_putc(&b, c);
+	}
+	if (!buf_ok(&b))
+		return false;
+	if (json_get(*at, buf_str(&b), at))
+		return true;
+	if (json_kind(*at) != JSON_ARRAY || !str_i64(buf_str(&b), &index) ||
+	    !json_open(*at, &it))
+		return false;
+	while (json_next(&it, &key, &v))
+		if (index-- == 0) {
+			*at = v;
+			return true;
+		}
+	return false;
+}
+
+/* A definition named by "$anchor", or by its old spelling "$id":"#name". */
+static bool
+anchor_find(struct str root, struct str name, struct str *found)
+{
+	static const char *const places[] = { "$defs", "definitions" };
+	struct json_iter it;
+	struct str key, v;
+
+	for (size_t i = 0; i < COUNT(places); i++) {
+		if (!json_open(member(root, places[i]), &it))
+			continue;
+		while (json_next(&it, &key, &v))
+			if (json_string_is(member(v, "$anchor"), name)) {
+				*found = v;
+				return true;
+			}
+	}
+	return false;
+}
+
+/* Inside the root document; anything else is not followed (and never fetched). */
+static bool
+ref_find(const struct walk *w, struct str ref_raw, struct str *found)
+{
+	struct str path;
+
+	if (json_kind(ref_raw) != JSON_STRING || ref_raw.n < 3 || ref_raw.p[1] != '#')
+		return false;
+	path = (struct str){ ref_raw.p + 2, ref_raw.n - 3 };
+	*found = w->root;
+	if (path.n == 0)
+		return true;
+	if (path.p[0] != '/')
+		return anchor_find(w->root, path, found);
+	(void)str_cut(&path, '/');
+	while (path.p != NULL)
+		if (!pointer_step(found, str_cut(&path, '/')))
+			return false;
+	return true;
+}
+
+/* Follows a reference for as long as fn runs; false: into itself, or nowhere. */
+static bool
+ref_enter(struct walk *w, struct str ref, struct str *target)
+{
+	if (ref.p == NULL || w->refs_n == REFS_MAX || w->looks++ >= LOOKS_MAX ||
+	    !ref_find(w, ref, target))
+		return false;
+	for (int i = 0; i < w->refs_n; i++)
+		if (w->refs[i] == target->p)
+			return false;
+	w->refs[w->refs_n++] = target->p;
+	return true;
+}
+
+static bool
+list_has(struct str list, struct str raw)
+{
+	struct json_iter it;
+	struct str key, v;
+
+	if (!json_open(list, &it))
+		return false;
+	while (json_next(&it, &key, &v))
+		if (str_eq(v, raw))
+			return true;
+	return false;
+}
+
+static const enum word choices[] = { ANY_OF, ONE_OF };
+
+static bool
+is_null(struct str schema)
+{
+	struct str v;
+
+	return (json_get(schema, STR("type"), &v) && json_string_is(v, STR("null"))) ||
+	       (json_get(schema, STR("const"), &v) && json_kind(v) == JSON_NULL);
+}
+
+static bool
+is_nullable(const struct parts *p)
+{
+	struct json_iter it;
+	struct str key, v;
+	bool on;
+
+	if (json_string_is(p->of[TYPE], STR("null")) || list_has(p->of[TYPE], STR("\"null\"")) ||
+	    list_has(p->of[ENUM], STR("null")) || (json_bool(p->of[NULLABLE], &on) && on) ||
+	    (p->of[CONST].p != NULL && json_kind(p->of[CONST]) == JSON_NULL))
+		return true;
+	for (size_t i = 0; i < COUNT(choices); i++)
+		if (json_open(p->of[choices[i]], &it))
+			while (json_next(&it, &key, &v))
+				if (is_null(v))
+					return true;
+	return false;
+}
+
+/* ---- fields ---- */
+
+static void
+field_add(struct fields *f, struct str key, struct str schema, bool choice)
+{
+	size_t i = 0;
+
+	if (json_kind(schema) == JSON_FALSE)
+		return;
+	while (i < f->n && !str_eq(f->at[i].key, key))
+		i++;
+	if (i == FIELDS_MAX) {
+		f->more = true;
+		return;
+	}
+	if (i == f->n)
+		f->at[f->n++] = (struct field){ .key = key, .schema = { schema }, .n = 1 };
+	else if (choice && f->at[i].n < UNION_MAX)
+		f->at[i].schema[f->at[i].n++] = schema;
+}
+
+static void fields_of(struct walk *w, struct fields *f, const struct parts *p, bool choice);
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+fields_collect(struct walk *w, struct fields *f, struct str schema, bool choice)
+{
+	struct parts p;
+
+	if (json_kind(schema) != JSON_OBJECT || !spend(w))
+		return;
+	p = parts_of(schema);
+	w->depth++;
+	fields_of(w, f, &p, choice);
+	w->depth--;
+}
+
+/* All that can stand in an object; bounded by spend(). */
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+fields_of(struct walk *w, struct fields *f, const struct parts *p, bool choice)
+{
+	struct json_iter it;
+	struct str key, v;
+
+	if (json_open(p->of[PROPERTIES], &it) && it.object)
+		while (json_next(&it, &key, &v))
+			field_add(f, key, v, choice);
+	if (ref_enter(w, p->of[REF], &v)) {
+		fields_collect(w, f, v, choice);
+		w->refs_n--;
+	}
+	if (json_open(p->of[ALL_OF], &it))
+		while (json_next(&it, &key, &v))
+			fields_collect(w, f, v, choice);
+	for (size_t i = 0; i < COUNT(choices); i++)
+		if (json_open(p->of[choices[i]], &it))
+			while (json_next(&it, &key, &v))
+				fields_collect(w, f, v, true);
+}
+
+static bool requires(struct walk *w, const struct parts *p, struct str key_raw);
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static bool
+schema_requires(struct walk *w, struct str schema, struct str key_raw)
+{
+	struct parts p;
+	bool must;
+
+	if (json_kind(schema) != JSON_OBJECT || !spend(w))
+		return false;
+	p = parts_of(schema);
+	w->depth++;
+	must = requires(w, &p, key_raw);
+	w->depth--;
+	return must;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static bool
+every_branch_requires(struct walk *w, struct str list, struct str key_raw)
+{
+	struct json_iter it;
+	struct str key, v;
+	size_t n = 0;
+
+	if (!json_open(list, &it))
+		return false;
+	while (json_next(&it, &key, &v))
+		if (!is_null(v)) {
+			n++;
+			if (!schema_requires(w, v, key_raw))
+				return false;
+		}
+	return n > 0;
+}
+
+/* Does whatever matches have this key?  Bounded by spend(). */
+// NOLINTNEXTLINE(misc-no-recursion)
+static bool requires(struct walk *w, const struct parts *p, struct str key_raw)
+{
+	struct json_iter it;
+	struct str key, v;
+	bool must = list_has(p->of[REQUIRED], key_raw);
+
+	if (!must && ref_enter(w, p->of[REF], &v)) {
+		must = schema_requires(w, v, key_raw);
+		w->refs_n--;
+	}
+	if (!must && json_open(p->of[ALL_OF], &it))
+		while (!must && json_next(&it, &key, &v))
+			must = schema_requires(w, v, key_raw);
+	for (size_t i = 0; !must && i < COUNT(choices); i++)
+		must = every_branch_requires(w, p->of[choices[i]], key_raw);
+	return must;
+}
+
+static void
+default_put(struct walk *w, struct str v)
+{
+	enum json_kind k = v.p == NULL ? JSON_BAD : json_kind(v);
+
+	if (v.n > DEFAULT_BYTES || k == JSON_BAD || k == JSON_NULL || k == JSON_ARRAY ||
+	    k == JSON_OBJECT)
+		return;
+	buf_putc(w->out, '=');
+	type_put_literal(w->out, v);
+}
+
+static bool
+holds_fields(const struct parts *p)
+{
+	return p->of[PROPERTIES].p != NULL || p->of[ITEMS].p != NULL || p->of[REF].p != NULL ||
+	       p->of[ALL_OF].p != NULL;
+}
+
+static void schemas_put(struct walk *w, const struct str *schema, size_t n);
+
+/* One `key?:type=default`. */
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+field_put(struct walk *w, const struct field *f, const struct parts *p, bool must)
+{
+	bool null = f->n == 1 && is_nullable(p);
+
+	type_put_key(w->out, f->key);
+	if (!must || (null && !w->parameters))
+		buf_putc(w->out, '?');
+	if (w->detail == TYPE_NAMES && !holds_fields(p))
+		return;
+	buf_putc(w->out, ':');
+	w->nest++;
+	schemas_put(w, f->schema, f->n);
+	w->nest--;
+	if (must && null && w->parameters)
+		buf_puts(w->out, "|null");
+	if (w->parameters)
+		default_put(w, p->of[DEFAULT]);
+}
+
+static bool
+left_out(const struct parts *field, bool must)
+{
+	bool on;
+
+	return !must && json_bool(field->of[DEPRECATED], &on) && on;
+}
+
+/* What may stand beside the named fields, or STR_NONE. */
+static struct str
+rest_of(const struct parts *p)
+{
+	struct str v = p->of[ADDITIONAL], key;
+	struct json_iter it;
+
+	if (json_kind(v) == JSON_OBJECT && v.n > 2)
+		return v;
+	return json_open(p->of[PATTERN_PROPERTIES], &it) && json_next(&it, &key, &v) ? v : STR_NONE;
+}
+
+/* true: something was written. */
+static bool
+comma(struct walk *w, size_t *n)
+{
+	if ((*n)++ > 0)
+		buf_puts(w->out, ", ");
+	if (w->out->n - w->from <= w->bytes)
+		return false;
+	buf_puts(w->out, "…");
+	return true;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+fields_put(struct walk *w, const struct fields *f, const struct parts *p, bool first_required)
+{
+	bool says = w->parameters || p->of[REQUIRED].p != NULL, full = false;
+	struct str rest = rest_of(p);
+	size_t n = 0;
+
+	buf_putc(w->out, '{');
+	for (int pass = 0; pass < (first_required ? 2 : 1); pass++)
+		for (size_t i = 0; i < f->n && !full; i++) {
+			bool must = !says || requires(w, p, f->at[i].key);
+			struct parts field;
+
+			if (first_required && must != (pass == 0))
+				continue;
+			field = parts_of(f->at[i].schema[0]);
+			if (left_out(&field, must))
+				continue;
+			full = comma(w, &n);
+			if (!full)
+				field_put(w, &f->at[i], &field, must);
+		}
+	if (f->more && !full) {
+		(void)comma(w, &n);
+		buf_puts(w->out, "…");
+	} else if (rest.p != NULL && !full && w->detail == TYPE_WHOLE && !comma(w, &n)) {
+		buf_puts(w->out, "[string]:");
+		w->nest++;
+		any_put(w, rest);
+		w->nest--;
+	}
+	buf_putc(w->out, '}');
+}
+
+static int
+nest_max(const struct walk *w)
+{
+	return w->detail == TYPE_FLAT ? 1 : NEST_MAX;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+map_put(struct walk *w, struct str names, struct str value)
+{
+	struct parts p = parts_of(names);
+
+	buf_puts(w->out, "table<");
+	if (p.of[ENUM].p != NULL || p.of[REF].p != NULL)
+		any_put(w, names);
+	else
+		buf_puts(w->out, "string");
+	buf_putc(w->out, ',');
+	w->nest++;
+	any_put(w, value);
+	w->nest--;
+	buf_putc(w->out, '>');
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+object_put(struct walk *w, const struct parts *p, const char *empty)
+{
+	struct fields f = { .n = 0 };
+	struct str rest = rest_of(p);
+
+	fields_of(w, &f, p, false);
+	if (f.n > 0 && w->nest < nest_max(w))
+		fields_put(w, &f, p, false);
+	else if (rest.p != NULL && w->nest < nest_max(w))
+		map_put(w, p->of[PROPERTY_NAMES], rest);
+	else
+		buf_puts(w->out, f.n > 0 || rest.p != NULL ? "table" : empty);
+}
+
+/* ---- lists and choices ---- */
+
+/* Is there a `|` outside of all brackets and quotes? */
+static bool
+is_choice(struct str s)
+{
+	int depth = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (c == '\\' && quoted)
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (!quoted && (c == '{' || c == '<' || c == '[' || c == '('))
+			depth++;
+		else if (!quoted && (c == '}' || c == '>' || c == ']' || c == ')'))
+			depth--;
+		else if (!quoted && c == '|' && depth == 0)
+			return true;
+	}
+	return false;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+tuple_put(struct walk *w, struct str items, struct str rest)
+{
+	struct json_iter it;
+	struct str key, v;
+	size_t n = 0;
+
+	buf_putc(w->out, '[');
+	w->nest++;
+	if (json_open(items, &it))
+		while (n < UNION_MAX && json_next(&it, &key, &v)) {
+			if (n++ > 0)
+				buf_puts(w->out, ", ");
+			any_put(w, v);
+		}
+	w->nest--;
+	if (rest.p != NULL && json_kind(rest) != JSON_FALSE)
+		buf_puts(w->out, ", …");
+	buf_putc(w->out, ']');
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+array_put(struct walk *w, const struct parts *p)
+{
+	struct str items = p->of[ITEMS], prefix = p->of[PREFIX_ITEMS];
+	struct buf item, *out = w->out;
+	size_t from = w->from;
+
+	if (prefix.p != NULL && json_kind(prefix) == JSON_ARRAY) {
+		tuple_put(w, prefix, items);
+		return;
+	}
+	if (items.p != NULL && json_kind(items) == JSON_ARRAY) { /* before 2020-12 */
+		tuple_put(w, items, p->of[ADDITIONAL_ITEMS]);
+		return;
+	}
+	if (items.p == NULL || w->nest >= NEST_MAX + 1) {
+		buf_puts(w->out, "any[]");
+		return;
+	}
+	buf_init(&item, 0);
+	w->out = &item;
+	w->from = 0;
+	any_put(w, items); /* a list is no nesting: {…}[] */
+	w->out = out;
+	w->from = from;
+	if (is_choice(buf_str(&item)))
+		buf_printf(out, "(" STR_FMT ")[]", STR_ARG(buf_str(&item)));
+	else
+		buf_printf(out, STR_FMT "[]", STR_ARG(buf_str(&item)));
+	buf_fini(&item);
+}
+
+struct choice { /* written one after the other, each once */
+	struct walk *w;
+	struct str seen[UNION_MAX];
+	size_t n, from;
+	bool any; /* one says nothing, so all of it says nothing */
+	struct arena a;
+};
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+choice_add(struct choice *c, struct str schema)
+{
+	struct walk *w = c->w;
+	struct buf one, *out = w->out;
+	struct str text;
+	size_t from = w->from;
+
+	if (is_null(schema) || c->n == UNION_MAX || c->any)
+		return;
+	buf_init(&one, 8192);
+	w->out = &one;
+	w->from = 0;
+	any_put(w, schema);
+	w->out = out;
+	w->from = from;
+	text = buf_ok(&one) ? buf_str(&one) : STR("table");
+	c->any |= str_eq(text, STR("any"));
+	for (size_t i = 0; i < c->n; i++)
+		if (str_eq(c->seen[i], text))
+			text = STR_NONE;
+	if (text.n > 0 && arena_left(&c->a) > text.n + 64) {
+		c->seen[c->n++] = arena_str(&c->a, text);
+		if (c->n > 1)
+			buf_putc(out, '|');
+		buf_put(out, text);
+	}
+	buf_fini(&one);
+}
+
+static void
+choice_open(struct choice *c, struct walk *w)
+{
+	*c = (struct choice){ .w = w, .from = w->out->n };
+	arena_init(&c->a, (size_t)80 << 10);
+}
+
+/* false: nothing is known by it. */
+static bool
+choice_close(struct choice *c)
+{
+	bool known = c->n > 0 && !c->any;
+
+	if (!known && c->w->out->n > c->from)
+		c->w->out->n = c->from;
+	arena_free(&c->a);
+	return known;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+schemas_put(struct walk *w, const struct str *schema, size_t n)
+{
+	struct choice c;
+
+	if (n == 1) {
+		any_put(w, schema[0]);
+		return;
+	}
+	choice_open(&c, w);
+	for (size_t i = 0; i < n; i++)
+		choice_add(&c, schema[i]);
+	if (!choice_close(&c))
+		buf_puts(w->out, "any");
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static bool
+choice_put(struct walk *w, struct str list)
+{
+	struct json_iter it;
+	struct str key, v;
+	struct choice c;
+
+	if (list.p == NULL || !json_open(list, &it))
+		return false;
+	choice_open(&c, w);
+	while (json_next(&it, &key, &v))
+		choice_add(&c, v);
+	return choice_close(&c);
+}
+
+static void
+enum_put(struct walk *w, struct str list)
+{
+	struct json_iter it;
+	struct str key, v;
+	size_t n = 0;
+
+	if (!json_open(list, &it))
+		return;
+	while (json_next(&it, &key, &v)) {
+		if (json_kind(v) == JSON_NULL)
+			continue;
+		if (n > 0)
+			buf_putc(w->out, '|');
+		if (n++ == (w->detail == TYPE_WHOLE ? ENUM_MAX : ENUM_MAX / 3)) {
+			buf_puts(w->out, "…");
+			return;
+		}
+		type_put_literal(w->out, v);
+	}
+	if (n == 0)
+		buf_puts(w->out, "nil");
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+named_put(struct walk *w, const struct parts *p, struct str type_raw)
+{
+	static const char *const scalars[] = { "string", "integer", "number", "boolean" };
+
+	for (size_t i = 0; i < COUNT(scalars); i++)
+		if (json_string_is(type_raw, str_of(scalars[i]))) {
+			buf_puts(w->out, scalars[i]);
+			return;
+		}
+	if (json_string_is(type_raw, STR("array")))
+		array_put(w, p);
+	else if (json_string_is(type_raw, STR("object")))
+		object_put(w, p, "table");
+	else
+		buf_puts(w->out, json_string_is(type_raw, STR("null")) ? "nil" : "any");
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+types_put(struct walk *w, const struct parts *p, struct str list)
+{
+	struct json_iter it;
+	struct str key, v;
+	size_t n = 0;
+
+	if (!json_open(list, &it))
+		return;
+	while (n < UNION_MAX && json_next(&it, &key, &v)) {
+		if (json_string_is(v, STR("null")))
+			continue;
+		if (n++ > 0)
+			buf_putc(w->out, '|');
+		named_put(w, p, v);
+	}
+	if (n == 0)
+		buf_puts(w->out, "nil");
+}
+
+/* Where no type is named, its own words tell. */
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+untyped_put(struct walk *w, const struct parts *p)
+{
+	static const struct {
+		enum word word;
+		const char *type;
+	} tells[] = { { PATTERN, "string" }, { MIN_LENGTH, "string" }, { MAX_LENGTH, "string" },
+		{ MINIMUM, "number" }, { MAXIMUM, "number" }, { MULTIPLE, "number" } };
+
+	if (p->of[ITEMS].p != NULL || p->of[PREFIX_ITEMS].p != NULL) {
+		array_put(w, p);
+		return;
+	}
+	for (size_t i = 0; i < COUNT(tells); i++)
+		if (p->of[tells[i].word].p != NULL) {
+			buf_puts(w->out, tells[i].type);
+			return;
+		}
+	object_put(w, p, "any");
+}
+
+/* The first of allOf that says more than nothing: {"allOf":[{"$ref":…}],"default":…}. */
+// NOLINTNEXTLINE(misc-no-recursion)
+static bool
+all_put(struct walk *w, struct str list)
+{
+	size_t at = w->out->n;
+	struct json_iter it;
+	struct str key, v;
+
+	if (list.p == NULL || !json_open(list, &it))
+		return false;
+	while (json_next(&it, &key, &v)) {
+		any_put(w, v);
+		if (!buf_ok(w->out))
+			return true;
+		if (!str_eq(STR_SPAN(w->out->p + at, w->out->p + w->out->n), STR("any")))
+			return true;
+		w->out->n = at;
+	}
+	return false;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+plain_put(struct walk *w, const struct parts *p)
+{
+	struct str target;
+
+	if (ref_enter(w, p->of[REF], &target)) {
+		any_put(w, target);
+		w->refs_n--;
+	} else if (p->of[REF].p != NULL) {
+		buf_puts(w->out, ref_find(w, p->of[REF], &target) ? "table" : "any");
+	} else if (all_put(w, p->of[ALL_OF]) || choice_put(w, p->of[ANY_OF]) ||
+		   choice_put(w, p->of[ONE_OF])) {
+		return;
+	} else if (p->of[TYPE].p == NULL) {
+		untyped_put(w, p);
+	} else if (json_kind(p->of[TYPE]) == JSON_ARRAY) {
+		types_put(w, p, p->of[TYPE]);
+	} else {
+		named_put(w, p, p->of[TYPE]);
+	}
+}
+
+/* Several parts of one object are shown as one. */
+static bool
+is_merged(const struct parts *p)
+{
+	struct json_iter it;
+	struct str key, v;
+	size_t n = 0;
+
+	if (p->of[PROPERTIES].p != NULL || (p->of[REF].p != NULL && p->of[ALL_OF].p != NULL))
+		return true;
+	if (json_open(p->of[ALL_OF], &it))
+		while (n < 2 && json_next(&it, &key, &v)) {
+			struct parts part = parts_of(v);
+
+			n += holds_fields(&part);
+		}
+	return n > 1;
+}
+
+/* Bounded by spend(): NODES_MAX looks, DEPTH_MAX deep. */
+// NOLINTNEXTLINE(misc-no-recursion)
+static void
+any_put(struct walk *w, struct str schema)
+{
+	struct parts p;
+
+	if (json_kind(schema) == JSON_FALSE || json_kind(schema) != JSON_OBJECT || !spend(w)) {
+		buf_puts(w->out, json_kind(schema) == JSON_FALSE ? "nil" : "any");
+		return;
+	}
+	p = parts_of(schema);
+	w->depth++;
+	if (json_kind(p.of[ENUM]) == JSON_ARRAY)
+		enum_put(w, p.of[ENUM]);
+	else if (p.of[CONST].p != NULL)
+		type_put_literal(w->out, p.of[CONST]);
+	else if (is_merged(&p))
+		object_put(w, &p, "table");
+	else
+		plain_put(w, &p);
+	w->depth--;
+}
+
+static struct walk
+walk_of(struct buf *out, const struct type_ask *a)
+{
+	return (struct walk){ .out = out,
+		.from = out->n,
+		.bytes = a->bytes,
+		.root = a->root,
+		.detail = a->detail,
+		.parameters = a->parameters };
+}
+
+void
+type_put(struct buf *out, const struct type_ask *a)
+{
+	struct walk w = walk_of(out, a);
+
+	any_put(&w, a->schema);
+}
+
+void
+type_put_parameters(struct buf *out, const struct type_ask *a)
+{
+	struct walk w = walk_of(out, a);
+	struct parts p = parts_of(a->schema);
+	struct fields f = { .n = 0 };
+
+	fields_of(&w, &f, &p, false);
+	fields_put(&w, &f, &p, true);
+}
