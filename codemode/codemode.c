@@ -32,16 +32,20 @@ static void
 define_lua(void *ctx, struct key *k, struct buf *out)
 {
 	struct codemode *cm = ctx;
+	struct tool_list l = tool_list_of(cm->hub, k);
 
-	tools_define_lua(cm->hub, k, out);
+	tools_put_lua(&l, out);
+	tool_list_fini(&l);
 }
 
 static void
 define_tools(void *ctx, struct key *k, struct buf *out)
 {
 	struct codemode *cm = ctx;
+	struct tool_list l = tool_list_of(cm->hub, k);
 
-	tools_define_tools(cm->hub, k, out);
+	tools_put_tools(&l, out);
+	tool_list_fini(&l);
 }
 
 static bool

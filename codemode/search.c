@@ -4,8 +4,8 @@
  *
  * BM25 (k1 1.2, b 0.75) over four fields: name (weight 4), server (2), the first 300 bytes of the
  * description (1), parameter names (0.7).  camelCase and snake_case are split, words are stemmed
- * lightly, an exact name counts more, a deprecated tool less.  Hits under 40 % of the best are
- * dropped.
+ * lightly, an exact name counts more, a deprecated tool less, one that only some of the words mean
+ * less too.  Hits under 40 % of the best are dropped; several needs share the places.
  *
  * There is no index: a key sees hundreds of tools, not millions, and a scan of all of them costs
  * less than keeping one index per view true.  Only tools of the caller's own view come in, so
@@ -18,10 +18,11 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "codemode/signature.h"
 
 #define WORDS_MAX       24
 #define WORD_BYTES      24
-#define NEEDS_MAX       6
+#define NEEDS_MAX       SEARCH_HITS_MAX
 #define DESCRIBED_BYTES 300
 #define TOOLS_MAX       4096
 #define TASK_HITS       10
@@ -47,9 +48,12 @@ static bool
 is_stop_word(struct str s)
 {
 	static const char words[][7] = { "a", "an", "the", "of", "in", "on", "at", "to", "for",
-		"and", "or", "with", "by", "from", "is", "are", "it", "this", "that", "all", "my",
-		"me", "i", "you", "use", "using", "please", "show", "tell", "what", "which",
-		"how" };
+		"and", "or", "with", "by", "from", "is", "are", "be", "it", "its", "this", "that",
+		"into", "as", "each", "all", "any", "my", "me", "i", "you", "your", "we", "our",
+		"do", "does", "can", "could", "would", "should", "how", "what", "which", "who",
+		"when", "where", "then", "than", "them", "they", "their", "there", "has", "have",
+		"had", "not", "no", "one", "so", "tell", "give", "show", "use", "using", "make",
+		"please", "some", "want", "need" };
 
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (str_eq(s, str_of(words[i])))
@@ -93,7 +97,7 @@ next_word(struct str *rest, struct word *out)
 				break;
 			continue;
 		}
-		if (upper && out->n > 0 && rest->p[i - 1] >= 'a' && rest->p[i - 1] <= 'z')
+		if (upper && out->n > 0 && !(rest->p[i - 1] >= 'A' && rest->p[i - 1] <= 'Z'))
 			break;
 		if (out->n < WORD_BYTES)
 			out->c[out->n++] = upper ? (char)(c + 32) : c;
@@ -165,15 +169,6 @@ doc_make(struct doc *d, const struct words *q, const struct tool *t)
 			(void)field_add(d, q, key, 0.7, &ignored);
 }
 
-static bool
-is_deprecated(struct str d)
-{
-	for (size_t i = 0; i + 10 <= d.n; i++)
-		if (str_ieq((struct str){ d.p + i, 10 }, STR("deprecated")))
-			return true;
-	return false;
-}
-
 static void
 bm25(struct doc *docs, size_t n, const struct words *q)
 {
@@ -209,7 +204,7 @@ adjust(struct doc *d, const struct tool *t, const struct words *q)
 		d->score *= d->name_words == q->n ? 2.4 : 1.6;
 	if (d->server_hit)
 		d->score *= 1.25;
-	if (is_deprecated(t->description))
+	if (signature_deprecated(t->description))
 		d->score *= 0.3;
 }
 
@@ -246,52 +241,62 @@ take_best(struct hunt *h, size_t most)
 }
 
 static void
-need_find(struct hunt *h, struct str need, size_t most)
+need_find(struct hunt *h, const struct words *q, size_t most)
 {
-	struct words q;
-
-	query_words(need, &q);
-	if (q.n == 0)
-		return;
 	for (size_t i = 0; i < h->n; i++)
-		doc_make(&h->docs[i], &q, h->tools[i]);
-	bm25(h->docs, h->n, &q);
+		doc_make(&h->docs[i], q, h->tools[i]);
+	bm25(h->docs, h->n, q);
 	for (size_t i = 0; i < h->n; i++)
-		adjust(&h->docs[i], h->tools[i], &q);
+		adjust(&h->docs[i], h->tools[i], q);
 	take_best(h, most);
 }
 
-static struct hunt
-hunt_begin(const struct tool *const *tools, size_t n, const struct tool **hits)
+/* All needs of a query, as many hits for each. */
+static size_t
+hunt(const struct tool *const *tools, size_t n, const struct words *q, size_t needs, size_t most,
+    const struct tool **hits)
 {
 	struct hunt h = { .tools = tools, .n = n > TOOLS_MAX ? TOOLS_MAX : n, .hits = hits };
 
-	h.docs = mem_alloc((h.n + 1) * sizeof(*h.docs));
-	return h;
+	if (n == 0)
+		return 0;
+	h.docs = mem_alloc(h.n * sizeof(*h.docs));
+	for (size_t i = 0; i < needs; i++)
+		if (q[i].n > 0)
+			need_find(&h, &q[i], most);
+	free(h.docs);
+	return h.found;
+}
+
+/* How many hits a need may take when there are so many needs. */
+static size_t
+share(size_t needs)
+{
+	if (needs <= 1)
+		return 8;
+	return needs < 3 ? 4 : needs <= 4 ? 3 : SEARCH_HITS_MAX / needs;
 }
 
 size_t
 search_task(const struct tool *const *tools, size_t n, struct str task,
     const struct tool *hits[SEARCH_HITS_MAX])
 {
-	struct hunt h = hunt_begin(tools, n, hits);
+	struct words q;
 
-	need_find(&h, task, TASK_HITS);
-	free(h.docs);
-	return h.found;
+	query_words(task, &q);
+	return hunt(tools, n, &q, 1, TASK_HITS, hits);
 }
 
 size_t
 search_tools(const struct tool *const *tools, size_t n, struct str query,
     const struct tool *hits[SEARCH_HITS_MAX])
 {
-	struct hunt h = hunt_begin(tools, n, hits);
-	size_t needs = 1;
+	struct words q[NEEDS_MAX];
+	size_t needs = 0;
 
-	for (size_t i = 0; i < query.n; i++)
-		needs += query.p[i] == ';';
-	for (size_t k = 0; k < NEEDS_MAX && query.p != NULL; k++)
-		need_find(&h, str_cut(&query, ';'), needs == 1 ? 8 : (needs < 3 ? 4 : 3));
-	free(h.docs);
-	return h.found;
+	while (query.p != NULL && needs < NEEDS_MAX) {
+		query_words(str_cut(&query, ';'), &q[needs]);
+		needs += q[needs].n > 0;
+	}
+	return hunt(tools, n, q, needs, share(needs), hits);
 }

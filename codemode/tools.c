@@ -18,6 +18,7 @@
 #define DESCRIPTION_BYTES 2048
 #define LIST_TOOLS_MAX    60
 #define SERVERS_MAX       64
+#define NEAR_BYTES_MIN    4 /* shorter words are near to everything */
 
 static const char static_text[] = CODEMODE_LUA_BEGINS
     " Do the whole task in one script: loop, filter and "
@@ -34,71 +35,92 @@ static const char static_text[] = CODEMODE_LUA_BEGINS
     "json.encode/decode, string table math utf8 os.time os.date. No io, require or network.\n"
     "S is a table kept between scripts; last is the previous script's full return value even if "
     "its output was cut.\n";
-
-struct view {
-	const struct tool **t;
-	size_t n, cap;
-};
+/* Where not every tool is listed with it. */
+static const char search_text[] =
+    "Use `tools` first for the exact signature of any tool not listed here.";
 
 static void
-view_add(void *ctx, const struct tool *t)
+list_add(void *ctx, const struct tool *t)
 {
-	struct view *v = ctx;
+	struct tool_list *l = ctx;
 
-	if (v->n == v->cap) {
-		v->cap = v->cap == 0 ? 64 : v->cap * 2;
-		v->t = mem_realloc(v->t, v->cap * sizeof(struct tool *));
+	if (l->n == l->cap) {
+		l->cap = l->cap == 0 ? 64 : l->cap * 2;
+		// NOLINTNEXTLINE(bugprone-sizeof-expression)
+		l->t = mem_realloc(l->t, l->cap * sizeof(*l->t));
 	}
-	v->t[v->n++] = t;
+	l->t[l->n++] = t;
 }
 
-static struct view
-view_of(struct hub *h, struct key *k)
+struct tool_list
+tool_list_of(struct hub *h, struct key *k)
 {
-	struct view v = { 0 };
+	struct tool_list l = { 0 };
 
-	hub_tools(h, k, view_add, &v);
-	return v;
+	hub_tools(h, k, list_add, &l);
+	return l;
+}
+
+void
+tool_list_fini(struct tool_list *l)
+{
+	free(l->t);
+	*l = (struct tool_list){ 0 };
 }
 
 /* "filesystem 14, git 28": servers with their number of tools. */
 static void
-servers_put(struct buf *out, const struct view *v)
+servers_put(struct buf *out, const struct tool_list *l)
 {
 	size_t n = 0, servers = 0;
 
-	for (size_t i = 0; i < v->n && servers < SERVERS_MAX; i += n) {
-		for (n = 1; i + n < v->n && str_eq(v->t[i + n]->server, v->t[i]->server);)
+	for (size_t i = 0; i < l->n; i += n) {
+		for (n = 1; i + n < l->n && str_eq(l->t[i + n]->server, l->t[i]->server);)
 			n++;
 		if (servers++ > 0)
 			buf_puts(out, ", ");
-		buf_put(out, v->t[i]->script_server);
+		if (servers > SERVERS_MAX || (out->limit > 0 && out->limit - out->n < 64)) {
+			buf_puts(out, "…");
+			return;
+		}
+		buf_put(out, l->t[i]->script_server);
 		buf_printf(out, " %zu", n);
 	}
 	if (servers == 0)
 		buf_puts(out, "none");
 }
 
-void
-tools_define_lua(struct hub *h, struct key *k, struct buf *out)
+/* ---- the definitions ---- */
+
+/* Every signature, or nothing when they do not fit. */
+static bool
+all_put(struct buf *text, const struct tool_list *l)
 {
-	struct view v = view_of(h, k);
-	struct buf all, text;
+	size_t at = text->n;
+
+	if (l->n == 0)
+		return false;
+	buf_puts(text, "All tools:");
+	for (size_t i = 0; i < l->n && buf_ok(text); i++) {
+		buf_putc(text, '\n');
+		signature_put(text, l->t[i], true);
+	}
+	if (buf_ok(text))
+		return true;
+	text->n = at;
+	text->failed = false;
+	return false;
+}
+
+void
+tools_put_lua(const struct tool_list *l, struct buf *out)
+{
+	struct buf text;
 
 	buf_init(&text, DESCRIPTION_BYTES);
 	buf_puts(&text, static_text);
-	buf_init(&all, DESCRIPTION_BYTES - text.n - 64);
-	for (size_t i = 0; i < v.n; i++) {
-		buf_putc(&all, '\n');
-		signature_put(&all, v.t[i], true);
-	}
-	if (v.n > 0 && buf_ok(&all)) {
-		buf_puts(&text, "All tools:");
-		buf_put(&text, buf_str(&all));
-	} else {
-		buf_puts(&text,
-		    "Use `tools` first for the exact signature of any tool not listed here.");
-	}
+	if (!all_put(&text, l))
+		buf_puts(&text, search_text);
 	buf_puts(out, "{\"name\":\"lua\",\"description\":");
 	buf_json_str(out, buf_str(&text));
 	buf_puts(out,
@@ -107,22 +129,19 @@ tools_define_lua(struct hub *h, struct key *k, struct buf *out)
 	    "\"annotations\":{\"title\":\"Run Lua\",\"readOnlyHint\":false,"
 	    "\"openWorldHint\":true},\"_meta\":{\"anthropic/alwaysLoad\":true,"
 	    "\"anthropic/maxResultSizeChars\":40000}}");
-	buf_fini(&all);
 	buf_fini(&text);
-	free(v.t);
 }
 
 void
-tools_define_tools(struct hub *h, struct key *k, struct buf *out)
+tools_put_tools(const struct tool_list *l, struct buf *out)
 {
-	struct view v = view_of(h, k);
 	struct buf text;
 
 	buf_init(&text, DESCRIPTION_BYTES);
 	buf_puts(&text,
 	    "Find tools to call from `lua`; returns their Lua signatures. Servers (number of "
 	    "tools): ");
-	servers_put(&text, &v);
+	servers_put(&text, l);
 	buf_puts(out, "{\"name\":\"tools\",\"description\":");
 	buf_json_str(out, buf_str(&text));
 	buf_puts(out,
@@ -133,8 +152,9 @@ tools_define_tools(struct hub *h, struct key *k, struct buf *out)
 	    "\"annotations\":{\"readOnlyHint\":true,\"openWorldHint\":false},"
 	    "\"_meta\":{\"anthropic/alwaysLoad\":true}}");
 	buf_fini(&text);
-	free(v.t);
 }
+
+/* ---- what `tools` answers ---- */
 
 /* As scripts look names up: case, - and _ do not count. */
 static bool
@@ -154,50 +174,92 @@ same_name(struct str a, struct str b)
 	}
 }
 
+static bool
+named(struct str asked, struct str script, struct str own)
+{
+	return same_name(asked, script) || str_eq(asked, own);
+}
+
 /* A server's name lists it; server.tool gives its whole documentation. */
 static bool
-exact_put(const struct view *v, struct str query, struct buf *out)
+exact_put(const struct tool_list *l, struct str query, struct buf *out)
 {
 	struct str rest = query, server = str_cut(&rest, '.');
 	size_t n = 0;
 
-	for (size_t i = 0; i < v->n; i++) {
-		if (!same_name(v->t[i]->script_server, server) && !str_eq(v->t[i]->server, server))
+	for (size_t i = 0; i < l->n; i++) {
+		const struct tool *t = l->t[i];
+
+		if (!named(server, t->script_server, t->server) ||
+		    (rest.p != NULL && !named(rest, t->script_name, t->name)))
 			continue;
-		if (rest.p != NULL && !same_name(v->t[i]->script_name, rest) &&
-		    !str_eq(v->t[i]->name, rest))
-			continue;
-		if (n++ > 0)
+		if (n++ == LIST_TOOLS_MAX && rest.p == NULL) {
+			buf_puts(out, "\n…: say what you need to find more of them");
+			return true;
+		}
+		if (n > 1)
 			buf_putc(out, '\n');
 		if (rest.p != NULL)
-			signature_put_full(out, v->t[i]);
-		else if (n <= LIST_TOOLS_MAX)
-			signature_put(out, v->t[i], true);
+			signature_put_full(out, t);
+		else
+			signature_put(out, t, true);
 	}
 	return n > 0;
+}
+
+/* The name of a tool or server that this, or a word of it, is a misspelling of. */
+static void
+nearest_put(const struct tool_list *l, struct str query, struct buf *out)
+{
+	struct str *names = mem_alloc((2 * l->n + 1) * sizeof(*names)), found = STR_NONE;
+	struct str rest = query;
+
+	for (size_t i = 0; i < l->n; i++) {
+		names[2 * i] = l->t[i]->script_name;
+		names[2 * i + 1] = l->t[i]->script_server;
+	}
+	while (rest.p != NULL && found.p == NULL) {
+		struct str word = str_trim(str_cut(&rest, ' '));
+
+		if (word.n >= NEAR_BYTES_MIN)
+			found = str_nearest(word, names, 2 * l->n);
+	}
+	if (found.p != NULL)
+		buf_printf(out, "Did you mean " STR_FMT "? ", STR_ARG(found));
+	free(names);
+}
+
+void
+tools_put_answer(const struct tool_list *l, struct str query, struct buf *out)
+{
+	const struct tool *hits[SEARCH_HITS_MAX];
+	size_t n;
+
+	query = str_trim(query);
+	if (query.n > 0 && exact_put(l, query, out))
+		return;
+	n = search_tools(l->t, l->n, query, hits);
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			buf_putc(out, '\n');
+		signature_put(out, hits[i], true);
+	}
+	if (n > 0)
+		return;
+	if (query.n > 0) {
+		buf_puts(out, "No tool matches. ");
+		nearest_put(l, query, out);
+	}
+	buf_puts(out, "Servers (number of tools): ");
+	servers_put(out, l);
+	buf_puts(out, ". Ask for a server by name to list its tools.");
 }
 
 void
 tools_answer(struct hub *h, struct key *k, struct str query, struct buf *out)
 {
-	struct view v = view_of(h, k);
-	const struct tool *hits[SEARCH_HITS_MAX];
-	size_t n = 0;
+	struct tool_list l = tool_list_of(h, k);
 
-	query = str_trim(query);
-	if (query.n == 0 || !exact_put(&v, query, out)) {
-		n = query.n == 0 ? 0 : search_tools(v.t, v.n, query, hits);
-		for (size_t i = 0; i < n; i++) {
-			if (i > 0)
-				buf_putc(out, '\n');
-			signature_put(out, hits[i], true);
-		}
-		if (n == 0) {
-			buf_puts(out, query.n == 0 ? "" : "No tool matches. ");
-			buf_puts(out, "Servers (number of tools): ");
-			servers_put(out, &v);
-			buf_puts(out, ". Ask for a server by name to list its tools.");
-		}
-	}
-	free(v.t);
+	tools_put_answer(&l, query, out);
+	tool_list_fini(&l);
 }

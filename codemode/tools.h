@@ -4,10 +4,20 @@
 
 #include "mcp/mcp.h"
 
-/* The listed JSON objects.  Deterministic for a key and a catalogue; descriptions stay under the
- * 2,048 bytes after which clients cut them. */
-void tools_define_lua(struct hub *h, struct key *k, struct buf *out);
-void tools_define_tools(struct hub *h, struct key *k, struct buf *out);
+/* What a key sees, in the order of its catalogue. */
+struct tool_list {
+	const struct tool **t; /* valid until the turn ends */
+	size_t n, cap;
+};
+struct tool_list tool_list_of(struct hub *h, struct key *k);
+void tool_list_fini(struct tool_list *l);
+
+/* The listed JSON objects: the same bytes for the same list.  Descriptions stay under the 2,048
+ * bytes after which clients cut them. */
+void tools_put_lua(const struct tool_list *l, struct buf *out);
+void tools_put_tools(const struct tool_list *l, struct buf *out);
 
 /* Signatures for a query: several needs separated by ";", a server's name, or server.tool. */
+void tools_put_answer(const struct tool_list *l, struct str query, struct buf *out);
+/* The same for a key. */
 void tools_answer(struct hub *h, struct key *k, struct str query, struct buf *out);

@@ -14,469 +14,13 @@
  * looked at NODES_MAX times at most, however its references multiply, nesting is shown NEST_MAX
  * deep, a reference into itself is `table`, every list is cut at a named number.
  */
-#include "codemode/type.h"
-
-#include "base/json.h"
-#include "mcp/fold.h"
+#include "codemode/type_private.h"
 
 #define NEST_MAX      3
-#define NODES_MAX     1000
-#define REFS_MAX      16 /* references within references */
-#define LOOKS_MAX     400 /* references looked up, each a scan of the document */
-#define DEPTH_MAX     24 /* of the walk itself */
 #define ENUM_MAX      12
-#define FIELDS_MAX    64
-#define UNION_MAX     8
 #define DEFAULT_BYTES 16
-#define STR_IS(lit)   { "" lit, sizeof(lit) - 1 }
-#define LITERAL_BYTES 64
-
-struct walk {
-	struct buf *out;
-	size_t from, bytes;
-	struct str root;
-	enum type_detail detail;
-	bool parameters;
-	int nest, depth, nodes, looks, refs_n;
-	const char *refs[REFS_MAX]; /* where the references stand that are being followed */
-};
-
-struct field {
-	struct str key, schema[UNION_MAX]; /* several: of the branches of a choice */
-	size_t n;
-};
-struct fields {
-	struct field at[FIELDS_MAX];
-	size_t n;
-	bool more;
-};
 
 static void any_put(struct walk *w, struct str schema);
-
-/* ---- text ---- */
-
-/* How many bytes of s at i are a character that must not reach a line: controls, line and
- * paragraph separators, marks that turn the direction of what follows. */
-static size_t
-unprintable(struct str s, size_t i)
-{
-	unsigned char c = (unsigned char)s.p[i], d, e;
-
-	if (c < ' ' || c == 0x7f)
-		return 1;
-	if (c == 0xc2 && i + 1 < s.n && (unsigned char)s.p[i + 1] < 0xa0)
-		return 2;
-	if (c != 0xe2 || i + 2 >= s.n)
-		return 0;
-	d = (unsigned char)s.p[i + 1];
-	e = (unsigned char)s.p[i + 2];
-	return (d == 0x80 && e >= 0xa8 && e <= 0xae) || (d == 0x81 && e >= 0xa6 && e <= 0xa9) ? 3
-											      : 0;
-}
-
-void
-type_put_line(struct buf *out, struct str s, size_t max)
-{
-	struct str cut = str_clip(s, max);
-	bool space = false, any = false;
-
-	for (size_t i = 0; i < cut.n;) {
-		size_t skip = cut.p[i] == ' ' ? 1 : unprintable(cut, i);
-
-		if (skip > 0) {
-			space = true;
-			i += skip;
-			continue;
-		}
-		if (space && any)
-			buf_putc(out, ' ');
-		space = false;
-		any = true;
-		buf_putc(out, cut.p[i++]);
-	}
-	if (cut.n < s.n)
-		buf_puts(out, "…");
-}
-
-static void
-quoted_put(struct buf *out, struct str s)
-{
-	struct str cut = str_clip(s, LITERAL_BYTES);
-
-	buf_putc(out, '"');
-	for (size_t i = 0; i < cut.n; i++) {
-		size_t skip = unprintable(cut, i);
-
-		if (cut.p[i] == '\n' || cut.p[i] == '\t') {
-			buf_puts(out, cut.p[i] == '\n' ? "\\n" : "\\t");
-		} else if (skip > 0) {
-			buf_putc(out, '?');
-			i += skip - 1;
-		} else {
-			if (cut.p[i] == '"' || cut.p[i] == '\\')
-				buf_putc(out, '\\');
-			buf_putc(out, cut.p[i]);
-		}
-	}
-	buf_puts(out, cut.n < s.n ? "…\"" : "\"");
-}
-
-void
-type_put_literal(struct buf *out, struct str raw)
-{
-	struct arena a;
-	struct str text;
-
-	if (json_kind(raw) == JSON_NULL) {
-		buf_puts(out, "null");
-		return;
-	}
-	if (json_kind(raw) != JSON_STRING) {
-		type_put_line(out, raw, LITERAL_BYTES);
-		return;
-	}
-	arena_init(&a, raw.n + 1024);
-	if (json_string(raw, &a, &text))
-		quoted_put(out, text);
-	arena_free(&a);
-}
-
-void
-type_put_key(struct buf *out, struct str key_raw)
-{
-	struct str name = { key_raw.p + 1, key_raw.n - 2 };
-
-	if (fold_is_identifier(name) && name.n <= LITERAL_BYTES) {
-		buf_put(out, name);
-		return;
-	}
-	buf_putc(out, '[');
-	type_put_literal(out, key_raw);
-	buf_putc(out, ']');
-}
-
-/* ---- looking into schemas ---- */
-
-static bool
-spend(struct walk *w)
-{
-	return w->nodes++ < NODES_MAX && w->depth < DEPTH_MAX;
-}
-
-/* The words of a schema that are looked at, read in one pass: definitions are 64 KiB at most, and
- * a pass for each word would be seconds for a hostile one. */
-enum word {
-	ADDITIONAL,
-	ADDITIONAL_ITEMS,
-	ALL_OF,
-	ANY_OF,
-	CONST,
-	DEFAULT,
-	DEPRECATED,
-	ENUM,
-	ITEMS,
-	MAXIMUM,
-	MAX_LENGTH,
-	MINIMUM,
-	MIN_LENGTH,
-	MULTIPLE,
-	NULLABLE,
-	ONE_OF,
-	PATTERN,
-	PATTERN_PROPERTIES,
-	PREFIX_ITEMS,
-	PROPERTIES,
-	PROPERTY_NAMES,
-	REF,
-	REQUIRED,
-	TYPE,
-	WORDS
-};
-struct parts {
-	struct str of[WORDS]; /* p == NULL: absent */
-};
-
-static struct parts
-parts_of(struct str schema)
-{
-	static const struct str words[WORDS] = { STR_IS("additionalProperties"),
-		STR_IS("additionalItems"), STR_IS("allOf"), STR_IS("anyOf"), STR_IS("const"),
-		STR_IS("default"), STR_IS("deprecated"), STR_IS("enum"), STR_IS("items"),
-		STR_IS("maximum"), STR_IS("maxLength"), STR_IS("minimum"), STR_IS("minLength"),
-		STR_IS("multipleOf"), STR_IS("nullable"), STR_IS("oneOf"), STR_IS("pattern"),
-		STR_IS("patternProperties"), STR_IS("prefixItems"), STR_IS("properties"),
-		STR_IS("propertyNames"), STR_IS("$ref"), STR_IS("required"), STR_IS("type") };
-	struct parts p = { .of = { { NULL, 0 } } };
-	struct json_iter it;
-	struct str key, v;
-
-	if (json_kind(schema) != JSON_OBJECT || !json_open(schema, &it))
-		return p;
-	while (json_next(&it, &key, &v))
-		for (size_t i = 0; i < WORDS; i++)
-			if (p.of[i].p == NULL && json_key_is(key, words[i])) {
-				p.of[i] = v;
-				break;
-			}
-	return p;
-}
-
-static struct str
-member(struct str schema, const char *name)
-{
-	struct str v;
-
-	return json_get(schema, str_of(name), &v) ? v : STR_NONE;
-}
-
-/* One part of a JSON pointer, which may be written with ~0, ~1 and %XX. */
-static bool
-pointer_step(struct str *at, struct str part)
-{
-	char plain[256];
-	struct buf b = { .p = plain, .cap = sizeof(plain), .limit = sizeof(plain) };
-	struct json_iter it;
-	struct str key, v;
-	int64_t index;
-
-	for (size_t i = 0; i < part.n; i++) {
-		char c = part.p[i];
-
-		if (c == '~' && i + 1 < part.n)
-			c = part.p[++i] == '1' ? '/' : '~';
-		buf_putc(&b, c);
-	}
-	if (!buf_ok(&b))
-		return false;
-	if (json_get(*at, buf_str(&b), at))
-		return true;
-	if (json_kind(*at) != JSON_ARRAY || !str_i64(buf_str(&b), &index) ||
-	    !json_open(*at, &it))
-		return false;
-	while (json_next(&it, &key, &v))
-		if (index-- == 0) {
-			*at = v;
-			return true;
-		}
-	return false;
-}
-
-/* A definition named by "$anchor", or by its old spelling "$id":"#name". */
-static bool
-anchor_find(struct str root, struct str name, struct str *found)
-{
-	static const char *const places[] = { "$defs", "definitions" };
-	struct json_iter it;
-	struct str key, v;
-
-	for (size_t i = 0; i < COUNT(places); i++) {
-		if (!json_open(member(root, places[i]), &it))
-			continue;
-		while (json_next(&it, &key, &v))
-			if (json_string_is(member(v, "$anchor"), name)) {
-				*found = v;
-				return true;
-			}
-	}
-	return false;
-}
-
-/* Inside the root document; anything else is not followed (and never fetched). */
-static bool
-ref_find(const struct walk *w, struct str ref_raw, struct str *found)
-{
-	struct str path;
-
-	if (json_kind(ref_raw) != JSON_STRING || ref_raw.n < 3 || ref_raw.p[1] != '#')
-		return false;
-	path = (struct str){ ref_raw.p + 2, ref_raw.n - 3 };
-	*found = w->root;
-	if (path.n == 0)
-		return true;
-	if (path.p[0] != '/')
-		return anchor_find(w->root, path, found);
-	(void)str_cut(&path, '/');
-	while (path.p != NULL)
-		if (!pointer_step(found, str_cut(&path, '/')))
-			return false;
-	return true;
-}
-
-/* Follows a reference for as long as fn runs; false: into itself, or nowhere. */
-static bool
-ref_enter(struct walk *w, struct str ref, struct str *target)
-{
-	if (ref.p == NULL || w->refs_n == REFS_MAX || w->looks++ >= LOOKS_MAX ||
-	    !ref_find(w, ref, target))
-		return false;
-	for (int i = 0; i < w->refs_n; i++)
-		if (w->refs[i] == target->p)
-			return false;
-	w->refs[w->refs_n++] = target->p;
-	return true;
-}
-
-static bool
-list_has(struct str list, struct str raw)
-{
-	struct json_iter it;
-	struct str key, v;
-
-	if (!json_open(list, &it))
-		return false;
-	while (json_next(&it, &key, &v))
-		if (str_eq(v, raw))
-			return true;
-	return false;
-}
-
-static const enum word choices[] = { ANY_OF, ONE_OF };
-
-static bool
-is_null(struct str schema)
-{
-	struct str v;
-
-	return (json_get(schema, STR("type"), &v) && json_string_is(v, STR("null"))) ||
-	       (json_get(schema, STR("const"), &v) && json_kind(v) == JSON_NULL);
-}
-
-static bool
-is_nullable(const struct parts *p)
-{
-	struct json_iter it;
-	struct str key, v;
-	bool on;
-
-	if (json_string_is(p->of[TYPE], STR("null")) || list_has(p->of[TYPE], STR("\"null\"")) ||
-	    list_has(p->of[ENUM], STR("null")) || (json_bool(p->of[NULLABLE], &on) && on) ||
-	    (p->of[CONST].p != NULL && json_kind(p->of[CONST]) == JSON_NULL))
-		return true;
-	for (size_t i = 0; i < COUNT(choices); i++)
-		if (json_open(p->of[choices[i]], &it))
-			while (json_next(&it, &key, &v))
-				if (is_null(v))
-					return true;
-	return false;
-}
-
-/* ---- fields ---- */
-
-static void
-field_add(struct fields *f, struct str key, struct str schema, bool choice)
-{
-	size_t i = 0;
-
-	if (json_kind(schema) == JSON_FALSE)
-		return;
-	while (i < f->n && !str_eq(f->at[i].key, key))
-		i++;
-	if (i == FIELDS_MAX) {
-		f->more = true;
-		return;
-	}
-	if (i == f->n)
-		f->at[f->n++] = (struct field){ .key = key, .schema = { schema }, .n = 1 };
-	else if (choice && f->at[i].n < UNION_MAX)
-		f->at[i].schema[f->at[i].n++] = schema;
-}
-
-static void fields_of(struct walk *w, struct fields *f, const struct parts *p, bool choice);
-
-// NOLINTNEXTLINE(misc-no-recursion)
-static void
-fields_collect(struct walk *w, struct fields *f, struct str schema, bool choice)
-{
-	struct parts p;
-
-	if (json_kind(schema) != JSON_OBJECT || !spend(w))
-		return;
-	p = parts_of(schema);
-	w->depth++;
-	fields_of(w, f, &p, choice);
-	w->depth--;
-}
-
-/* All that can stand in an object; bounded by spend(). */
-// NOLINTNEXTLINE(misc-no-recursion)
-static void
-fields_of(struct walk *w, struct fields *f, const struct parts *p, bool choice)
-{
-	struct json_iter it;
-	struct str key, v;
-
-	if (json_open(p->of[PROPERTIES], &it) && it.object)
-		while (json_next(&it, &key, &v))
-			field_add(f, key, v, choice);
-	if (ref_enter(w, p->of[REF], &v)) {
-		fields_collect(w, f, v, choice);
-		w->refs_n--;
-	}
-	if (json_open(p->of[ALL_OF], &it))
-		while (json_next(&it, &key, &v))
-			fields_collect(w, f, v, choice);
-	for (size_t i = 0; i < COUNT(choices); i++)
-		if (json_open(p->of[choices[i]], &it))
-			while (json_next(&it, &key, &v))
-				fields_collect(w, f, v, true);
-}
-
-static bool requires(struct walk *w, const struct parts *p, struct str key_raw);
-
-// NOLINTNEXTLINE(misc-no-recursion)
-static bool
-schema_requires(struct walk *w, struct str schema, struct str key_raw)
-{
-	struct parts p;
-	bool must;
-
-	if (json_kind(schema) != JSON_OBJECT || !spend(w))
-		return false;
-	p = parts_of(schema);
-	w->depth++;
-	must = requires(w, &p, key_raw);
-	w->depth--;
-	return must;
-}
-
-// NOLINTNEXTLINE(misc-no-recursion)
-static bool
-every_branch_requires(struct walk *w, struct str list, struct str key_raw)
-{
-	struct json_iter it;
-	struct str key, v;
-	size_t n = 0;
-
-	if (!json_open(list, &it))
-		return false;
-	while (json_next(&it, &key, &v))
-		if (!is_null(v)) {
-			n++;
-			if (!schema_requires(w, v, key_raw))
-				return false;
-		}
-	return n > 0;
-}
-
-/* Does whatever matches have this key?  Bounded by spend(). */
-// NOLINTNEXTLINE(misc-no-recursion)
-static bool requires(struct walk *w, const struct parts *p, struct str key_raw)
-{
-	struct json_iter it;
-	struct str key, v;
-	bool must = list_has(p->of[REQUIRED], key_raw);
-
-	if (!must && ref_enter(w, p->of[REF], &v)) {
-		must = schema_requires(w, v, key_raw);
-		w->refs_n--;
-	}
-	if (!must && json_open(p->of[ALL_OF], &it))
-		while (!must && json_next(&it, &key, &v))
-			must = schema_requires(w, v, key_raw);
-	for (size_t i = 0; !must && i < COUNT(choices); i++)
-		must = every_branch_requires(w, p->of[choices[i]], key_raw);
-	return must;
-}
 
 static void
 default_put(struct walk *w, struct str v)
@@ -504,7 +48,7 @@ static void schemas_put(struct walk *w, const struct str *schema, size_t n);
 static void
 field_put(struct walk *w, const struct field *f, const struct parts *p, bool must)
 {
-	bool null = f->n == 1 && is_nullable(p);
+	bool null = f->n == 1 && parts_nullable(p);
 
 	type_put_key(w->out, f->key);
 	if (!must || (null && !w->parameters))
@@ -564,7 +108,7 @@ fields_put(struct walk *w, const struct fields *f, const struct parts *p, bool f
 	buf_putc(w->out, '{');
 	for (int pass = 0; pass < (first_required ? 2 : 1); pass++)
 		for (size_t i = 0; i < f->n && !full; i++) {
-			bool must = !says || requires(w, p, f->at[i].key);
+			bool must = !says || parts_require(w, p, f->at[i].key);
 			struct parts field;
 
 			if (first_required && must != (pass == 0))
@@ -619,7 +163,7 @@ object_put(struct walk *w, const struct parts *p, const char *empty)
 	struct fields f = { .n = 0 };
 	struct str rest = rest_of(p);
 
-	fields_of(w, &f, p, false);
+	parts_fields(w, &f, p, false);
 	if (f.n > 0 && w->nest < nest_max(w))
 		fields_put(w, &f, p, false);
 	else if (rest.p != NULL && w->nest < nest_max(w))
@@ -685,7 +229,7 @@ array_put(struct walk *w, const struct parts *p)
 	size_t from = w->from;
 
 	if (prefix.p != NULL && json_kind(prefix) == JSON_ARRAY) {
-		tuple_put(w, prefix, items);
+		tuple_put(w, prefix, p->of[ITEMS]);
 		return;
 	}
 	if (items.p != NULL && json_kind(items) == JSON_ARRAY) { /* before 2020-12 */
@@ -726,7 +270,7 @@ choice_add(struct choice *c, struct str schema)
 	struct str text;
 	size_t from = w->from;
 
-	if (is_null(schema) || c->n == UNION_MAX || c->any)
+	if (schema_is_null(schema) || c->n == UNION_MAX || c->any)
 		return;
 	buf_init(&one, 8192);
 	w->out = &one;
@@ -917,7 +461,7 @@ plain_put(struct walk *w, const struct parts *p)
 
 	if (ref_enter(w, p->of[REF], &target)) {
 		any_put(w, target);
-		w->refs_n--;
+		ref_leave(w);
 	} else if (p->of[REF].p != NULL) {
 		buf_puts(w->out, ref_find(w, p->of[REF], &target) ? "table" : "any");
 	} else if (all_put(w, p->of[ALL_OF]) || choice_put(w, p->of[ANY_OF]) ||
@@ -951,14 +495,14 @@ is_merged(const struct parts *p)
 	return n > 1;
 }
 
-/* Bounded by spend(): NODES_MAX looks, DEPTH_MAX deep. */
+/* Bounded by walk_spend(): NODES_MAX looks, DEPTH_MAX deep. */
 // NOLINTNEXTLINE(misc-no-recursion)
 static void
 any_put(struct walk *w, struct str schema)
 {
 	struct parts p;
 
-	if (json_kind(schema) == JSON_FALSE || json_kind(schema) != JSON_OBJECT || !spend(w)) {
+	if (json_kind(schema) != JSON_OBJECT || !walk_spend(w)) {
 		buf_puts(w->out, json_kind(schema) == JSON_FALSE ? "nil" : "any");
 		return;
 	}
@@ -1001,6 +545,6 @@ type_put_parameters(struct buf *out, const struct type_ask *a)
 	struct parts p = parts_of(a->schema);
 	struct fields f = { .n = 0 };
 
-	fields_of(&w, &f, &p, false);
+	parts_fields(&w, &f, &p, false);
 	fields_put(&w, &f, &p, true);
 }

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mcp/mcp.h"
+
 #define HASH_CHARS 7 /* _ and six hex digits */
 
 static void
@@ -90,9 +92,9 @@ is_global(struct str s)
 		"error", "filter", "getmetatable", "group_by", "ipairs", "json", "keys", "last",
 		"lines", "map", "math", "next", "none", "null", "os", "pairs", "parallel", "pcall",
 		"pluck", "pmap", "print", "prompts", "rawequal", "rawget", "rawlen", "rawset",
-		"reduce", "resources", "select", "self", "setmetatable", "shape", "show", "snippets",
-		"sort_by", "split", "string", "sum", "table", "tonumber", "tools", "tostring",
-		"trim", "type", "undefined", "utf8", "values", "warn", "xpcall" };
+		"reduce", "resources", "select", "self", "setmetatable", "shape", "show",
+		"snippets", "sort_by", "split", "string", "sum", "table", "tonumber", "tools",
+		"tostring", "trim", "type", "undefined", "utf8", "values", "warn", "xpcall" };
 
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (str_eq(s, str_of(words[i])))
@@ -108,7 +110,7 @@ is_word_char(char c)
 }
 
 bool
-fold_is_identifier(struct str name)
+name_is_identifier(struct str name)
 {
 	if (name.n == 0 || (name.p[0] >= '0' && name.p[0] <= '9') || is_keyword(name))
 		return false;

@@ -22,7 +22,4 @@ void fold_listed(struct buf *out, struct str server, struct str name, const stru
  * string).  One of `taken` (NULL: none) ends in a hash, as above; nothing when even that is taken.
  */
 enum fold_script { FOLD_SERVER, FOLD_TOOL };
-void fold_script(
-    struct buf *out, enum fold_script what, struct str name, const struct map *taken);
-/* Can it stand in a script as it is? */
-bool fold_is_identifier(struct str name);
+void fold_script(struct buf *out, enum fold_script what, struct str name, const struct map *taken);

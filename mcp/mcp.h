@@ -172,6 +172,8 @@ void hub_tools(struct hub *h, struct key *k, tool_f *fn, void *ctx);
 void hub_all_tools(struct hub *h, tool_f *fn, void *ctx);
 /* By "server/tool", "server.tool" or "server__tool", whatever the key may do; NULL = none. */
 const struct tool *hub_find_tool(struct hub *h, struct str name);
+/* fold.c: can a name stand in a script as it is, an identifier of Lua and no keyword? */
+bool name_is_identifier(struct str name);
 uint64_t hub_generation(const struct hub *h); /* changes with the catalogue */
 /* schema.c: are these arguments (a checked object) worth sending?  false: `why` got one short
  * sentence naming the argument and, when near, the right name; never an argument's value. */

@@ -100,10 +100,10 @@ static void
 test_full(void)
 {
 	struct toolset *s = toolset_new(STR("srv"));
-	const struct tool *t = tool_of(s,
-	    STR("{\"name\":\"t\",\"description\":\"One. Two.\\n\\nsrv.fake{}\",\"inputSchema\":{"
-		"\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\",\"description\":"
-		"\"the\\nfirst\"},\"b-c\":{\"description\":\"the second\"},\"d\":{}}}}"));
+	const struct tool *t = tool_of(
+	    s, STR("{\"name\":\"t\",\"description\":\"One. Two.\\n\\nsrv.fake{}\",\"inputSchema\":{"
+		   "\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\",\"description\":"
+		   "\"the\\nfirst\"},\"b-c\":{\"description\":\"the second\"},\"d\":{}}}}"));
 	struct buf b;
 
 	TEST("the whole documentation keeps its paragraphs, away from the margin");
@@ -182,11 +182,13 @@ properties_put(struct buf *b, int depth)
 static void
 schema_put(struct buf *b, int depth)
 {
-	static const char *const leaves[] = { "true", "false", "{}", "{\"type\":\"string\"}",
+	static const char *const leaves[] = {
+		"true", "false", "{}", "{\"type\":\"string\"}",
 		"{\"type\":[\"integer\",\"null\"],\"default\":5}", "{\"$ref\":\"#\"}",
 		"{\"$ref\":\"#/properties\"}", "{\"$ref\":\"#/$defs/A\"}", "{\"const\":null}",
 		"{\"enum\":[1,\"\\u0001\",null,{\"a\":[]}]}", "{\"type\":\"array\"}", "7",
-		"{\"enum\":[\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaé\"]}" };
+		"{\"enum\":[\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaé\"]}"
+	};
 
 	if (depth <= 0) {
 		buf_puts(b, leaves[roll(COUNT(leaves))]);
