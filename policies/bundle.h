@@ -211,6 +211,34 @@ struct policy {
 	const struct node *models_of; /* not a policy but that level's `models:`; no rules then */
 };
 
+/* ---- memo.c ---- */
+
+#define MEMO_BLOCK 256
+struct decided;
+struct memo_row {
+	uint32_t *at; /* by number of the name: that of the decision, and one more; 0: none yet */
+	uint32_t cap;
+};
+struct memo {
+	struct map names; /* their numbers, and one more */
+	uint32_t names_n;
+	struct memo_row *rows; /* by number of the set */
+	uint32_t rows_n;
+	size_t row_bytes;
+	struct decided **blocks; /* MEMO_BLOCK in each */
+	uint32_t decided_n;
+	struct map alike, verdicts; /* by what they say */
+	/* What every question reads lies close together, apart from the rest. */
+	struct arena texts, said, arena;
+};
+void memo_init(struct memo *m);
+void memo_fini(struct memo *m);
+/* What was decided of the name for the set; NULL: nothing yet.  Stays until the next memo_put(). */
+const struct decided *memo_get(const struct memo *m, uint32_t set, struct str name);
+/* Copies what *d says; one that says the same serves many. */
+const struct decided *
+memo_put(struct memo *m, uint32_t set, struct str name, const struct decided *d);
+
 struct bundle {
 	uint32_t magic;
 	size_t refs;
@@ -234,12 +262,11 @@ struct bundle {
 	size_t labels_n, flows_n;        /* rules that label; that hold after something */
 	const struct applies **subjects; /* of conditions; struct condition.bit is the index */
 	size_t subjects_n, subjects_cap;
-	/* The memo: bitsets of policies and then subjects, numbered; decisions per set and name. */
+	/* Bitsets of policies and then subjects, numbered; decisions per set and name. */
 	struct map sets;
 	uint8_t **set_bits;
 	uint32_t sets_n, sets_cap;
-	struct map decisions;
-	struct arena decided;
+	struct memo memo;
 };
 
 /* ---- rules.c ---- */
@@ -248,16 +275,18 @@ struct candidate { /* a rule that matches the name, and that arguments may turn 
 	const struct policy *policy;
 	const struct rule *rule;
 };
-struct decided {
-	struct verdict list; /* with hope */
-	bool open;           /* arguments decide, or what was got before */
-	uint8_t labels;      /* that this name carries */
+struct decided {                    /* one line of the cache: many are read in turn */
+	const struct verdict *list; /* with hope */
 	const struct candidate *candidates;
-	size_t n;
-	struct str schema;              /* of the tool's arguments, where mcp.lock has it; or "" */
 	const struct candidate *limits; /* rules with limits or bounds that may hold */
-	size_t limits_n;
+	struct str schema;              /* of the tool's arguments, where mcp.lock has it; or "" */
+	uint32_t n, limits_n;
+	bool open;      /* arguments decide, or what was got before */
+	uint8_t labels; /* that this name carries */
 };
+extern const struct verdict verdict_nobody; /* no rule allows it */
+void verdict_set(struct verdict *v, bool allowed, const struct policy *p, struct str where,
+    int line, struct str reason);
 
 /* Does this rule of a matching name apply?  TRI_MAYBE: the arguments do not tell. */
 bool policy_in(const struct bundle *b, uint32_t set, size_t policy);
@@ -268,6 +297,12 @@ rule_holds(const struct bundle *b, uint32_t set, const struct rule *r, struct ju
 /* NULL: no such name can be. */
 const struct decided *rules_decided(struct bundle *b, const struct subject *s, enum ask_kind kind,
     struct str name, struct str requested);
+
+/* ---- hearing.c ---- */
+
+/* What is decided of a call whose arguments are in *j; *must holds the text of out->must. */
+void hear(const struct bundle *b, uint32_t set, const struct decided *d, struct judging *j,
+    struct verdict *out, struct buf *must);
 
 /* ---- where.c ---- */
 
@@ -286,7 +321,7 @@ struct str schema_default(struct str schema, const struct str *steps, size_t n);
 
 /* Notes in d->limits the rules that limit such a name. */
 void limits_keep(struct bundle *b, uint32_t set, enum ask_kind kind, const struct str name[2],
-    struct decided *d);
+    struct arena *a, struct decided *d);
 /* " at most 200 calls/day per user": what a rule says beside the rest; then what bounds scripts. */
 void rule_buckets_text(const struct rule *r, struct buf *out);
 void rule_limits_text(const struct rule *r, struct buf *out);

@@ -116,7 +116,7 @@ effects_of(struct bundle *b, const struct subject *s, const struct call *c, stru
 	size_t n = 0;
 
 	*out = (struct effects){ 0 };
-	if (d == NULL || (!d->list.allowed && d->list.approvals_n == 0))
+	if (d == NULL || (!d->list->allowed && d->list->approvals_n == 0))
 		return;
 	out->some = true;
 	w.ways = arena_alloc(a, (d->n + 1) * sizeof(*w.ways));

@@ -344,12 +344,11 @@ bundle_new(void)
 	b->magic = BUNDLE_MAGIC;
 	b->refs = 1;
 	arena_init(&b->arena, BUNDLE_ARENA_BYTES);
-	arena_init(&b->decided, BUNDLE_ARENA_BYTES);
 	map_init(&b->by_id);
 	for (size_t i = 0; i < COUNT(b->by_name); i++)
 		map_init(&b->by_name[i]);
 	map_init(&b->sets);
-	map_init(&b->decisions);
+	memo_init(&b->memo);
 	b->zone = STR("UTC");
 	b->contact = b->zone_at = b->contact_at = STR("");
 	return b;
@@ -440,8 +439,7 @@ bundle_unref(struct bundle **bp)
 	free(b->subjects);
 	free(b->tests);
 	map_fini(&b->sets);
-	map_fini(&b->decisions);
-	arena_free(&b->decided);
+	memo_fini(&b->memo);
 	arena_free(&b->arena);
 	free(b);
 }

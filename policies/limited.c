@@ -39,15 +39,16 @@ matching(struct bundle *b, uint32_t set, enum ask_kind kind, const struct str na
 }
 
 void
-limits_keep(
-    struct bundle *b, uint32_t set, enum ask_kind kind, const struct str name[2], struct decided *d)
+/* NOLINTNEXTLINE(readability-function-size): a name has a kind, and two spellings */
+limits_keep(struct bundle *b, uint32_t set, enum ask_kind kind, const struct str name[2],
+    struct arena *a, struct decided *d)
 {
 	struct candidate *kept;
 
-	d->limits_n = matching(b, set, kind, name, NULL);
+	d->limits_n = (uint32_t)matching(b, set, kind, name, NULL);
 	if (d->limits_n == 0)
 		return;
-	kept = arena_alloc(&b->decided, d->limits_n * sizeof(*kept));
+	kept = arena_alloc(a, d->limits_n * sizeof(*kept));
 	(void)matching(b, set, kind, name, kept);
 	d->limits = kept;
 }

@@ -13,10 +13,9 @@
  *   4. otherwise                                                     -> denied (default)
  *
  * A rule with conditions is true, false, or unknown (condition.h).  Without arguments, in a list,
- * that is read with hope: a deny needs true, an allow is content with unknown.  With the arguments
- * of a call it is read without: an allow needs true, a deny or approve is content with unknown. The
- * memo keeps, beside the answer for lists, the rules that arguments may still turn, so that a call
- * judges those alone.
+ * that is read with hope: a deny needs true, an allow is content with unknown.  What is decided is
+ * remembered (memo.c), and beside the answer for lists the rules that arguments may still turn: a
+ * call is judged by those alone (hearing.c).
  *
  * Nothing here looks at the order of files or rules, but for which of several denies is named:
  * the first in order of path and line.
@@ -28,9 +27,7 @@
 #include "policies/facts.h"
 #include "policies/label.h"
 
-#define NAME_BYTES_MAX     2048   /* a longer name is nobody's: default deny, not remembered */
-#define DECISIONS_MAX      131072 /* 200 subjects of their own by 500 tools, and some */
-#define DECIDED_BYTES_MAX  ((size_t)48 << 20)
+#define NAME_BYTES_MAX     2048 /* a longer name is nobody's: default deny, not remembered */
 #define DECISION_KEY_BYTES (2 * NAME_BYTES_MAX + 8)
 
 /* ---- which policies apply ---- */
@@ -83,6 +80,7 @@ subject_resolve(struct bundle *b, const struct key_spec *who, struct arena *a, s
 	    !scope_parse(a, who->scope, &scope, &out->scope_n, e))
 		return false;
 	out->scope = scope;
+	out->contact = out->chain.n > 0 ? out->chain.level[0]->contact : b->contact;
 	bits = mem_zalloc(bits_bytes(b));
 	for (size_t i = 0; i < b->policies_n + b->subjects_n; i++) {
 		const struct applies *to =
@@ -155,7 +153,7 @@ struct question {
 	bool two;
 	uint8_t labels;
 };
-static void
+void
 verdict_set(struct verdict *v, bool allowed, const struct policy *p, struct str where, int line,
     struct str reason)
 {
@@ -289,7 +287,7 @@ granted(const struct bundle *b, const uint8_t *bits, const struct question *q, s
 	return best;
 }
 
-static const struct verdict nobody = { .rule = STR(""),
+const struct verdict verdict_nobody = { .rule = STR(""),
 	.policy = STR(""),
 	.reason = STR(""),
 	.owner = STR(""),
@@ -321,38 +319,38 @@ candidates(const struct bundle *b, const uint8_t *bits, const struct question *q
 	return n;
 }
 
-static void
+/* What a list shows; true when arguments may still turn it. */
+static bool
 judge(const struct bundle *b, const uint8_t *bits, const struct question *q,
-    struct judging *unknown, struct decided *d)
+    struct judging *unknown, struct verdict *out)
 {
-	struct verdict id, asked, *out = &d->list;
+	struct verdict id, asked;
 	enum tri grant;
 
 	if (denied(b, bits, q, unknown, out) || outside_models(b, bits, q, out) ||
 	    outside_ceiling(b, bits, q, out))
-		return;
-	*out = nobody;
+		return false;
+	*out = verdict_nobody;
 	grant = granted(b, bits, q, q->requested, unknown, &asked);
 	if (grant == TRI_NO)
-		return;
+		return false;
 	if (!q->two)
 		*out = asked;
 	else if (granted(b, bits, q, q->name, unknown, &id) != TRI_NO)
 		*out = id;
 	else
 		out->reason = STR("the name asked for is allowed, the model it stands for is not");
-	d->open = out->allowed && (q->kind == ASK_TOOL || q->kind == ASK_RESOURCE);
+	return out->allowed && (q->kind == ASK_TOOL || q->kind == ASK_RESOURCE);
 }
 
-/* ---- the memo ---- */
+/* ---- remembered ---- */
 
+/* The name(s) and their kind, as the memo numbers them. */
 static struct str
-decision_key(char buf[DECISION_KEY_BYTES], uint32_t set, const struct question *q)
+decision_key(char buf[DECISION_KEY_BYTES], const struct question *q)
 {
 	size_t n = 0;
 
-	memcpy(buf, &set, sizeof(set));
-	n += sizeof(set);
 	buf[n++] = (char)q->kind;
 	memcpy(buf + n, q->name.p, q->name.n);
 	n += q->name.n;
@@ -366,15 +364,16 @@ decision_key(char buf[DECISION_KEY_BYTES], uint32_t set, const struct question *
 
 /* Nothing to judge by arguments when no rule left over has any condition. */
 static void
-candidates_keep(struct bundle *b, const uint8_t *bits, const struct question *q, struct decided *d)
+candidates_keep(const struct bundle *b, const uint8_t *bits, const struct question *q,
+    struct arena *a, struct decided *d)
 {
 	struct judging unknown;
 	struct candidate *kept;
 	bool any = false;
 
 	judging_init(&unknown, STR(""), false);
-	d->n = candidates(b, bits, q, &unknown, NULL);
-	kept = arena_alloc(&b->decided, (d->n + 1) * sizeof(*kept));
+	d->n = (uint32_t)candidates(b, bits, q, &unknown, NULL);
+	kept = arena_alloc(a, (d->n + 1) * sizeof(*kept));
 	(void)candidates(b, bits, q, &unknown, kept);
 	d->candidates = kept;
 	for (size_t i = 0; i < d->n; i++)
@@ -389,178 +388,34 @@ static const struct decided *
 decision(struct bundle *b, uint32_t set, struct question *q)
 {
 	char buf[DECISION_KEY_BYTES];
-	struct str key = decision_key(buf, set, q);
-	struct decided *v = map_get(&b->decisions, key);
+	struct str key = decision_key(buf, q);
+	const struct decided *known = memo_get(&b->memo, set, key);
+	struct verdict list = verdict_nobody;
+	struct decided v = { .list = &list };
 	struct judging unknown;
+	struct arena a;
 
-	if (v != NULL)
-		return v;
-	if (b->decisions.n >= DECISIONS_MAX || b->decided.used > DECIDED_BYTES_MAX) {
-		/* Names come from clients: start over rather than grow. */
-		map_fini(&b->decisions);
-		map_init(&b->decisions);
-		arena_free(&b->decided);
-	}
-	q->labels = labels_of(b, set, q->kind, q->name);
-	key = arena_str(&b->decided, key); /* beside what it stands for: a miss less */
-	v = arena_new(&b->decided, struct decided);
-	v->labels = q->labels;
-	v->schema = schema_known(b, q->kind, q->name);
+	if (known != NULL)
+		return known;
+	arena_init(&a, BUNDLE_ARENA_BYTES);
+	v.labels = q->labels = labels_of(b, set, q->kind, q->name);
+	v.schema = schema_known(b, q->kind, q->name);
 	judging_init(&unknown, STR(""), false);
-	judge(b, b->set_bits[set], q, &unknown, v);
+	v.open = judge(b, b->set_bits[set], q, &unknown, &list);
 	judging_fini(&unknown);
-	if (v->open)
-		candidates_keep(b, b->set_bits[set], q, v);
+	if (v.open)
+		candidates_keep(b, b->set_bits[set], q, &a, &v);
 	if (b->limits_n > 0)
-		limits_keep(b, set, q->kind, (const struct str[]){ q->name, q->requested }, v);
-	map_set(&b->decisions, key, v);
-	return v;
+		limits_keep(b, set, q->kind, (const struct str[]){ q->name, q->requested }, &a, &v);
+	known = memo_put(&b->memo, set, key, &v);
+	arena_free(&a);
+	return known;
 }
 
 static bool
 name_sane(struct str name)
 {
 	return name.n > 0 && name.n <= NAME_BYTES_MAX && !str_has(name, '\0');
-}
-
-/* ---- a call ---- */
-
-/* "path must be under /repo (it has a . or .. segment)" */
-static void
-must_text(const struct rule *r, const struct judging *j, enum tri value, struct buf *must)
-{
-	char got[LABELS_TEXT_BYTES];
-
-	if (must->n > 0)
-		buf_puts(must, ", or ");
-	if (j->last != NULL && r->effect == EFFECT_ALLOW && j->of == &r->when) {
-		buf_put(must, j->last->text);
-		if (value == TRI_MAYBE && j->why != NULL)
-			buf_printf(must, " (it %s)", j->why);
-		return;
-	}
-	if (r->after != 0)
-		buf_printf(must, "not after results that are %s", labels_text(r->after, got));
-	else if (value == TRI_MAYBE && j->why != NULL)
-		buf_printf(must, STR_FMT " %s",
-		    STR_ARG(j->last != NULL && j->last->arg.n > 0 ? j->last->arg
-								  : STR("the arguments")),
-		    j->why);
-	else if (r->unless.text.n > 0)
-		buf_printf(must, "%s when " STR_FMT,
-		    r->effect == EFFECT_DENY ? "allowed only" : "not allowed",
-		    STR_ARG(r->unless.text));
-	else
-		buf_printf(must, "not allowed when " STR_FMT, STR_ARG(r->when.text));
-}
-
-#define MUST_MAX 3 /* ways to be allowed that a refusal names */
-
-/* What the rules say of one call, while they are gone through. */
-struct hearing {
-	const struct candidate *grant; /* certain, without an approval */
-	const struct candidate *asks;  /* certain, and somebody has to approve */
-	const struct candidate *near;  /* would grant other arguments */
-	const struct candidate *denies;
-	const struct candidate *approve[APPROVAL_RULES_MAX]; /* hold whoever grants */
-	size_t approve_n;
-	size_t told;
-};
-
-static void
-grant_hear(struct hearing *h, const struct candidate *c, enum tri value, const struct judging *j,
-    struct buf *must)
-{
-	if (value == TRI_YES && c->rule->approval == NULL) {
-		h->grant = c;
-	} else if (value == TRI_YES) {
-		h->asks = h->asks == NULL ? c : h->asks;
-	} else {
-		h->near = h->near == NULL ? c : h->near;
-		if (h->told++ < MUST_MAX)
-			must_text(c->rule, j, value, must);
-	}
-}
-
-/* False when a deny has ended it. */
-static bool
-rule_hear(struct hearing *h, const struct candidate *c, enum tri value, const struct judging *j,
-    struct buf *must)
-{
-	switch (c->rule->effect) {
-	case EFFECT_ALLOW:
-		grant_hear(h, c, value, j, must);
-		return true;
-	case EFFECT_DENY:
-		if (value == TRI_NO)
-			return true;
-		buf_reset(must);
-		must_text(c->rule, j, value, must);
-		h->denies = c;
-		return false;
-	case EFFECT_APPROVE: /* one more than a call can hold is as good as a deny */
-		if (value != TRI_NO && h->approve_n < COUNT(h->approve))
-			h->approve[h->approve_n] = c;
-		h->approve_n += value != TRI_NO;
-		return true;
-	case EFFECT_LABEL:
-	case EFFECT_REDACT:
-	case EFFECT_LIMIT:
-		return true;
-	}
-	UNREACHABLE();
-}
-
-static void
-candidate_verdict(struct verdict *out, bool allowed, const struct candidate *c, struct str reason)
-{
-	verdict_set(out, allowed, c->policy, c->rule->where, c->rule->line, reason);
-}
-
-/* Granted, but a person has to say yes: `who` is the first rule that asks. */
-static void
-approvals_verdict(const struct hearing *h, struct verdict *out)
-{
-	const struct candidate *who = h->grant == NULL ? h->asks : h->approve[0];
-
-	candidate_verdict(out, false, who, who->rule->reason);
-	if (h->approve_n + (h->grant == NULL) > COUNT(out->approval)) {
-		out->reason = STR("more approvals are asked for than one call can have");
-		return;
-	}
-	if (h->grant == NULL)
-		out->approval[out->approvals_n++] = h->asks->rule->approval;
-	for (size_t i = 0; i < h->approve_n; i++)
-		out->approval[out->approvals_n++] = h->approve[i]->rule->approval;
-}
-
-static void
-call_judge(const struct bundle *b, const uint8_t *bits, const struct decided *d, struct judging *j,
-    struct verdict *out, struct buf *must)
-{
-	struct hearing h = { .grant = NULL };
-
-	for (size_t i = 0; i < d->n; i++) {
-		const struct candidate *c = &d->candidates[i];
-
-		if (c->rule->effect == EFFECT_ALLOW && h.grant != NULL)
-			continue;
-		if (!rule_hear(&h, c, rule_value(b, bits, c->rule, j), j, must))
-			break;
-	}
-	if (h.denies != NULL) {
-		candidate_verdict(out, false, h.denies, h.denies->rule->reason);
-		out->must = buf_str(must);
-	} else if ((h.grant != NULL && h.approve_n > 0) || (h.grant == NULL && h.asks != NULL)) {
-		approvals_verdict(&h, out);
-	} else if (h.grant != NULL) {
-		candidate_verdict(out, true, h.grant, h.grant->rule->reason);
-	} else {
-		*out = nobody;
-		if (h.near != NULL) /* always: a list had hope */
-			candidate_verdict(out, false, h.near, STR(""));
-		out->must = buf_str(must);
-	}
 }
 
 static const struct decided *
@@ -579,12 +434,13 @@ decided_in(
 }
 
 /* What the key itself leaves out. */
-static const struct decided outside_scope = { .list = { .rule = STR("scope"),
-						  .policy = STR(""),
-						  .reason = STR("outside the key's own scope"),
-						  .owner = STR(""),
-						  .when = STR(""),
-						  .must = STR("") } };
+static const struct verdict scope_verdict = { .rule = STR("scope"),
+	.policy = STR(""),
+	.reason = STR("outside the key's own scope"),
+	.owner = STR(""),
+	.when = STR(""),
+	.must = STR("") };
+static const struct decided outside_scope = { .list = &scope_verdict };
 
 const struct decided *
 rules_decided(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
@@ -598,16 +454,16 @@ rules_decided(struct bundle *b, const struct subject *s, enum ask_kind kind, str
 }
 
 static void
-verdict_finish(const struct bundle *b, const struct subject *s, struct verdict *out)
+verdict_finish(const struct subject *s, struct verdict *out)
 {
 	if (out->owner.n == 0)
-		out->owner = s->chain.n > 0 ? s->chain.level[0]->contact : b->contact;
+		out->owner = s->contact;
 }
 
 static void
 decided_list(const struct decided *d, struct verdict *out)
 {
-	*out = d != NULL ? d->list : nobody;
+	*out = d != NULL ? *d->list : verdict_nobody;
 	if (d == NULL)
 		out->reason = STR("the name is empty, too long or has a NUL");
 }
@@ -626,7 +482,7 @@ decided_call(struct bundle *b, const struct subject *s, uint32_t set, const stru
 	judging_init(&j, args, true);
 	j.seen = s->seen;
 	j.schema = d->schema;
-	call_judge(b, b->set_bits[set], d, &j, out, must);
+	hear(b, set, d, &j, out, must);
 	judging_fini(&j);
 }
 
@@ -649,7 +505,7 @@ rules_decide(struct bundle *b, const struct subject *s, enum ask_kind kind, stru
     struct str requested, struct verdict *out)
 {
 	decided_list(rules_decided(b, s, kind, name, requested), out);
-	verdict_finish(b, s, out);
+	verdict_finish(s, out);
 }
 
 void
@@ -660,7 +516,7 @@ rules_decide_call(struct bundle *b, const struct subject *s, enum ask_kind kind,
 	const struct decided *d = rules_decided(b, s, kind, name, requested);
 
 	decided_call(b, s, s->set, d, args, out, must);
-	verdict_finish(b, s, out);
+	verdict_finish(s, out);
 }
 
 bool
@@ -671,7 +527,7 @@ rules_would(struct bundle *b, const struct subject *s, enum ask_kind kind, struc
 	if (s->all == s->set || rules_decided(b, s, kind, name, requested) == &outside_scope)
 		return false;
 	decided_call(b, s, s->all, decided_in(b, s->all, kind, name, requested), args, out, must);
-	verdict_finish(b, s, out);
+	verdict_finish(s, out);
 	return true;
 }
 

@@ -19,6 +19,7 @@ struct subject {
 	struct str key;              /* its name; borrowed */
 	const struct pattern *scope; /* what it may do at most; of the caller's arena */
 	size_t scope_n;              /* 0: whatever the policies say */
+	struct str contact;          /* the nearest to ask; or "" */
 	uint8_t seen; /* labels of what its session has got; the gate sets it for a call */
 	uint32_t set; /* which policies apply and are enforced */
 	uint32_t all; /* the same with those that only observe; equal when there are none */
