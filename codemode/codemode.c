@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "codemode/journal.h"
 #include "codemode/keep.h"
 #include "codemode/run.h"
 #include "codemode/tools.h"
@@ -141,6 +142,12 @@ codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s)
 			       .call = call_tools,
 			       .ctx = cm });
 	return cm;
+}
+
+struct key *
+codemode_run_key(struct codemode *cm, struct str run)
+{
+	return past_key(cm, run);
 }
 
 void

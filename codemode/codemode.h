@@ -37,3 +37,11 @@ size_t codemode_hints(
  * carries _meta["tollgate/report"] = {"end","value","message","log","calls","cpu_us"}.
  */
 #define CODEMODE_REPORT_KEY "tollgate/report"
+/* Likewise, for true: a plan as if the first line said so; and, with `resume`, a replay: the run is
+ * made again from its journal, whatever its session, and nothing is called.  The report then has
+ * "planned":n or "replay":{"same":bool,"was":END,"stop":…}; and "run" and
+ * "replayed" when there is a journal. */
+#define CODEMODE_PLAN_KEY   "tollgate/plan"
+#define CODEMODE_REPLAY_KEY "tollgate/replay"
+/* Whose run is it?  NULL: unknown. */
+struct key *codemode_run_key(struct codemode *cm, struct str run);

@@ -12,16 +12,14 @@
 #include "base/json.h"
 #include "codemode/arguments.h"
 #include "codemode/bound.h"
+#include "codemode/pause.h"
+#include "codemode/plan.h"
+#include "codemode/progress.h"
 #include "codemode/result.h"
+#include "codemode/resume.h"
 #include "codemode/run.h"
 #include "codemode/signature.h"
 #include "codemode/tools.h"
-
-struct inner { /* one call in flight, in the run's arena */
-	struct run *r;
-	uint32_t id;
-	struct str wrapper; /* of the tool's answer; result_unwraps() */
-};
 
 static const char *
 error_word(enum err_code code)
@@ -71,7 +69,7 @@ answer_error(struct run *r, uint32_t id, const char *code, struct str message)
 	buf_printf(&b, "{\"code\":\"%s\",\"message\":", code);
 	buf_json_str(&b, message);
 	buf_putc(&b, '}');
-	sandbox_answer(r->worker, id, FRAME_ERROR, buf_str(&b));
+	leg_answer(r, id, FRAME_ERROR, buf_str(&b));
 	buf_fini(&b);
 }
 
@@ -88,6 +86,25 @@ answer_err(struct run *r, uint32_t id, const struct err *e)
 	buf_fini(&text);
 }
 
+/* Does this error leave open whether the server did what it was asked? */
+static bool
+maybe_done(enum err_code code)
+{
+	return code == ERR_UPSTREAM || code == ERR_TIMEOUT || code == ERR_SLOW ||
+	       code == ERR_CANCELLED || code == ERR_TOO_LARGE || code == ERR_INTERNAL;
+}
+
+static void
+inner_close(struct inner *in)
+{
+	struct run *r = in->r;
+
+	link_drop(&in->of_run);
+	r->open--;
+	r->waiting -= in->waits;
+	pause_look(r);
+}
+
 static void
 inner_done(void *ctx, struct str result_json, const struct err *e)
 {
@@ -96,7 +113,10 @@ inner_done(void *ctx, struct str result_json, const struct err *e)
 	struct buf value;
 
 	IS(r, RUN_MAGIC);
+	inner_close(in);
 	if (e != NULL) {
+		if (maybe_done(e->code))
+			leg_lost(r, in->id);
 		answer_err(r, in->id, e);
 		return;
 	}
@@ -104,7 +124,7 @@ inner_done(void *ctx, struct str result_json, const struct err *e)
 		return;
 	buf_init(&value, 0);
 	if (result_to_value(in->wrapper, result_json, &value))
-		sandbox_answer(r->worker, in->id, FRAME_OK, buf_str(&value));
+		leg_answer(r, in->id, FRAME_OK, buf_str(&value));
 	else
 		answer_error(r, in->id, "tool_error", buf_str(&value));
 	buf_fini(&value);
@@ -114,7 +134,14 @@ inner_done(void *ctx, struct str result_json, const struct err *e)
 static void
 inner_rest(void *ctx, bool rest)
 {
-	sandbox_run_rest(((struct inner *)ctx)->r->worker, rest);
+	struct inner *in = ctx;
+	struct run *r = in->r;
+
+	in->waits = rest;
+	r->waiting += rest ? 1 : -1;
+	leg_held(r, in->id, rest);
+	sandbox_run_rest(r->worker, rest);
+	pause_look(r);
 }
 
 static void
@@ -131,7 +158,7 @@ search(struct run *r, uint32_t id, struct str args)
 	buf_init(&json, 0);
 	tools_answer(r->cm->hub, r->c.key, query, &text);
 	buf_json_str(&json, buf_str(&text));
-	sandbox_answer(r->worker, id, FRAME_OK, buf_str(&json));
+	leg_answer(r, id, FRAME_OK, buf_str(&json));
 	buf_fini(&json);
 	buf_fini(&text);
 	arena_free(&a);
@@ -168,20 +195,29 @@ call_tool(struct run *r, uint32_t id, uint32_t handle, const struct tool *t, str
 		return;
 	}
 	in = arena_new(&r->arena, struct inner);
-	*in = (struct inner){ r, id, wrapper };
-	if (hub_call(r->cm->hub, &r->job,
-		&(struct call_ask){ .key = r->c.key,
-		    .parent = r->c.pass,
-		    .asks = r->c.peer,
-		    .rest = inner_rest,
-		    .name = r->names[handle],
-		    .args = args,
-		    .session = r->c.session,
-		    .tool_use = r->c.tool_use,
-		    .client = r->c.client,
-		    .address = r->c.address },
-		inner_done, in, &e) == NULL)
+	*in = (struct inner){ .r = r, .id = id, .wrapper = wrapper };
+	link_push(&r->inners, &in->of_run);
+	r->open++;
+	leg_sent(r, id);
+	in->call = hub_call(r->cm->hub, &r->job,
+	    &(struct call_ask){ .key = r->c.key,
+		.parent = r->c.pass,
+		.asks = r->c.peer,
+		.rest = inner_rest,
+		.name = r->names[handle],
+		.args = args,
+		.session = r->c.session,
+		.tool_use = r->c.tool_use,
+		.client = r->c.client,
+		.address = r->c.address },
+	    inner_done, in, &e);
+	if (in->call == NULL) {
+		inner_close(in);
 		answer_err(r, id, &e);
+		return;
+	}
+	pause_look(r);
+	progress_tell(r, t);
 }
 
 void
@@ -195,19 +231,22 @@ run_on_call(void *ctx, struct sandbox_run *w, uint32_t id, uint32_t handle, stru
 	(void)w;
 	r->cm->calls++;
 	if (handle == SANDBOX_SEARCH) {
-		search(r, id, args);
+		if (!leg_call(r, id, STR("tools"), NULL, args))
+			search(r, id, args);
 		return;
 	}
 	ASSERT(handle < r->names_n); /* the pool checked it against the table */
 	t = hub_find_tool(r->cm->hub, r->names[handle]);
 	if (t == NULL) {
-		answer_error(r, id, "unknown_tool", STR("the tool is not there any more"));
+		if (!leg_call(r, id, r->names[handle], NULL, args))
+			answer_error(r, id, "unknown_tool", STR("the tool is not there any more"));
 		return;
 	}
 	buf_init(&changed, 0);
 	args = arguments_fit(t, args, &changed);
 	ASSERT(args.p != NULL); /* it only gets shorter */
-	if (args_fit(r, id, t, args))
+	if (!leg_call(r, id, r->names[handle], t, args) && args_fit(r, id, t, args) &&
+	    !plan_records(r, id, t, args))
 		call_tool(r, id, handle, t, args);
 	buf_fini(&changed);
 }

@@ -3,7 +3,7 @@
  * keep - the owners of what scripts leave behind.
  *
  *   codemode_new() --> keep_load(): each value to whom it belongs, by its name
- *                                   "state HASH" --> state.c
+ *                                   "state HASH" --> state.c   "run ID…" --> journal.c
  *   a key is revoked --> on_key(): forgotten here and in the database
  *
  * Memory decides and is bounded by those who use it; the database brings it back after a restart.
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "codemode/journal.h"
 #include "codemode/state.h"
 
 int64_t
@@ -39,9 +40,10 @@ on_key(void *ctx, struct key *k)
 	struct key_info info;
 
 	key_info(k, &info);
-	if (info.state != KEY_REVOKED || link_empty(&o->sessions))
+	if (info.state != KEY_REVOKED || (link_empty(&o->sessions) && link_empty(&o->pasts)))
 		return;
 	sessions_forget(o);
+	pasts_forget(o);
 	owner_keep(o, "", STR_NONE, 0);
 }
 
@@ -60,6 +62,7 @@ owner_of(struct codemode *cm, struct key *k)
 	o->key = k;
 	o->id = str_dup(info.id);
 	link_init(&o->sessions);
+	link_init(&o->pasts);
 	map_init(&o->by_name);
 	o->watch = (struct key_watch){ .fn = on_key, .ctx = o };
 	key_watch_add(k, &o->watch);
@@ -77,6 +80,8 @@ on_kept(void *ctx, const struct kept_row *r)
 		return;
 	if (str_starts(r->name, STR(SESSION_NAME)))
 		session_load(owner_of(cm, k), r);
+	else if (str_starts(r->name, STR(PAST_NAME)))
+		past_load(owner_of(cm, k), r);
 }
 
 void
@@ -86,8 +91,10 @@ keep_load(struct codemode *cm)
 
 	map_init(&cm->owners);
 	link_init(&cm->sessions);
+	link_init(&cm->pasts);
 	if (!core_kept_each(cm->core, on_kept, cm, &e))
 		log_error(NULL, "what scripts had kept cannot be read", F_TEXT("why", e.text));
+	pasts_loaded(cm);
 }
 
 void
@@ -100,6 +107,7 @@ keep_free(struct codemode *cm)
 		struct owner *o = value;
 
 		sessions_forget(o);
+		pasts_forget(o);
 		key_watch_drop(&o->watch);
 		map_fini(&o->by_name);
 		(void)map_del(&cm->owners, key);

@@ -14,6 +14,9 @@ struct owner { /* one key that has left something */
 	struct link sessions; /* struct session, the one used last at the end */
 	struct map by_name;   /* the same */
 	size_t session_bytes;
+	struct link pasts; /* struct past, the oldest first */
+	size_t run_bytes;
+	int runs;
 };
 struct owner *owner_of(struct codemode *cm, struct key *k);
 

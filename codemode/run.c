@@ -15,7 +15,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "codemode/bound.h"
+#include "codemode/plan.h"
 #include "codemode/result.h"
+#include "codemode/resume.h"
 #include "codemode/state.h"
 #include "codemode/tools.h"
 
@@ -30,11 +32,22 @@ run_reap(struct job *j)
 	struct run *r = CONTAINER(j, struct run, job);
 
 	arena_free(&r->arena);
+	buf_fini(&r->planned);
 	r->magic = 0;
 	free(r);
 }
 
-static const struct job_type run_type = { "run", NULL, run_reap };
+/* Ended from outside: what has been done is remembered all the same. */
+static void
+run_stop(struct job *j)
+{
+	struct run *r = CONTAINER(j, struct run, job);
+
+	timer_stop(&r->patience);
+	leg_end(r, PAST_FAILED, sandbox_end_word(SANDBOX_CANCELLED), STR(""));
+}
+
+static const struct job_type run_type = { "run", run_stop, run_reap };
 
 void
 script_text_result(struct buf *out, struct str text, bool is_error)
@@ -49,6 +62,7 @@ script_text_result(struct buf *out, struct str text, bool is_error)
 static void
 text_put(struct buf *out, struct run *r, const struct sandbox_result *res)
 {
+	plan_put(r, out);
 	if (res->log.n > 0) {
 		result_cut(res->log, LOG_BYTES, out);
 		if (res->log.p[res->log.n - 1] != '\n')
@@ -58,6 +72,7 @@ text_put(struct buf *out, struct run *r, const struct sandbox_result *res)
 		buf_printf(out, "error (%s): ", sandbox_end_word(res->end));
 		result_cut(res->message, ERROR_BYTES, out);
 		bound_end(r, res, out);
+		leg_put_done(r, out);
 	} else if (res->value.p != NULL) {
 		result_to_text(res->value, VALUE_BYTES, out);
 	} else if (res->log.n == 0) {
@@ -65,50 +80,98 @@ text_put(struct buf *out, struct run *r, const struct sandbox_result *res)
 	}
 }
 
-static void
-report_put(struct buf *out, const struct sandbox_result *res)
+static struct str
+result_of(const struct sandbox_result *res)
 {
-	buf_printf(out, ",\"_meta\":{\"" CODEMODE_REPORT_KEY "\":{\"end\":\"%s\",\"value\":",
-	    sandbox_end_word(res->end));
-	buf_put(out, res->value.p != NULL ? res->value : STR("null"));
+	return res->end == SANDBOX_DONE ? res->value : res->message;
+}
+
+static void
+report_put(struct buf *out, const struct run *r, const struct run_end *end)
+{
+	const struct sandbox_result *res = end->res;
+
+	buf_printf(
+	    out, ",\"_meta\":{\"" CODEMODE_REPORT_KEY "\":{\"end\":\"%s\",\"value\":", end->end);
+	buf_put(out, res != NULL && res->value.p != NULL ? res->value : STR("null"));
 	buf_puts(out, ",\"message\":");
-	buf_json_str(out, res->message);
+	buf_json_str(out, res != NULL ? res->message : end->text);
 	buf_puts(out, ",\"log\":");
-	buf_json_str(out, res->log);
-	buf_printf(out, ",\"calls\":%u,\"cpu_us\":%lld}}}", res->calls, (long long)res->cpu_us);
+	buf_json_str(out, res != NULL ? res->log : STR(""));
+	buf_printf(out, ",\"calls\":%lld,\"cpu_us\":%lld", (long long)r->c.outcome->calls,
+	    (long long)r->c.outcome->cpu_us);
+	if (r->past != NULL)
+		buf_printf(out, ",\"run\":\"%s\",\"replayed\":%u", r->past->id, r->leg.replayed);
+	if (r->plan)
+		plan_report(r, out);
+	if (r->replay && res != NULL)
+		leg_put_replay(r, end->end, result_of(res), out);
+	buf_puts(out, "}}}");
+}
+
+/* What the audit says of it. */
+static void
+outcome_fill(struct run *r, const struct run_end *end)
+{
+	struct outcome *o = r->c.outcome;
+	int64_t kept = r->result_bytes - (int64_t)end->text.n;
+
+	o->kept_bytes = kept > 0 ? kept : 0;
+	o->calls = end->res != NULL ? end->res->calls : (int64_t)r->leg.calls;
+	o->cpu_us = end->res != NULL ? end->res->cpu_us : 0;
+	o->detail = str_of(end->end);
+	o->replayed = r->leg.replayed;
+	if (r->past != NULL)
+		o->run = arena_str(&r->arena, str_of(r->past->id));
+	r->cm->kept_bytes += (uint64_t)o->kept_bytes;
+}
+
+static enum past_state
+state_after(const struct run_end *end)
+{
+	if (end->res == NULL)
+		return PAST_PAUSED;
+	return end->res->end == SANDBOX_DONE ? PAST_DONE : PAST_FAILED;
+}
+
+void
+run_finish(struct run *r, const struct run_end *end)
+{
+	struct buf json;
+
+	IS(r, RUN_MAGIC);
+	buf_init(&json, 0);
+	outcome_fill(r, end);
+	script_text_result(&json, end->text, end->error);
+	if (r->report && buf_ok(&json)) {
+		json.n--; /* reopens the object */
+		report_put(&json, r, end);
+	}
+	leg_end(r, state_after(end), end->end, end->res != NULL ? result_of(end->res) : STR(""));
+	/* The call ends, and with it this job; nothing of r may be used afterwards. */
+	builtin_done(r->c.call, buf_str(&json), NULL);
+	buf_fini(&json);
 }
 
 static void
 on_done(void *ctx, const struct sandbox_result *res)
 {
 	struct run *r = ctx;
-	struct outcome *o = r->c.outcome;
-	struct buf text, json;
-	int64_t kept;
+	struct buf text;
 
 	IS(r, RUN_MAGIC);
 	buf_init(&text, 0);
-	buf_init(&json, 0);
 	text_put(&text, r, res);
-	script_text_result(&json, buf_str(&text), res->end != SANDBOX_DONE);
-	if (r->report && buf_ok(&json)) {
-		json.n--; /* reopens the object */
-		report_put(&json, res);
-	}
-	kept = r->result_bytes - (int64_t)text.n;
-	o->kept_bytes = kept > 0 ? kept : 0;
-	o->calls = res->calls;
-	o->cpu_us = res->cpu_us;
-	o->detail = str_of(sandbox_end_word(res->end));
 	r->cm->ends[res->end]++;
-	if (res->end == SANDBOX_DONE)
+	if (res->end == SANDBOX_DONE && !r->plan && !r->replay)
 		state_keep(r->cm, r->c.key, r->c.session, res->state, res->value);
-	r->cm->kept_bytes += (uint64_t)o->kept_bytes;
 	if (res->end == SANDBOX_CRASH || res->end == SANDBOX_SECCOMP || res->end == SANDBOX_PROTO)
-		log_error(&r->job, "script broke its worker", F_TEXT("end", o->detail.p));
-	/* The call ends, and with it this job; nothing of r may be used afterwards. */
-	builtin_done(r->c.call, buf_str(&json), NULL);
-	buf_fini(&json);
+		log_error(
+		    &r->job, "script broke its worker", F_TEXT("end", sandbox_end_word(res->end)));
+	run_finish(r, &(struct run_end){ .end = sandbox_end_word(res->end),
+			  .error = res->end != SANDBOX_DONE,
+			  .text = buf_str(&text),
+			  .res = res });
 	buf_fini(&text);
 }
 
@@ -138,12 +201,11 @@ table_add(void *ctx, const struct tool *t)
 }
 
 static bool
-wants_report(struct str meta)
+meta_says(struct str meta, struct str name)
 {
 	struct str v;
 
-	return meta.n > 0 && json_get(meta, STR(CODEMODE_REPORT_KEY), &v) &&
-	       json_kind(v) == JSON_TRUE;
+	return meta.n > 0 && json_get(meta, name, &v) && json_kind(v) == JSON_TRUE;
 }
 
 static bool
@@ -161,7 +223,7 @@ worker_start(struct run *r, struct str source, struct err *e)
 	script.tools = tab.tools;
 	script.tools_n = tab.n;
 	bound_script(r, &script);
-	state_lend(r->cm, r->c.key, r->c.session, source, &script.state, &script.last);
+	leg_script(r, &script);
 	r->worker = sandbox_run(r->cm->sandbox, &r->job, &script, &events, r, e);
 	free(tab.tools);
 	return r->worker != NULL;
@@ -170,7 +232,7 @@ worker_start(struct run *r, struct str source, struct err *e)
 bool
 script_start(struct codemode *cm, const struct builtin_call *c, struct err *e)
 {
-	struct str raw, source;
+	struct str raw, code, source;
 	struct run *r;
 	bool ok;
 
@@ -180,10 +242,19 @@ script_start(struct codemode *cm, const struct builtin_call *c, struct err *e)
 	r->magic = RUN_MAGIC;
 	r->cm = cm;
 	r->c = *c;
-	r->report = wants_report(c->meta);
+	r->report = meta_says(c->meta, STR(CODEMODE_REPORT_KEY));
+	r->replay = meta_says(c->meta, STR(CODEMODE_REPLAY_KEY));
+	link_init(&r->inners);
+	buf_init(&r->planned, 0);
 	arena_init(&r->arena, ARENA_BYTES + raw.n);
 	job_init(&r->job, &run_type, c->job, NULL, NULL);
-	ok = json_string(raw, &r->arena, &source) && worker_start(r, source, e);
+	ok = json_string(raw, &r->arena, &code);
+	r->plan = ok && (plan_asked(code) || meta_says(c->meta, STR(CODEMODE_PLAN_KEY)));
+	ok = ok && leg_begin(r, code, &source, e);
+	if (ok && !worker_start(r, source, e)) {
+		leg_drop(r);
+		ok = false;
+	}
 	if (!ok)
 		job_cancel(&r->job);
 	return ok;

@@ -16,8 +16,8 @@ struct codemode {
 	/* What scripts leave behind: keep.c, state.c. */
 	int64_t keep_ms;
 	struct map owners; /* struct owner, by the id of its key */
-	struct link sessions;
-	size_t session_bytes;
+	struct link sessions, pasts;
+	size_t session_bytes, run_bytes;
 };
 
 /* May `k` run scripts here? */
@@ -26,6 +26,29 @@ bool codemode_visible(const struct codemode *cm, struct key *k);
 bool script_start(struct codemode *cm, const struct builtin_call *c, struct err *e) MUST_CHECK;
 /* One text block as a CallToolResult. */
 void script_text_result(struct buf *out, struct str text, bool is_error);
+
+/* ---- one leg of a run: resume.c ---- */
+
+struct past;
+#define LEG_STOP_BYTES 700
+
+enum leg_mode {
+	LEG_FRESH,
+	LEG_RETRY, /* a failed run, or other code */
+	LEG_EXACT, /* a paused run goes on */
+	LEG_REPLAY /* nothing is called; the run's past is a copy */
+};
+struct leg {
+	enum leg_mode mode;
+	bool paused;     /* the last leg was */
+	bool diverged;   /* something was called that the last leg had not done so */
+	uint32_t given;  /* answers that the script has got */
+	uint32_t before; /* in the last leg */
+	uint32_t replayed;
+	size_t *at; /* the step of call id, at [id - 1] */
+	size_t calls, cap;
+	char stop[LEG_STOP_BYTES]; /* why a replay could not go on; "" */
+};
 
 #define RUN_MAGIC 0x72756e21u
 struct run {
@@ -38,8 +61,36 @@ struct run {
 	struct str *names; /* by handle: "server/tool" */
 	size_t names_n;
 	int64_t result_bytes; /* what the tools answered */
-	bool report;
+	bool report, plan, replay;
+	/* Its journal: resume.c.  NULL: none is kept. */
+	struct past *past;
+	struct leg leg;
+	/* Calls under way, and those of them that wait for people: pause.c. */
+	struct link inners; /* struct inner */
+	int open, waiting;
+	struct timer patience;
+	/* What a planned run would have called: plan.c. */
+	struct buf planned;
+	size_t planned_n, planned_more;
+	int64_t made, told_ms; /* progress.c */
+};
+
+struct inner { /* one call in flight, in the run's arena */
+	struct link of_run;
+	struct run *r;
+	struct call *call;
+	uint32_t id;
+	bool waits;
+	struct str wrapper; /* of the tool's answer; result_unwraps() */
 };
 
 /* inner.c: the call event of the sandbox (struct sandbox_events); ctx: the struct run. */
 void run_on_call(void *ctx, struct sandbox_run *w, uint32_t id, uint32_t handle, struct str args);
+/* run.c: the answer to the call of `lua`; the run ends with it.  end: a word of ours. */
+struct run_end {
+	const char *end;
+	bool error;
+	struct str text;
+	const struct sandbox_result *res; /* NULL: it was paused */
+};
+void run_finish(struct run *r, const struct run_end *end);

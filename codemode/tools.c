@@ -125,7 +125,9 @@ tools_put_lua(const struct tool_list *l, struct buf *out)
 	buf_json_str(out, buf_str(&text));
 	buf_puts(out,
 	    ",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"code\":{\"type\":\"string\","
-	    "\"description\":\"Lua 5.4 source\"}},\"required\":[\"code\"]},"
+	    "\"description\":\"Lua 5.4 source\"},\"resume\":{\"type\":\"string\","
+	    "\"description\":\"Id of a failed or paused run: its completed calls are not "
+	    "repeated\"}},\"required\":[\"code\"]},"
 	    "\"annotations\":{\"title\":\"Run Lua\",\"readOnlyHint\":false,"
 	    "\"openWorldHint\":true},\"_meta\":{\"anthropic/alwaysLoad\":true,"
 	    "\"anthropic/maxResultSizeChars\":40000}}");

@@ -452,6 +452,33 @@ hub_call(struct hub *h, struct job *parent, const struct call_ask *asked, call_d
 	return NULL;
 }
 
+bool
+builtin_wants_progress(const struct call *c)
+{
+	return c->peer != NULL && c->peer->progress;
+}
+
+void
+builtin_progress(struct call *c, int64_t done, struct str message)
+{
+	struct rpc m = { .method = "notifications/progress" };
+	struct buf params;
+
+	IS(c, CALL_MAGIC);
+	if (!builtin_wants_progress(c) || c->ended)
+		return;
+	buf_init(&params, 4096);
+	buf_puts(&params, "{\"progress\":");
+	buf_i64(&params, done);
+	buf_puts(&params, ",\"message\":");
+	buf_json_str(&params, message);
+	buf_putc(&params, '}');
+	m.params = buf_str(&params);
+	if (buf_ok(&params))
+		c->peer->tell(c->peer->ctx, &m);
+	buf_fini(&params);
+}
+
 void
 builtin_done(struct call *c, struct str result_json, const struct err *e)
 {

@@ -225,6 +225,20 @@ call_wait(struct call *c, const struct call_ask *a)
 	return true;
 }
 
+struct str
+call_waits(const struct call *c)
+{
+	const struct approval_request *r = c->wait.request;
+
+	return r != NULL && !approval_asks(r, APPROVAL_ELICITATION) ? approval_id(r) : STR("");
+}
+
+void
+call_leave(struct call *c)
+{
+	approval_wait_drop(&c->wait);
+}
+
 void
 call_put_round(const struct call *c, struct buf *out)
 {

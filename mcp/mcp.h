@@ -224,6 +224,10 @@ struct call;
 struct call *hub_call(struct hub *h, struct job *parent, const struct call_ask *a,
     call_done_f *done, void *ctx, struct err *e) MUST_CHECK;
 struct job *call_job(struct call *c);
+/* A script's call: the approval that it waits for, when its client is not asked; else "". */
+struct str call_waits(const struct call *c);
+/* Lets go of that approval: it stays, and the next call like this one uses it.  Cancel the call. */
+void call_leave(struct call *c);
 /* While done() runs: the approval that its result (input_required) asks for; "" = none. */
 struct str call_approval(const struct call *c);
 /* While done() runs: "ID.ROUND" of the approval that a further round goes on with; or nothing. */
@@ -257,6 +261,9 @@ struct builtin {
 };
 void hub_add_builtin(struct hub *h, const struct builtin *b); /* copied; before hub_start() */
 void builtin_done(struct call *c, struct str result_json, const struct err *e);
+/* Tells the client how far it is, when it has asked to be told; done: more than the last time. */
+bool builtin_wants_progress(const struct call *c);
+void builtin_progress(struct call *c, int64_t done, struct str message);
 
 /* ---- serve.c: towards clients ---- */
 

@@ -139,6 +139,8 @@ event_outcome(struct buf *b, const struct pass *p, const struct outcome *o)
 	member_count(b, MEMBER("prefetched"), o->prefetched);
 	member_count(b, MEMBER("status"), o->status);
 	member_opt(b, MEMBER("detail"), o->detail);
+	member_opt(b, MEMBER("run"), o->run);
+	member_count(b, MEMBER("replayed"), o->replayed);
 	member_opt(b, MEMBER("limit"), o->limit);
 	member_opt(b, MEMBER("tool_uses"), clipped(o->tool_uses, USES_BYTES));
 	redacted_put(b, o->redacted);

@@ -389,6 +389,8 @@ struct outcome {
 	int64_t kept_bytes, calls, cpu_us; /* a run: bytes kept out of the context, calls, CPU */
 	int status;           /* HTTP status or JSON-RPC code of the upstream; 0 none */
 	struct str detail;    /* a word of ours (end class of a run); never upstream text */
+	struct str run;       /* a script: the id under which its journal is kept; or "" */
+	int64_t replayed;     /* and how many of its calls were answered from there */
 	int64_t prefetched;   /* a model: signatures added to what it was asked */
 	struct str limit;     /* a run that a bound has ended: that one's `where`; or "" */
 	struct str tool_uses; /* a model: ids of the tools it asked for, separated by spaces */

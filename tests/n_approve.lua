@@ -318,7 +318,7 @@ local c = gw:mcp(ana)
 spawn(function() done = c:call("lua", { code = SCRIPT }) end)
 asking("the question", function() return waiting(gw) end)
 expect(done):is(nil)
-gw:advance("5m") -- far more than a script may run
+gw:advance("20s") -- after half a minute it would be told to come again (d_pause.lua)
 expect(done):is(nil)
 gw:ok { "approve", waiting(gw).id }
 wait_for("the script", function() return done end)
@@ -341,6 +341,7 @@ expect(#shop.calls):is(4)
 local s = legacy_client(gw, ana, { elicitation = { x = 1 } })
 r = s.stream { jsonrpc = "2.0", id = 7, method = "tools/call", params = { name = "lua", arguments = { code = SCRIPT } } }
 q = r:event().json
+gw:advance("5m") -- far more than a script may run
 s.post { jsonrpc = "2.0", id = q.id, result = { action = "decline" } }
 expect(text(r:event().json.result)):matches("was denied by client:")
 expect(#shop.calls):is(5)
