@@ -78,8 +78,8 @@ WORKER_LINK = $(CC) -static-pie -Wl,-z,relro,-z,now -o $@ $^ -llua5.4 -lm
 build/sandbox-worker: $(WORKER_SRC:%.c=build/worker/%.o)
 	$(WORKER_LINK)
 # The same objects with a piece between two of them, for tests only: raw.c puts the stock
-# libraries back.
-TEST_WORKERS := build/sandbox-worker-raw
+# libraries back, native.c lets scripts run native code.
+TEST_WORKERS := build/sandbox-worker-raw build/sandbox-worker-native
 $(TEST_WORKERS): build/sandbox-worker-%: $(WORKER_SRC:%.c=build/worker/%.o) build/worker/tests/worker/%.o
 	$(WORKER_LINK) -Wl,--wrap=environment_open,--no-warnings
 build/worker/sandbox/worker/library.o: sandbox/worker/library.lua
@@ -99,7 +99,7 @@ $(B)/unit/%: tests/unit/%.c $(B)/all.a
 	@$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -MMD -MP -o $@ $< $(B)/all.a $(LIBS)
 # Tests of the hub start it as their upstream.
 $(UNIT): | $(B)/demo-server
-$(B)/unit/sandbox_attacks: | $(TEST_WORKERS)
+$(B)/unit/sandbox_attacks $(B)/unit/sandbox_native: | $(TEST_WORKERS)
 unit: $(UNIT)
 
 $(B)/rig: $(wildcard tests/rig*.c)
