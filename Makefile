@@ -99,7 +99,7 @@ $(B)/unit/%: tests/unit/%.c $(B)/all.a
 	@$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -MMD -MP -o $@ $< $(B)/all.a $(LIBS)
 # Tests of the hub start it as their upstream.
 $(UNIT): | $(B)/demo-server
-$(B)/unit/sandbox_attacks $(B)/unit/sandbox_native: | $(TEST_WORKERS)
+$(B)/unit/sandbox_attacks $(B)/unit/sandbox_native $(B)/unit/sandbox_chaos $(B)/rig: | $(TEST_WORKERS)
 unit: $(UNIT)
 
 $(B)/rig: $(wildcard tests/rig*.c)

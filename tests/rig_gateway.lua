@@ -7,6 +7,7 @@
 --                                provider { kind = "openai" } is one of that kind, and models: name it
 --     yaml = "...",              more of tollgate.yaml; what it names itself is not added
 --     policies = { ["root/all.yaml"] = "..." },
+--     binary = "path",           another gateway than build/tollgate
 --     env = { NAME = "value" },  clock = true | "2026-08-21T10:00:00Z",  args = { ... }
 --   }                            returns when the gateway is ready
 --   gw.port, gw.pid, gw.data, gw.process.err (its log)
@@ -248,7 +249,7 @@ end
 
 -- Starts it without waiting for anything.
 function Gateway:launch()
-	local argv, keep = { BINARY, "run", "-c", self.config }, {}
+	local argv, keep = { self.options.binary or BINARY, "run", "-c", self.config }, {}
 	if self.clock then
 		local page, wake, done = self.clock:fds()
 		argv[#argv + 1], argv[#argv + 2] = "--clock", tostring(page)

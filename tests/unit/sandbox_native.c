@@ -175,7 +175,7 @@ static const struct attempt returns[] = {
 	    SANDBOX_DONE, "7" },
 };
 
-/* Frames.  2 CALL, 3 LOG, 4 DONE, 5 FAIL, 16 RUN, 17 RESULT. */
+/* Frames; E: the ends by name.  2 CALL, 3 LOG, 4 DONE, 5 FAIL, 16 RUN, 17 RESULT. */
 #define FRAMES(what, code, end, why)                                                               \
 	{                                                                                          \
 		what, code, SANDBOX_##end, why                                                     \
@@ -193,8 +193,8 @@ static const struct attempt frames[] = {
 	FRAMES("4 GiB of arguments", "native('frame',2,0,0,1,4294967295,'{')", PROTO, "too large"),
 	FRAMES("4 GiB of text", "native('frame',3,0,0,0,4294967295,'x')", OUTPUT, "printed"),
 	FRAMES("4 GiB of value", "native('frame',4,0,0,0,4294967295,'1')", OUTPUT, "larger"),
-	FRAMES(
-	    "4 GiB of message", "native('frame',5,2,0,0,4294967295,'x')", PROTO, "no known kind"),
+	FRAMES("4 GiB of message", "native('frame',5,E.RUNTIME,0,0,4294967295,'x')", PROTO,
+	    "no known kind"),
 	FRAMES("a RUN", "native('frame',16,0,0,0,nil,'x')", PROTO, "no known type"),
 	FRAMES("a RESULT", "native('frame',17,0,0,0,nil,'{}')", PROTO, "no known type"),
 	FRAMES("type 0", "native('frame',0)", PROTO, "no known type"),
@@ -262,11 +262,13 @@ static const struct attempt frames[] = {
 	FRAMES("a value that is no JSON", "native('frame',4,0,0,0,nil,'nil')", PROTO, "no JSON"),
 	FRAMES(
 	    "a value too deep", "native('frame',4,0,0,0,nil,('['):rep(900000))", PROTO, "no JSON"),
-	FRAMES("a failure that says DONE", "native('frame',5,0,0,0,nil,'x')", PROTO, "known kind"),
-	FRAMES("a failure of ours: WALL", "native('frame',5,5,0,0,nil,'x')", PROTO, "known kind"),
+	FRAMES("a failure that says DONE", "native('frame',5,E.DONE,0,0,nil,'x')", PROTO,
+	    "known kind"),
 	FRAMES(
-	    "a failure of ours: SECCOMP", "native('frame',5,9,0,0,nil,'x')", PROTO, "known kind"),
-	FRAMES("a failure of ours: CANCELLED", "native('frame',5,11,0,0,nil,'x')", PROTO,
+	    "a failure of ours: WALL", "native('frame',5,E.WALL,0,0,nil,'x')", PROTO, "known kind"),
+	FRAMES("a failure of ours: SECCOMP", "native('frame',5,E.SECCOMP,0,0,nil,'x')", PROTO,
+	    "known kind"),
+	FRAMES("a failure of ours: CANCELLED", "native('frame',5,E.CANCELLED,0,0,nil,'x')", PROTO,
 	    "known kind"),
 	FRAMES("a failure of no kind", "native('frame',5,255,0,0,nil,'x')", PROTO, "known kind"),
 };
@@ -355,16 +357,24 @@ static struct sandbox_run *
 start(const char *source, int cpu_ms, int wall_ms, const struct sandbox_events *ev)
 {
 	static const struct sandbox_tool tool = { STR("echo"), STR("echo") };
-	const struct sandbox_script s = {
-		.source = str_of(source),
+	struct buf text;
+	struct sandbox_script s = {
 		.tools = &tool,
 		.tools_n = 1,
 		.cpu_ms = cpu_ms,
 		.wall_ms = wall_ms,
 	};
 	struct err e = { .code = ERR_NONE };
-	struct sandbox_run *r = sandbox_run(sandbox, root, &s, ev, NULL, &e);
+	struct sandbox_run *r;
 
+	buf_init(&text, 0);
+	buf_puts(&text, "local E = {");
+	for (int i = 0; i <= SANDBOX_CANCELLED; i++)
+		buf_printf(&text, "%s=%d,", sandbox_end_word((enum sandbox_end)i), i);
+	buf_printf(&text, "} %s", source);
+	s.source = buf_str(&text);
+	r = sandbox_run(sandbox, root, &s, ev, NULL, &e);
+	buf_fini(&text);
 	if (!CHECK(r != NULL))
 		printf("\t%s\n", e.text);
 	return r;

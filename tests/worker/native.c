@@ -285,16 +285,12 @@ native(lua_State *L)
 	return luaL_error(L, "native: no '%s'", what);
 }
 
-static __attribute__((constructor)) void
-remember_heap(void)
-{
-	heap_low = sbrk(0);
-}
-
 void
 __wrap_environment_open(lua_State *L)
 {
 	__real_environment_open(L);
+	/* The first thing that a static program takes from its heap is the block of its thread. */
+	heap_low = (char *)((uintptr_t)__builtin_thread_pointer() & ~(uintptr_t)4095);
 	heap_high = sbrk(0); /* reserved already: it grows no more */
 	lua_register(L, "native", native);
 }
