@@ -13,6 +13,7 @@
 #   make bench-hub       twenty tool servers, ten thousand sessions and streams, at most a minute
 #   make bench-redact    how fast results are searched for secrets
 #   make bench-codemode  what nine tasks cost a model, in Code Mode and in every other form; REAL=1: real servers
+#   make bench-sandbox  what a script costs beside fork+exit, half a minute
 #   make e2e             install the real agents into build/e2e, run them through the gateway
 #   make conformance     the MCP conformance suite, straight at a fixture and through the gateway
 #   make install PREFIX=/usr/local
@@ -135,14 +136,19 @@ fuzz-all: deps
 	@sh tests/fuzz.sh $(or $(SEC),3)
 
 # These two measure the library itself, the others what stands in front of them.
-bench_lib := build/bench/policy build/bench/redact
+bench_lib := build/bench/policy build/bench/redact build/bench/sandbox
 bench_bin = $(filter-out $(bench_lib),$(patsubst bench/%.c,build/bench/%,$(wildcard bench/*.c)))
 $(bench_lib): build/bench/%: bench/%.c build/all.a
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -o $@ $< build/all.a $(LIBS)
+	$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) $(BENCH_CFLAGS) -o $@ $< build/all.a $(LIBS) $(BENCH_LIBS)
+# A stock Lua state, to stand beside.
+build/bench/sandbox: BENCH_CFLAGS = -isystem /usr/include/lua5.4
+build/bench/sandbox: BENCH_LIBS = -llua5.4
+build/bench/sandbox: | build/bench/fork
+build/bench/fork: BENCH_CFLAGS = -static
 build/bench/%: bench/%.c
 	@mkdir -p $(@D)
-	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror -o $@ $< -lpthread
+	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror $(BENCH_CFLAGS) -o $@ $< -lpthread
 
 -include $(wildcard $(LIB_OBJ:.o=.d) $(UNIT:=.d) $(B)/obj/gateway/main.d $(DEMO_SRC:%.c=$(B)/obj/%.d) \
     $(WORKER_SRC:%.c=build/worker/%.d) $(wildcard build/worker/tests/worker/*.d))
@@ -188,7 +194,8 @@ bench-codemode: deps
 	@sh bench/codemode/install.sh $(REAL)
 	@$(MAKE) --no-print-directory SAN= B=build all build/codemode/fake
 	@node bench/codemode/bench.mjs $(if $(REAL),--real)
-bench-policy bench-redact: bench-%: deps
+bench-sandbox: build/sandbox-worker
+bench-policy bench-redact bench-sandbox: bench-%: deps
 	@$(MAKE) --no-print-directory SAN= B=build build/bench/$*
 	@build/bench/$*
 conformance: deps
@@ -202,4 +209,4 @@ install: all
 	strip $(DESTDIR)$(PREFIX)/bin/tollgate
 clean:
 	rm -rf build
-.PHONY: all unit fuzz fuzz-all clean deps run test lint bench bench-hub bench-policy bench-redact bench-codemode e2e conformance threads install
+.PHONY: all unit fuzz fuzz-all clean deps run test lint bench bench-hub bench-policy bench-redact bench-codemode bench-sandbox e2e conformance threads install

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pool - zygotes and the workers they fork; the contract is in sandbox.h.
+ * pool - workers ahead of need, the queue before them, and the settings; the contract is in
+ * sandbox.h.
  *
- *	start --> HELLO --> nine probes + one script --> current --> retired (256 forks, 10 min)
- *	  |         |                |                      |            \--> gone with its last
- *worker |         |                 \-- one survived, or the script failed: unavailable, for good
- *	   \---------\-- process ended: again, later and later
+ *	a run --idle worker, nobody before it, memory left--> run_start()
+ *	   \--> queue --another run has ended--> run_start()
  *
  * A worker is spawned with its socket before it exists, so a run can be written to it at once; idle
  * ones have locked and warmed themselves when a script comes.  A worker leaves its generation's
- * list only when the zygote has reaped it, or has itself ended.
+ * list only when the zygote has reaped it, or has itself ended; until then it counts: at most
+ * WORKERS_MAX live, whatever they do.  A fork next to a script costs the script time on the same
+ * core, so the place of a used worker is filled REFILL_MS later, or when a run has ended.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,44 +20,15 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "sandbox/pool.h"
 
-#define BOOT_MS        5000
-#define AGAIN_MS       100
-#define AGAIN_MAX_MS   10000
-#define FAILURES_MAX   3 /* then runs are refused rather than queued */
-#define OUT_MAX        ((size_t)48 << 20)
-#define SWEEP_FIRST_MS 10000 /* after ready */
-#define SWEEP_MS       100
-#define SWEEP_NUMBERS  480
-#define WORKERS_MAX    96 /* the zygote has room for 128: killed ones and probes come on top */
-
-static void generation_start(struct sandbox *s);
-
-static void
-level_set(struct sandbox *s, enum sandbox_level level, const char *why)
-{
-	bool news = level != s->level;
-
-	s->level = level;
-	if (why != s->why)
-		(void)snprintf(s->why, sizeof(s->why), "%s", why);
-	if (!news)
-		return;
-	if (level == SANDBOX_UNAVAILABLE)
-		log_error(NULL, "sandbox unavailable, code mode is off", F_TEXT("why", why));
-	else if (level == SANDBOX_REDUCED)
-		log_warn(NULL, "sandbox reduced", F_TEXT("why", why));
-	else if (level == SANDBOX_FULL)
-		log_info(NULL, "sandbox ready", F_TEXT("level", "full"));
-	pool_pump(s);
-	if (s->set.changed != NULL)
-		s->set.changed(s->set.ctx, level);
-}
+#define OUT_MAX     ((size_t)48 << 20)
+#define WORKERS_MAX 96 /* the zygote has room for 128: probes come on top */
+#define REFILL_MS   ((int64_t)2)
+#define HANGS_MS    ((int64_t)10000) /* from the kill of a worker to its reaping */
 
 /* ---- workers ---- */
 
@@ -67,10 +39,12 @@ worker_free(struct worker **pw)
 
 	*pw = NULL;
 	link_drop(&w->link);
-	if (!link_empty(&w->idle)) {
-		link_drop(&w->idle);
-		w->gen->owner->counts.idle--;
-	}
+	if (!link_empty(&w->idle))
+		worker_take(w);
+	if (!w->probe)
+		w->gen->owner->live--;
+	timer_stop(&w->hangs);
+	meter_close(&w->meter);
 	watch_free(&w->watch);
 	close(w->sock);
 	if (w->pidfd >= 0)
@@ -81,11 +55,39 @@ worker_free(struct worker **pw)
 }
 
 void
+worker_take(struct worker *w)
+{
+	link_drop(&w->idle);
+	w->gen->owner->counts.idle--;
+}
+
+static void
+on_hangs(void *ctx)
+{
+	struct worker *w = ctx;
+
+	log_error(NULL, "sandbox process hangs: a killed worker is not reported");
+	zygote_kill(w->gen->zygote);
+}
+
+void
 worker_kill(struct worker *w)
 {
 	w->kill_wanted = true; /* should it not have a pidfd yet, it dies when that comes */
+	if (!timer_armed(&w->hangs))
+		timer_set(w->gen->owner->loop, &w->hangs, HANGS_MS, on_hangs, w);
 	if (w->pidfd >= 0)
 		(void)syscall(SYS_pidfd_send_signal, w->pidfd, SIGKILL, NULL, 0);
+}
+
+void
+worker_has_pidfd(struct worker *w, int pidfd)
+{
+	w->pidfd = pidfd;
+	if (w->kill_wanted)
+		worker_kill(w);
+	else if (!w->probe)
+		meter_open(&w->meter, pidfd);
 }
 
 struct worker *
@@ -110,19 +112,22 @@ worker_spawn(struct generation *g, const struct zygote_ask *ask)
 	w->serial = numbered.serial;
 	w->sock = ends[0];
 	w->pidfd = -1;
+	w->meter.statm = -1;
 	w->probe = ask->op == ZYGOTE_PROBE;
 	w->sweep = w->probe ? ask->arg & PROBE_NUMBER : 0;
 	if (w->sweep != 0)
 		w->sweep = ask->arg;
 	g->forks += w->probe ? 0 : 1;
+	g->owner->live += w->probe ? 0 : 1;
 	w->watch = watch_new(g->owner->loop, w->sock, run_on_socket, w);
+	watch_set(w->watch, WATCH_READ);
 	buf_init(&w->out, OUT_MAX);
 	link_init(&w->idle);
 	link_push(&g->workers, &w->link);
 	return w;
 }
 
-static struct worker *
+struct worker *
 worker_find(struct generation *g, uint32_t serial)
 {
 	LIST_EACH(it, &g->workers) {
@@ -136,34 +141,50 @@ worker_find(struct generation *g, uint32_t serial)
 
 /* ---- queue and idle workers ---- */
 
-static void
-pump(void *ctx)
+static struct worker *
+worker_new(struct sandbox *s)
 {
 	static const struct zygote_ask ask = { .op = ZYGOTE_SPAWN };
-	struct sandbox *s = ctx;
-	struct worker *w;
 
-	while (s->level == SANDBOX_UNAVAILABLE && !link_empty(&s->queue))
-		run_refuse(CONTAINER(s->queue.next, struct sandbox_run, queued));
-	while (s->current != NULL && !link_empty(&s->queue) &&
-	       s->counts.running < s->set.running_max) {
-		struct sandbox_run *r = CONTAINER(s->queue.next, struct sandbox_run, queued);
+	return s->live < WORKERS_MAX ? worker_spawn(s->current, &ask) : NULL;
+}
 
-		if (!link_empty(&s->idle)) {
-			w = CONTAINER(s->idle.next, struct worker, idle);
-			link_drop(&w->idle);
-			s->counts.idle--;
-		} else {
-			w = worker_spawn(s->current, &ask);
-		}
-		if (w == NULL)
-			break;
-		link_drop(&r->queued);
-		s->counts.queued--;
-		run_start(r, w);
+/* What the running scripts may fill together, and this one with them. */
+static bool
+is_admitted(const struct sandbox *s, const struct sandbox_run *r)
+{
+	return s->current != NULL && s->counts.running < s->set.running_max &&
+	       s->memory_bytes + r->memory_bytes <= s->set.memory_total_bytes;
+}
+
+static bool
+start_now(struct sandbox *s, struct sandbox_run *r, bool may_fork)
+{
+	struct worker *w = NULL;
+
+	if (!is_admitted(s, r))
+		return false;
+	if (!link_empty(&s->idle)) {
+		w = CONTAINER(s->idle.next, struct worker, idle);
+		worker_take(w);
+	} else if (may_fork) {
+		w = worker_new(s);
 	}
+	if (w == NULL)
+		return false;
+	run_start(r, w);
+	return true;
+}
+
+static void
+refill(void *ctx)
+{
+	struct sandbox *s = ctx;
+
+	timer_stop(&s->refill);
 	while (s->current != NULL && s->counts.idle < s->set.idle) {
-		w = worker_spawn(s->current, &ask);
+		struct worker *w = worker_new(s);
+
 		if (w == NULL)
 			break;
 		link_push(&s->idle, &w->idle);
@@ -173,363 +194,47 @@ pump(void *ctx)
 		generation_start(s);
 }
 
+static void
+pump(void *ctx)
+{
+	struct sandbox *s = ctx;
+
+	while (s->level == SANDBOX_UNAVAILABLE && !link_empty(&s->queue))
+		run_refuse(CONTAINER(s->queue.next, struct sandbox_run, queued));
+	while (!link_empty(&s->queue)) {
+		struct sandbox_run *r = CONTAINER(s->queue.next, struct sandbox_run, queued);
+
+		if (!start_now(s, r, true))
+			break;
+		link_drop(&r->queued);
+		s->counts.queued--;
+	}
+	if (s->counts.idle == 0)
+		refill(s);
+	else if (!timer_armed(&s->refill))
+		timer_set(s->loop, &s->refill, REFILL_MS, refill, s);
+}
+
+/* First come, first served: who finds others waiting waits behind them. */
+void
+pool_enter(struct sandbox *s, struct sandbox_run *r)
+{
+	if (link_empty(&s->queue) && start_now(s, r, false)) {
+		if (s->counts.idle == 0 || s->current->forks > GENERATION_FORKS)
+			pool_pump(s);
+		else if (!timer_armed(&s->refill))
+			timer_set(s->loop, &s->refill, REFILL_MS, refill, s);
+		return;
+	}
+	link_push(&s->queue, &r->queued);
+	s->counts.queued++;
+	pool_pump(s);
+}
+
 void
 pool_pump(struct sandbox *s)
 {
 	loop_defer(s->loop, &s->pump, pump, s);
-}
-
-/* ---- generations ---- */
-
-static void
-on_again(void *ctx)
-{
-	struct sandbox *s = ctx;
-
-	if (s->coming == NULL)
-		generation_start(s);
-}
-
-static void
-generation_stop(struct job *j)
-{
-	struct generation *g = CONTAINER(j, struct generation, job);
-	struct sandbox *s = g->owner;
-
-	if (s->current == g)
-		s->current = NULL;
-	if (s->coming == g)
-		s->coming = NULL;
-	timer_stop(&g->deadline);
-	timer_stop(&g->sweep);
-	link_drop(&g->link);
-	zygote_free(&g->zygote);
-}
-
-static void
-generation_reap(struct job *j)
-{
-	free(CONTAINER(j, struct generation, job));
-}
-
-static const struct job_type generation_type = {
-	.name = "sandbox generation", .stop = generation_stop, .reap = generation_reap
-};
-
-/* Its runs end with CRASH unless their last frame is there already. */
-static void
-generation_end(struct generation *g)
-{
-	struct sandbox *s = g->owner;
-
-	if (s->current == g)
-		s->current = NULL;
-	/* What a done event does may end other runs, but takes no worker off the list. */
-	LIST_EACH(it, &g->workers) {
-		struct worker *w = CONTAINER(it, struct worker, link);
-
-		run_reaped(w, NULL);
-		worker_free(&w);
-	}
-	job_cancel(&g->job);
-}
-
-static void
-generation_retire(struct generation *g)
-{
-	struct sandbox *s = g->owner;
-
-	link_push(&s->retired, &g->link);
-	timer_stop(&g->deadline);
-	LIST_EACH(it, &g->workers) {
-		struct worker *w = CONTAINER(it, struct worker, link);
-
-		if (!link_empty(&w->idle)) {
-			link_drop(&w->idle);
-			s->counts.idle--;
-			worker_kill(w);
-		}
-	}
-	if (link_empty(&g->workers))
-		zygote_kill(g->zygote);
-}
-
-static void
-on_old(void *ctx)
-{
-	struct generation *g = ctx;
-
-	if (g->owner->coming == NULL)
-		generation_start(g->owner);
-}
-
-/* Numbers that come back from the lock, or (335, 336) never reach it in new kernels. */
-static bool
-is_allowed(uint32_t nr)
-{
-	static const uint32_t allowed[] = { SYS_read, SYS_write, SYS_brk, SYS_rt_sigreturn,
-		SYS_exit_group, 335, 336 };
-
-	for (size_t i = 0; i < COUNT(allowed); i++)
-		if (allowed[i] == nr)
-			return true;
-	return false;
-}
-
-/* The nine probes were for a quick start; this tries every number there is, one at a time, while
- * no script runs. */
-static void
-on_sweep(void *ctx)
-{
-	struct generation *g = ctx;
-	struct zygote_ask ask = { .op = ZYGOTE_PROBE };
-
-	if (g->owner->counts.running == 0 && !g->sweeping) {
-		while (is_allowed(g->sweep_next))
-			g->sweep_next++;
-		ask.arg = PROBE_NUMBER | g->sweep_next;
-		g->sweeping = worker_spawn(g, &ask) != NULL;
-		g->sweep_next += g->sweeping ? 1 : 0;
-	}
-	if (g->sweep_next < SWEEP_NUMBERS)
-		timer_set(g->owner->loop, &g->sweep, SWEEP_MS, on_sweep, g);
-}
-
-static void
-on_swept(struct generation *g, uint32_t nr, int status)
-{
-	char why[sizeof(g->owner->why)];
-
-	g->sweeping = false;
-	if ((WIFSIGNALED(status) && (WTERMSIG(status) == SIGSYS || WTERMSIG(status) == SIGKILL)) ||
-	    (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_EXIT_LOCK))
-		return; /* died of it, or was never let at it */
-	(void)snprintf(why, sizeof(why), "system call %u survived the lock", nr & ~PROBE_NUMBER);
-	level_set(g->owner, SANDBOX_UNAVAILABLE, why);
-	if (g->owner->current == g)
-		g->owner->current = NULL;
-	zygote_kill(g->zygote);
-}
-
-static void
-generation_ready(struct generation *g)
-{
-	struct sandbox *s = g->owner;
-	bool full = g->layers == LAYERS_FULL, first = !s->swept;
-
-	s->coming = NULL;
-	if (!full && s->set.require_full) {
-		level_set(s, SANDBOX_UNAVAILABLE, s->why);
-		zygote_kill(g->zygote);
-		return;
-	}
-	if (s->current != NULL)
-		generation_retire(s->current);
-	s->current = g;
-	s->failures = 0;
-	timer_set(s->loop, &g->deadline, GENERATION_MS, on_old, g);
-	s->swept = true;
-	if (first)
-		timer_set(s->loop, &g->sweep, SWEEP_FIRST_MS, on_sweep, g);
-	level_set(s, full ? SANDBOX_FULL : SANDBOX_REDUCED, full ? "" : s->why);
-	pool_pump(s);
-}
-
-/* One part of the self-test is in; the last one decides. */
-static void
-self_test_step(struct generation *g)
-{
-	struct sandbox *s = g->owner;
-	char why[sizeof(s->why)];
-
-	if (g->probes_open > 0 || !g->script_over || s->coming != g)
-		return;
-	if (g->probes_survived == 0 && g->script_ok) {
-		generation_ready(g);
-		return;
-	}
-	if (g->probes_survived == 0) { /* busy machine, perhaps: tried again by on_ended() */
-		(void)snprintf(s->why, sizeof(s->why), "the self-test's script failed");
-		zygote_kill(g->zygote);
-		return;
-	}
-	if (g->probes_unlocked > 0)
-		(void)snprintf(why, sizeof(why),
-		    "a worker could not be locked: the kernel or a "
-		    "container refuses seccomp, rlimits or timers");
-	else
-		(void)snprintf(why, sizeof(why), "%d of %d probes survived the lock",
-		    g->probes_survived, PROBES);
-	s->coming = NULL;
-	level_set(s, SANDBOX_UNAVAILABLE, why);
-	zygote_kill(g->zygote);
-}
-
-void
-pool_self_tested(struct generation *g, bool ok)
-{
-	g->script_over = true;
-	g->script_ok = ok;
-	self_test_step(g);
-}
-
-static void
-on_hello(struct generation *g, const struct zygote_say *say)
-{
-	struct sandbox *s = g->owner;
-	struct zygote_ask ask = { .op = ZYGOTE_PROBE };
-	struct worker *w;
-
-	g->layers = say->layers;
-	(void)snprintf(s->why, sizeof(s->why), "%s", say->why);
-	if ((g->layers & LAYER_UID) == 0)
-		return; /* it has refused to serve and ends by itself */
-	for (ask.arg = 0; ask.arg < PROBES; ask.arg++) {
-		if (worker_spawn(g, &ask) != NULL)
-			g->probes_open++;
-		else
-			g->probes_survived++;
-	}
-	ask = (struct zygote_ask){ .op = ZYGOTE_SPAWN };
-	w = worker_spawn(g, &ask);
-	if (w == NULL)
-		zygote_kill(g->zygote);
-	else
-		run_start(run_self_test(g), w);
-}
-
-static void
-on_reaped(struct generation *g, const struct zygote_say *say)
-{
-	struct worker *w = worker_find(g, say->serial);
-	struct sandbox *s = g->owner;
-
-	if (w == NULL)
-		return;
-	if (w->sweep != 0) {
-		uint32_t nr = w->sweep;
-
-		worker_free(&w);
-		on_swept(g, nr, say->status);
-		return;
-	}
-	if (w->probe) {
-		g->probes_open--;
-		if (!WIFSIGNALED(say->status) || WTERMSIG(say->status) != SIGSYS)
-			g->probes_survived++;
-		if (WIFEXITED(say->status) && WEXITSTATUS(say->status) == WORKER_EXIT_LOCK)
-			g->probes_unlocked++;
-		worker_free(&w);
-		self_test_step(g);
-		return;
-	}
-	if (w->run == NULL && !w->kill_wanted)
-		log_warn(NULL, "idle sandbox worker ended", F_INT("status", say->status));
-	link_drop(&w->link); /* whatever the run's owner does now, this worker is over */
-	run_reaped(w, say);
-	worker_free(&w);
-	if (s->current != g && s->coming != g && link_empty(&g->workers))
-		zygote_kill(g->zygote);
-	pool_pump(s);
-}
-
-static void
-on_said(void *ctx, const struct zygote_say *say, int fd)
-{
-	struct generation *g = ctx;
-	struct worker *w;
-
-	if (say->op == ZYGOTE_HELLO) {
-		on_hello(g, say);
-	} else if (say->op == ZYGOTE_SPAWNED) {
-		w = worker_find(g, say->serial);
-		if (w != NULL && w->pidfd < 0) {
-			w->pidfd = fd;
-			fd = -1;
-			if (w->kill_wanted)
-				worker_kill(w);
-		}
-	} else if (say->op == ZYGOTE_REAPED) {
-		on_reaped(g, say);
-	}
-	if (fd >= 0)
-		close(fd);
-}
-
-static void
-start_again_later(struct sandbox *s, const char *why)
-{
-	int64_t delay_ms = (int64_t)AGAIN_MS << (s->failures < 8 ? s->failures : 8);
-
-	s->failures++;
-	if (s->failures >= FAILURES_MAX)
-		level_set(s, SANDBOX_UNAVAILABLE, why);
-	else if (s->level != SANDBOX_UNAVAILABLE)
-		level_set(s, SANDBOX_STARTING, why);
-	timer_set(
-	    s->loop, &s->again, delay_ms < AGAIN_MAX_MS ? delay_ms : AGAIN_MAX_MS, on_again, s);
-}
-
-static void
-on_ended(void *ctx, int status)
-{
-	struct generation *g = ctx;
-	struct sandbox *s = g->owner;
-	bool wanted = s->current == g || s->coming == g;
-	char why[sizeof(s->why)];
-
-	if (wanted && s->why[0] != '\0')
-		(void)snprintf(why, sizeof(why), "%s", s->why);
-	else
-		(void)snprintf(why, sizeof(why), "the sandbox process ended (%s %d)",
-		    WIFSIGNALED(status) ? "signal" : "exit",
-		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	generation_end(g);
-	if (wanted && s->current == NULL && s->coming == NULL)
-		start_again_later(s, why);
-}
-
-static void
-on_boot_deadline(void *ctx)
-{
-	struct generation *g = ctx;
-
-	(void)snprintf(
-	    g->owner->why, sizeof(g->owner->why), "the self-test took over %d ms", BOOT_MS);
-	zygote_kill(g->zygote);
-}
-
-static bool
-generation_try(struct sandbox *s, struct err *e)
-{
-	static const struct zygote_events ev = { .said = on_said, .ended = on_ended };
-	char memory[24], cpu[24];
-	char *const argv[] = { s->worker_path, memory, cpu, NULL };
-	struct generation *g = mem_zalloc(sizeof(*g));
-
-	(void)snprintf(memory, sizeof(memory), "%zu", s->set.memory_bytes);
-	(void)snprintf(cpu, sizeof(cpu), "%d", s->set.cpu_ms);
-	g->owner = s;
-	link_init(&g->link);
-	link_init(&g->workers);
-	g->zygote = zygote_start(s->loop, argv, &ev, g, e);
-	if (g->zygote == NULL) {
-		free(g);
-		return false;
-	}
-	job_init(&g->job, &generation_type, NULL, NULL, NULL);
-	timer_set(s->loop, &g->deadline, BOOT_MS, on_boot_deadline, g);
-	s->coming = g;
-	return true;
-}
-
-static void
-generation_start(struct sandbox *s)
-{
-	struct err e = { .code = ERR_NONE };
-
-	if (!generation_try(s, &e) && s->current == NULL)
-		start_again_later(s, e.text);
 }
 
 /* ---- public ---- */
@@ -558,6 +263,16 @@ worker_beside(void)
 	return NULL;
 }
 
+/* Scripts must not drive the machine into the ground: half of it, and at least one script's. */
+static size_t
+half_of_memory(size_t least)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+	size_t half = pages > 0 && page > 0 ? (size_t)pages / 2 * (size_t)page : least;
+
+	return half > least ? half : least;
+}
+
 static void
 settings_fill(struct sandbox_settings *s)
 {
@@ -570,6 +285,8 @@ settings_fill(struct sandbox_settings *s)
 	s->idle = s->idle > 0 ? s->idle : 4;
 	s->running_max = s->running_max > 0 ? s->running_max : 16;
 	s->queue_max = s->queue_max > 0 ? s->queue_max : 64;
+	if (s->memory_total_bytes == 0)
+		s->memory_total_bytes = half_of_memory(s->memory_bytes);
 }
 
 static bool
@@ -578,6 +295,10 @@ settings_check(const struct sandbox_settings *s, struct err *e)
 	if (s->memory_bytes < SANDBOX_MEMORY_MIN || s->memory_bytes > (size_t)256 << 20)
 		return err_set(e, ERR_INVALID, "script memory is %zu bytes (1 MiB to 256 MiB)",
 		    s->memory_bytes);
+	if (s->memory_total_bytes < s->memory_bytes)
+		return err_set(e, ERR_INVALID,
+		    "all scripts together get %zu bytes and one alone %zu: raise memory_total",
+		    s->memory_total_bytes, s->memory_bytes);
 	if (s->cpu_ms < 10 || s->cpu_ms > 10000)
 		return err_set(e, ERR_INVALID, "script CPU time is %d ms (10 to 10000)", s->cpu_ms);
 	if (s->in_flight_max > FRAME_IN_FLIGHT_MAX)
@@ -632,6 +353,7 @@ sandbox_free(struct sandbox **ps)
 	while (!link_empty(&s->retired))
 		generation_end(CONTAINER(s->retired.next, struct generation, link));
 	timer_stop(&s->again);
+	timer_stop(&s->refill);
 	deferred_drop(&s->pump);
 	free(s->worker_path);
 	s->magic = 0;

@@ -2,6 +2,7 @@
 /* pool - what pool.c (zygotes, workers, self-test) and run.c (runs on them) share. */
 #pragma once
 
+#include "sandbox/meter.h"
 #include "sandbox/reader.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/zygote.h"
@@ -35,6 +36,8 @@ struct worker {
 	struct generation *gen;
 	uint32_t serial;
 	int sock, pidfd;
+	struct meter meter;
+	int64_t base_us; /* CPU time it had used before its run */
 	struct watch *watch;
 	struct reader reader;
 	struct buf out; /* towards the worker, from out_at on */
@@ -42,6 +45,7 @@ struct worker {
 	struct sandbox_run *run; /* NULL: idle, or nobody waits any more */
 	uint32_t sweep;          /* PROBE_NUMBER | the number it tries, or 0 */
 	bool probe, kill_wanted;
+	struct timer hangs; /* killed and not reaped since */
 };
 
 struct sandbox_run {
@@ -54,20 +58,21 @@ struct sandbox_run {
 	struct worker *worker; /* NULL: queued, or over */
 	struct buf start;      /* the body of RUN, until a worker has it */
 	uint32_t tools_n;
+	size_t memory_bytes;
 	int wall_ms, cpu_ms;
 	uint32_t calls_max;
-	bool ended;   /* end, text and value are final; the worker is still to be reaped */
-	bool told;    /* the done event has been given */
-	bool overdue; /* its worker was killed and has not been reported since */
+	bool ended; /* end, text, value and, with `measured`, the figures are final */
+	bool measured;
+	bool told; /* the done event has been given */
 	enum sandbox_end end;
 	struct buf text, log; /* value or message; printed text */
 	struct buf state;     /* what S has become */
 	bool has_value, self_test, has_state;
 	struct timer cpu;   /* the next look at what it has used */
-	struct timer timer; /* wall clock; after the end: patience for the reaping */
+	struct timer timer; /* wall clock; after the last word: patience for the reaping */
 	int64_t left_ms;    /* of the wall clock, while it rests */
 	int resting;        /* calls that wait for people */
-	struct deferred refuse;
+	struct deferred refuse, tell;
 	int64_t cpu_us, maxrss_kb;
 	uint32_t calls;
 };
@@ -82,6 +87,9 @@ struct sandbox {
 	struct generation *current, *coming;
 	struct link retired, idle, queue;
 	struct timer again; /* next start of a zygote, or its renewal */
+	struct timer refill;
+	int live;            /* workers that have not been reaped, idle ones too */
+	size_t memory_bytes; /* what the running scripts may fill */
 	struct deferred pump;
 	int failures;
 	bool swept; /* the sweep over all system calls has been started */
@@ -90,9 +98,20 @@ struct sandbox {
 
 /* pool.c */
 void pool_pump(struct sandbox *s); /* soon: queued runs onto workers, idle workers refilled */
+/* Starts the run, now if that can be, or queues it. */
+void pool_enter(struct sandbox *s, struct sandbox_run *r);
 struct worker *worker_spawn(struct generation *g, const struct zygote_ask *ask);
+struct worker *worker_find(struct generation *g, uint32_t serial);
+void worker_has_pidfd(struct worker *w, int pidfd); /* which is the worker's from now on */
+void worker_take(struct worker *w);                 /* it is idle no longer */
 void worker_kill(struct worker *w);
 void worker_free(struct worker **w);
+
+/* generation.c */
+bool generation_try(struct sandbox *s, struct err *e);
+void generation_start(struct sandbox *s); /* or tries again later */
+/* Its runs end with CRASH unless their last frame is there already. */
+void generation_end(struct generation *g);
 /* The self-test's script has ended. */
 void pool_self_tested(struct generation *g, bool ok);
 

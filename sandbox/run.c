@@ -2,13 +2,18 @@
 /*
  * run - one script on one worker, seen from the gateway.
  *
- *	sandbox_run --> QUEUED --run_start--> RUNNING --last frame, violation, wall, EOF--> ENDED
- *	                                                                                     |
- *	done event, job finished <------------------- run_reaped (figures of the kernel) ----'
+ *	sandbox_run --> QUEUED --run_start--> RUNNING --last frame, violation, wall--> ENDED
+ *	                                         |                                       |
+ *	                              EOF, crash |   figures read from the kernel, worker killed
+ *	                                         v                                       v
+ *	                                    run_reaped (the zygote's figures) ------> tell_done
  *
- * The run is told of its end only when the zygote has reaped the worker: the CPU time that it is
- * charged is the kernel's.  A cancelled run kills its worker and is forgotten; the worker stays on
- * its generation's list until it is reaped.
+ * What a run is charged is the kernel's figure.  It is read while the worker still exists: one that
+ * has sent its last frame does not exit but waits to be killed.  So the answer waits neither for an
+ * exit nor for the zygote, and nothing can be done after the end that is not paid.  Only when there
+ * is nothing to read (a crash, no /proc) does the end wait for the reaping.
+ *
+ * A run that is over leaves its worker to its generation's list, where it stays until it is reaped.
  *
  * Any callback may cancel this run, so after each of them `w->run` is looked at again.
  */
@@ -23,13 +28,12 @@
 #include "base/crypto.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "sandbox/cpu.h"
 #include "sandbox/pool.h"
 
 #define ANSWER_MAX   ((size_t)4 << 20)         /* one result, bytes of JSON */
 #define CPU_SLACK_MS (2 * WORKER_CPU_GRACE_MS) /* over the limit: it does not end itself */
 #define CPU_LOOK_MS  ((int64_t)10)
-#define PATIENCE_MS  ((int64_t)500) /* from a run's end to its reaping, then it is killed */
+#define PATIENCE_MS  ((int64_t)500) /* from EOF to the reaping, then it is killed */
 
 static void
 run_free(struct job *j)
@@ -40,9 +44,36 @@ run_free(struct job *j)
 	buf_fini(&r->text);
 	buf_fini(&r->log);
 	buf_fini(&r->state);
-	deferred_drop(&r->refuse);
 	r->magic = 0;
 	free(r);
+}
+
+/* The kernel's figures as they are now; false: nothing to be read any more. */
+static bool
+measure(struct sandbox_run *r)
+{
+	struct meter_reading now;
+
+	if (!r->measured && meter_read(&r->worker->meter, &now)) {
+		r->cpu_us = now.cpu_us - r->worker->base_us;
+		r->maxrss_kb = now.rss_kb;
+		r->measured = true;
+	}
+	return r->measured;
+}
+
+/* The run needs its worker no more, and nobody else ever will. */
+static void
+leave_worker(struct sandbox_run *r)
+{
+	struct worker *w = r->worker;
+
+	r->worker = NULL;
+	w->run = NULL;
+	watch_set(w->watch, 0);
+	worker_kill(w);
+	r->owner->counts.running--;
+	r->owner->memory_bytes -= r->memory_bytes;
 }
 
 static void
@@ -54,16 +85,14 @@ run_stop(struct job *j)
 	timer_stop(&r->timer);
 	timer_stop(&r->cpu);
 	deferred_drop(&r->refuse);
+	deferred_drop(&r->tell);
 	if (r->queued.next != NULL && !link_empty(&r->queued)) {
 		link_drop(&r->queued);
 		s->counts.queued--;
 	}
 	if (r->worker != NULL) { /* cancelled while it ran */
-		r->worker->run = NULL;
-		watch_set(r->worker->watch, 0);
-		worker_kill(r->worker);
-		r->worker = NULL;
-		s->counts.running--;
+		measure(r);
+		leave_worker(r);
 	}
 	if (j->state == JOB_CANCELLED && !r->self_test && !r->told)
 		s->counts.ends[SANDBOX_CANCELLED]++;
@@ -151,26 +180,25 @@ on_impatience(void *ctx)
 {
 	struct sandbox_run *r = ctx;
 
-	if (r->overdue) { /* killed and still not reported: the zygote is stuck */
-		log_error(&r->job, "sandbox process hangs");
-		zygote_kill(r->worker->gen->zygote);
-		return;
-	}
-	r->overdue = true;
 	worker_kill(r->worker);
-	timer_set(r->owner->loop, &r->timer, 20 * PATIENCE_MS, on_impatience, r);
 }
 
-/* Fixes how it ended; the done event waits for the reaping. */
+static void tell(void *ctx);
+
+/* Fixes how it ended.  The done event comes at the end of this turn, or with the reaping. */
 static void
 end_run(struct sandbox_run *r, enum sandbox_end end, struct str text)
 {
 	r->ended = true;
 	r->end = end;
 	timer_stop(&r->cpu);
+	timer_stop(&r->timer);
 	buf_reset(&r->text);
 	buf_put(&r->text, text);
-	timer_set(r->owner->loop, &r->timer, PATIENCE_MS, on_impatience, r);
+	if (measure(r))
+		loop_defer(r->owner->loop, &r->tell, tell, r);
+	else
+		worker_kill(r->worker);
 }
 
 static void
@@ -208,10 +236,10 @@ static void
 on_cpu(void *ctx)
 {
 	struct sandbox_run *r = ctx;
-	int64_t used_us = cpu_us_of(r->worker->pidfd), left_ms;
+	int64_t left_ms, used_us = meter_cpu_us(&r->worker->meter) - r->worker->base_us;
 	struct buf why;
 
-	left_ms = r->cpu_ms + CPU_SLACK_MS - (used_us > 0 ? used_us / 1000 : 0);
+	left_ms = r->cpu_ms + CPU_SLACK_MS - used_us / 1000;
 	if (left_ms > 0) {
 		timer_set(r->owner->loop, &r->cpu, left_ms < CPU_LOOK_MS ? CPU_LOOK_MS : left_ms,
 		    on_cpu, r);
@@ -248,6 +276,14 @@ sandbox_run_rest(struct sandbox_run *r, bool rest)
 	}
 }
 
+void
+sandbox_run_used(const struct sandbox_run *r, int64_t *cpu_us, int64_t *maxrss_kb)
+{
+	IS(r, SANDBOX_RUN_MAGIC);
+	*cpu_us = r->cpu_us;
+	*maxrss_kb = r->maxrss_kb;
+}
+
 static void
 tell_done(struct sandbox_run *r)
 {
@@ -269,6 +305,18 @@ tell_done(struct sandbox_run *r)
 	r->ev->done(r->ctx, &result);
 	if (job_running(&r->job))
 		job_finish(&r->job, NULL);
+}
+
+/* Its worker is done with, one way or the other. */
+static void
+tell(void *ctx)
+{
+	struct sandbox_run *r = ctx;
+
+	timer_stop(&r->timer);
+	deferred_drop(&r->tell);
+	leave_worker(r);
+	tell_done(r);
 }
 
 /* ---- from the worker ---- */
@@ -395,15 +443,14 @@ run_reaped(struct worker *w, const struct zygote_say *say)
 	(void)drain(w, false); /* its last frames may still lie in the socket */
 	if (w->run == NULL)
 		return;
-	r->cpu_us = say != NULL ? say->utime_us + say->stime_us : 0;
-	r->maxrss_kb = say != NULL ? say->maxrss_kb : 0;
+	if (!r->measured && say != NULL) {
+		r->cpu_us = say->utime_us + say->stime_us - w->base_us;
+		r->maxrss_kb = say->maxrss_kb;
+	}
+	r->measured = true; /* there will be no better figure */
 	if (!r->ended)
 		classify(r, say);
-	timer_stop(&r->timer);
-	r->worker = NULL;
-	w->run = NULL;
-	r->owner->counts.running--;
-	tell_done(r);
+	tell(r);
 }
 
 /* ---- the start ---- */
@@ -413,9 +460,11 @@ run_start(struct sandbox_run *r, struct worker *w)
 {
 	struct sandbox *s = r->owner;
 
+	w->base_us = meter_cpu_us(&w->meter);
 	r->worker = w;
 	w->run = r;
 	s->counts.running++;
+	s->memory_bytes += r->memory_bytes;
 	reader_init(&w->reader, (struct reader_limits){ .calls_max = r->calls_max,
 				    .in_flight_max = s->set.in_flight_max,
 				    .handles = r->tools_n,
@@ -434,6 +483,10 @@ take_ceilings(struct sandbox_run *r, const struct sandbox_script *c)
 
 	r->wall_ms = c->wall_ms > 0 ? c->wall_ms : set->wall_ms;
 	r->cpu_ms = c->cpu_ms > 0 && c->cpu_ms < set->cpu_ms ? c->cpu_ms : set->cpu_ms;
+	r->memory_bytes = set->memory_bytes;
+	if (c->memory_bytes > 0 && c->memory_bytes < set->memory_bytes)
+		r->memory_bytes =
+		    c->memory_bytes > SANDBOX_MEMORY_MIN ? c->memory_bytes : SANDBOX_MEMORY_MIN;
 	r->cpu_ms = (r->cpu_ms + WORKER_CPU_TICK_MS - 1) / WORKER_CPU_TICK_MS * WORKER_CPU_TICK_MS;
 	r->calls_max =
 	    c->calls_max > 0 && c->calls_max < set->calls_max ? c->calls_max : set->calls_max;
@@ -444,7 +497,7 @@ put_start(struct sandbox_run *r, const struct sandbox_script *c, struct err *e)
 {
 	const struct sandbox_settings *set = &r->owner->set;
 	struct frame_run head = { .calls_max = r->calls_max,
-		.memory_bytes = set->memory_bytes,
+		.memory_bytes = r->memory_bytes,
 		.cpu_ticks = (uint32_t)(r->cpu_ms / WORKER_CPU_TICK_MS),
 		.in_flight_max = set->in_flight_max,
 		.branches_max = set->branches_max,
@@ -456,9 +509,6 @@ put_start(struct sandbox_run *r, const struct sandbox_script *c, struct err *e)
 	if (c->tools_n > FRAME_TOOLS_MAX)
 		return err_set(e, ERR_INVALID, "a script can be given %u tools, not %zu",
 		    FRAME_TOOLS_MAX, c->tools_n);
-	if (c->memory_bytes > 0 && c->memory_bytes < set->memory_bytes)
-		head.memory_bytes =
-		    c->memory_bytes > SANDBOX_MEMORY_MIN ? c->memory_bytes : SANDBOX_MEMORY_MIN;
 	if (head.time_s == 0)
 		head.time_s = loop_wall_ns(r->owner->loop) / 1000000000;
 	if (head.seed[0] == 0 && head.seed[1] == 0)
@@ -554,9 +604,7 @@ sandbox_run(struct sandbox *s, struct job *parent, const struct sandbox_script *
 		job_cancel(&r->job);
 		return NULL;
 	}
-	link_push(&s->queue, &r->queued);
-	s->counts.queued++;
-	pool_pump(s);
+	pool_enter(s, r);
 	return r;
 }
 

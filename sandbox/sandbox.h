@@ -34,15 +34,16 @@ enum sandbox_level {
 struct sandbox_settings { /* zero means the default */
 	const char
 	    *worker; /* path of sandbox-worker; NULL: beside this program, or in ../libexec */
-	size_t memory_bytes;    /* 64 MiB; Lua memory of one script, 1..256 MiB */
-	int cpu_ms;             /* 1000 */
-	int wall_ms;            /* 60,000 */
-	uint32_t calls_max;     /* 100 tool calls of one script */
-	uint32_t in_flight_max; /* 8 at once; more wait in the worker */
-	uint32_t branches_max;  /* 256 branches of one pmap or parallel */
-	int idle, running_max;  /* 4 workers forked ahead, 16 scripts at once */
-	int queue_max;          /* 64 waiting scripts, then ERR_OVERLOAD */
-	bool require_full;      /* take "reduced" for "unavailable" */
+	size_t memory_bytes;       /* 64 MiB; Lua memory of one script, 1..256 MiB */
+	int cpu_ms;                /* 1000 */
+	int wall_ms;               /* 60,000 */
+	uint32_t calls_max;        /* 100 tool calls of one script */
+	uint32_t in_flight_max;    /* 8 at once; more wait in the worker */
+	uint32_t branches_max;     /* 256 branches of one pmap or parallel */
+	int idle, running_max;     /* 4 workers forked ahead, 16 scripts at once */
+	int queue_max;             /* 64 waiting scripts, then ERR_OVERLOAD */
+	size_t memory_total_bytes; /* half of the machine's; what all running scripts may fill */
+	bool require_full;         /* take "reduced" for "unavailable" */
 	void (*changed)(void *ctx, enum sandbox_level level); /* may be NULL */
 	void *ctx;
 };
@@ -89,8 +90,11 @@ struct sandbox_result { /* lent for the duration of the done event */
 	struct str message; /* why it did not end with DONE; untrusted text, any bytes */
 	struct str log;     /* all printed text; untrusted, any bytes: escape before showing */
 	struct str
-	    state;      /* what S has become, likewise checked; p NULL: not DONE, or it had none */
-	int64_t cpu_us; /* measured by the kernel; 0 when the script was never started */
+	    state; /* what S has become, likewise checked; p NULL: not DONE, or it had none */
+	/* Measured by the kernel, at the end of the script: 0 when it was never started.  CPU time
+	 * counts from RUN on, or from the fork when no worker was idle; the memory is all that was
+	 * resident of its process, the program's own pages too (about 900 KiB). */
+	int64_t cpu_us;
 	int64_t maxrss_kb;
 	uint32_t calls;
 };
@@ -128,12 +132,18 @@ void sandbox_answer(struct sandbox_run *r, uint32_t id, int flags, struct str js
  * A run that has not started or has ended already goes on as it would. */
 void sandbox_end(struct sandbox_run *r, enum sandbox_end end, struct str why);
 
+/* The kernel's figures of a run that was cancelled, for its owner's record: readable until the end
+ * of the turn; 0 when it had not been started. */
+void sandbox_run_used(const struct sandbox_run *r, int64_t *cpu_us, int64_t *maxrss_kb);
+
 /* The wall clock stands still while one thing more (true) or less (false) waits for people. */
 void sandbox_run_rest(struct sandbox_run *r, bool rest);
 
-/* For metrics: scripts running and waiting, workers idle, ends by class since start. */
+/* For metrics: scripts running and waiting, workers idle; since start: ends by class, workers that
+ * the kernel has accounted for and their CPU time, forks, locks and idle ones' included. */
 struct sandbox_counts {
 	int running, queued, idle;
 	uint64_t ends[SANDBOX_CANCELLED + 1];
+	uint64_t reaped, cpu_us;
 };
 struct sandbox_counts sandbox_counts(const struct sandbox *s);

@@ -38,7 +38,12 @@
 
 #include "sandbox/worker/jail.h"
 
-#define NOBODY 65534
+#define NOBODY            65534
+#define READY_HEAP_BYTES  ((size_t)16 << 10)
+#define READY_STACK_BYTES ((size_t)12 << 10)
+#ifndef MADV_POPULATE_WRITE /* younger than the headers of Debian 12 */
+#	define MADV_POPULATE_WRITE 23
+#endif
 
 static void
 note(struct jail *j, const char *what)
@@ -122,7 +127,7 @@ jail_enter(struct jail *j)
 
 /* Landlock is younger than the headers of Debian 12: its three calls by number, its bits by ABI. */
 static uint32_t
-landlock_all(void)
+landlock_all(bool signals)
 {
 	static const uint64_t fs_bits[] = { 0, 13, 14, 15, 15, 16 };
 	struct {
@@ -134,8 +139,8 @@ landlock_all(void)
 	if (abi < 1)
 		return 0;
 	rules.fs = (1ull << fs_bits[abi < 5 ? abi : 5]) - 1;
-	rules.net = abi >= 4 ? 3 : 0;    /* bind and connect TCP */
-	rules.scoped = abi >= 6 ? 3 : 0; /* abstract sockets, signals */
+	rules.net = abi >= 4 ? 3 : 0;                 /* bind and connect TCP */
+	rules.scoped = abi < 6 ? 0 : signals ? 1 : 3; /* abstract sockets; signals */
 	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, abi < 4 ? 8 : abi < 6 ? 16 : 24, 0);
 	if (fd < 0)
 		return 0;
@@ -157,7 +162,7 @@ drop_capabilities(void)
 }
 
 bool
-jail_shut(struct jail *j)
+jail_shut(struct jail *j, bool holds)
 {
 	if (j->root) {
 		if (!drop_root()) {
@@ -171,7 +176,9 @@ jail_shut(struct jail *j)
 		return false;
 	}
 	j->layers |= LAYER_UID;
-	j->landlock_abi = landlock_all();
+	/* The holder's end is a signal to the zygote (PR_SET_PDEATHSIG), over there another domain.
+	 */
+	j->landlock_abi = landlock_all(holds);
 	if (j->landlock_abi > 0)
 		j->layers |= LAYER_LANDLOCK;
 	else
@@ -193,6 +200,44 @@ heap_reserve(size_t limit_bytes)
 	mallopt(M_ARENA_MAX, 1);
 	p = malloc(limit_bytes + limit_bytes / 2 + 2 * (size_t)FRAME_DOWN_MAX);
 	free(p); /* the heap stays this large, its pages untouched */
+}
+
+/*
+ * Fills the holes between the blocks.  A child that put its own small blocks there would copy the
+ * shared pages one by one, at a page fault each; like this its blocks lie next to each other.
+ */
+void
+heap_seal(void)
+{
+	char *volatile end = malloc((size_t)256 << 10); /* too large for a hole */
+	char *volatile p;
+
+	free(end);
+	for (size_t n = (size_t)128 << 10; n >= 16; n -= n > 2048 ? n / 2 : 16)
+		while ((p = malloc(n)) != NULL && p < end)
+			;
+}
+
+static void
+populate(uintptr_t from, size_t bytes, int how)
+{
+	const uintptr_t page = 4096;
+	uintptr_t a = from & ~(page - 1);
+
+	/* An old kernel refuses: then it is the faults after all. */
+	(void)madvise((void *)a, (from - a + bytes + page - 1) & ~(page - 1), how);
+}
+
+void
+pages_ready(void)
+{
+	uintptr_t stack = (uintptr_t)__builtin_frame_address(0);
+	char *volatile heap = malloc(READY_HEAP_BYTES);
+
+	populate(stack - READY_STACK_BYTES, READY_STACK_BYTES, MADV_POPULATE_WRITE);
+	if (heap != NULL)
+		populate((uintptr_t)heap, READY_HEAP_BYTES, MADV_POPULATE_WRITE);
+	free(heap);
 }
 
 static bool
@@ -261,7 +306,8 @@ lock_zygote(void)
 		SYS_wait4, SYS_pidfd_open, SYS_close, SYS_close_range, SYS_dup2, SYS_prctl,
 		SYS_prlimit64, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn,
 		SYS_setitimer, SYS_seccomp, SYS_getpid, SYS_getppid, SYS_gettid,
-		SYS_set_robust_list, SYS_rseq, SYS_brk, SYS_mmap, SYS_munmap, SYS_exit_group };
+		SYS_set_robust_list, SYS_rseq, SYS_madvise, SYS_brk, SYS_mmap, SYS_munmap,
+		SYS_exit_group };
 	enum { COUNT_ALLOWED = sizeof(allowed) / sizeof(*allowed), HEAD = 3, TAIL = 5 };
 	const unsigned fork_flags = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
 	struct sock_filter code[HEAD + COUNT_ALLOWED + TAIL];

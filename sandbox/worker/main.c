@@ -53,14 +53,14 @@ main(int argc, char **argv)
 			int status = 0;
 
 			close(0); /* the gateway must see EOF when the zygote ends */
-			(void)jail_shut(&j);
+			(void)jail_shut(&j, true);
 			prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 			while (waitpid(inner, &status, 0) < 0)
 				;
 			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 		}
 	}
-	(void)jail_shut(&j); /* when it fails, zygote_serve() says so and ends */
+	(void)jail_shut(&j, false); /* when it fails, zygote_serve() says so and ends */
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* and so does a change of uid */
 	zygote_serve(0, &j, memory_bytes, (int)cpu_ms);
 }

@@ -28,18 +28,45 @@ write_all(const unsigned char *p, size_t n)
 	}
 }
 
+/* Most frames are small: a head and its body, and what came with them, are one system call. */
+static struct {
+	char bytes[4096];
+	size_t at, n;
+} ahead;
+
+static size_t
+read_some(char *p, size_t n)
+{
+	ssize_t r;
+
+	do
+		r = read(vm.fd, p, n);
+	while (r < 0 && errno == EINTR);
+	if (r <= 0)
+		_exit(WORKER_EXIT_EOF);
+	return (size_t)r;
+}
+
 static void
 read_all(char *p, size_t n)
 {
 	while (n > 0) {
-		ssize_t r = read(vm.fd, p, n);
+		size_t have = ahead.n - ahead.at;
 
-		if (r < 0 && errno == EINTR)
+		if (have > n)
+			have = n;
+		if (have == 0 && n >= sizeof(ahead.bytes)) { /* no need to pass through */
+			have = read_some(p, n);
+		} else if (have == 0) {
+			ahead.n = read_some(ahead.bytes, sizeof(ahead.bytes));
+			ahead.at = 0;
 			continue;
-		if (r <= 0)
-			_exit(WORKER_EXIT_EOF);
-		p += r;
-		n -= (size_t)r;
+		} else {
+			memcpy(p, ahead.bytes + ahead.at, have);
+			ahead.at += have;
+		}
+		p += have;
+		n -= have;
 	}
 }
 

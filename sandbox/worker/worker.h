@@ -66,6 +66,7 @@ extern struct vm vm;
 
 /* vm.c */
 lua_State *vm_new(size_t limit_bytes);
+void vm_prepare(void);           /* zygote, once */
 void vm_warm(void);              /* touch what a script touches, so that the first one is fast */
 _Noreturn void vm_serve(int fd); /* read RUN, run, answer, exit */
 _Noreturn void vm_end(enum sandbox_end end, const char *text); /* with the script's line */

@@ -88,13 +88,14 @@ hear(struct zygote *z, int *fd)
 static _Noreturn void
 child(struct zygote *z, const struct zygote_ask *ask, int fd, int parent)
 {
+	pages_ready();
 	if (!lock_down(fd, parent, z->limit_bytes, z->cpu_ms, vm_on_tick))
 		_exit(WORKER_EXIT_LOCK);
 	if (ask->op == ZYGOTE_PROBE) {
 		probe_try(ask->arg, parent);
 		_exit(0); /* survived: the gateway takes that for a failed lock */
 	}
-	vm_warm(); /* again, and here: these pages are this child's own now */
+	vm_warm();
 	vm_serve(0);
 }
 
@@ -175,7 +176,7 @@ zygote_serve(int ctl, const struct jail *j, size_t limit_bytes, int cpu_ms)
 	heap_reserve(limit_bytes);
 	if (signals < 0 || vm_new(limit_bytes) == NULL)
 		_exit(WORKER_EXIT_LOCK);
-	vm_warm();
+	vm_prepare();
 	(void)lock_zygote(); /* without seccomp no worker can be locked either: the probes tell */
 	say(&z, &hello, -1);
 	for (;;) {
