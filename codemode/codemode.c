@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "codemode/front.h"
 #include "codemode/journal.h"
 #include "codemode/keep.h"
 #include "codemode/run.h"
@@ -166,6 +167,7 @@ codemode_metrics(struct codemode *cm, struct buf *out)
 		if (cm->ends[i] > 0)
 			buf_printf(out, "tollgate_runs_total{end=\"%s\"} %llu\n",
 			    sandbox_end_word((enum sandbox_end)i), (unsigned long long)cm->ends[i]);
+	front_metrics(cm, out);
 	buf_printf(out,
 	    "# TYPE tollgate_run_calls_total counter\ntollgate_run_calls_total %llu\n"
 	    "# TYPE tollgate_run_kept_bytes_total counter\ntollgate_run_kept_bytes_total %llu\n"

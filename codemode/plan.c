@@ -20,10 +20,13 @@
 bool
 plan_asked(struct str source)
 {
-	struct str line = str_trim(str_cut(&source, '\n'));
+	struct str line;
 
-	if (line.n > 0 && line.p[line.n - 1] == '\r')
-		line.n--;
+	do { /* a fence before it has left an empty line */
+		line = str_trim(str_cut(&source, '\n'));
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+	} while (line.n == 0 && source.p != NULL);
 	return str_eq(str_trim(line), STR("--plan")) || str_eq(str_trim(line), STR("-- plan"));
 }
 

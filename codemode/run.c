@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "codemode/bound.h"
+#include "codemode/front.h"
 #include "codemode/plan.h"
 #include "codemode/result.h"
 #include "codemode/resume.h"
@@ -24,7 +25,6 @@
 #define ARENA_BYTES ((size_t)4 << 20)
 #define VALUE_BYTES 16000 /* to the model: about 4,000 tokens */
 #define LOG_BYTES   8000
-#define ERROR_BYTES 4000
 
 static void
 run_reap(struct job *j)
@@ -68,9 +68,8 @@ text_put(struct buf *out, struct run *r, const struct sandbox_result *res)
 		if (res->log.p[res->log.n - 1] != '\n')
 			buf_putc(out, '\n');
 	}
-	if (res->end != SANDBOX_DONE) {
-		buf_printf(out, "error (%s): ", sandbox_end_word(res->end));
-		result_cut(res->message, ERROR_BYTES, out);
+	if (res->end != SANDBOX_DONE || r->refusal.n > 0) {
+		front_put_failure(r, res, out);
 		bound_end(r, res, out);
 		leg_put_done(r, out);
 	} else if (res->value.p != NULL) {
@@ -81,9 +80,11 @@ text_put(struct buf *out, struct run *r, const struct sandbox_result *res)
 }
 
 static struct str
-result_of(const struct sandbox_result *res)
+result_of(const struct run *r, const struct sandbox_result *res)
 {
-	return res->end == SANDBOX_DONE ? res->value : res->message;
+	if (res->end != SANDBOX_DONE)
+		return res->message;
+	return r->refusal.n > 0 ? r->refusal : res->value;
 }
 
 static void
@@ -95,7 +96,10 @@ report_put(struct buf *out, const struct run *r, const struct run_end *end)
 	    out, ",\"_meta\":{\"" CODEMODE_REPORT_KEY "\":{\"end\":\"%s\",\"value\":", end->end);
 	buf_put(out, res != NULL && res->value.p != NULL ? res->value : STR("null"));
 	buf_puts(out, ",\"message\":");
-	buf_json_str(out, res != NULL ? res->message : end->text);
+	if (r->refusal.n > 0 && res != NULL && res->end == SANDBOX_DONE)
+		buf_json_str(out, r->refusal);
+	else
+		buf_json_str(out, res != NULL ? res->message : end->text);
 	buf_puts(out, ",\"log\":");
 	buf_json_str(out, res != NULL ? res->log : STR(""));
 	buf_printf(out, ",\"calls\":%lld,\"cpu_us\":%lld", (long long)r->c.outcome->calls,
@@ -105,7 +109,7 @@ report_put(struct buf *out, const struct run *r, const struct run_end *end)
 	if (r->plan)
 		plan_report(r, out);
 	if (r->replay && res != NULL)
-		leg_put_replay(r, end->end, result_of(res), out);
+		leg_put_replay(r, end->end, result_of(r, res), out);
 	buf_puts(out, "}}}");
 }
 
@@ -119,7 +123,7 @@ outcome_fill(struct run *r, const struct run_end *end)
 	o->kept_bytes = kept > 0 ? kept : 0;
 	o->calls = end->res != NULL ? end->res->calls : (int64_t)r->leg.calls;
 	o->cpu_us = end->res != NULL ? end->res->cpu_us : 0;
-	o->detail = str_of(end->end);
+	o->detail = front_detail(r, end->end);
 	o->replayed = r->leg.replayed;
 	if (r->past != NULL)
 		o->run = arena_str(&r->arena, str_of(r->past->id));
@@ -131,7 +135,7 @@ state_after(const struct run_end *end)
 {
 	if (end->res == NULL)
 		return PAST_PAUSED;
-	return end->res->end == SANDBOX_DONE ? PAST_DONE : PAST_FAILED;
+	return end->error ? PAST_FAILED : PAST_DONE;
 }
 
 void
@@ -147,7 +151,7 @@ run_finish(struct run *r, const struct run_end *end)
 		json.n--; /* reopens the object */
 		report_put(&json, r, end);
 	}
-	leg_end(r, state_after(end), end->end, end->res != NULL ? result_of(end->res) : STR(""));
+	leg_end(r, state_after(end), end->end, end->res != NULL ? result_of(r, end->res) : STR(""));
 	/* The call ends, and with it this job; nothing of r may be used afterwards. */
 	builtin_done(r->c.call, buf_str(&json), NULL);
 	buf_fini(&json);
@@ -163,13 +167,13 @@ on_done(void *ctx, const struct sandbox_result *res)
 	buf_init(&text, 0);
 	text_put(&text, r, res);
 	r->cm->ends[res->end]++;
-	if (res->end == SANDBOX_DONE && !r->plan && !r->replay)
+	if (res->end == SANDBOX_DONE && r->refusal.n == 0 && !r->plan && !r->replay)
 		state_keep(r->cm, r->c.key, r->c.session, res->state, res->value);
 	if (res->end == SANDBOX_CRASH || res->end == SANDBOX_SECCOMP || res->end == SANDBOX_PROTO)
 		log_error(
 		    &r->job, "script broke its worker", F_TEXT("end", sandbox_end_word(res->end)));
-	run_finish(r, &(struct run_end){ .end = sandbox_end_word(res->end),
-			  .error = res->end != SANDBOX_DONE,
+	run_finish(r, &(struct run_end){ .end = front_end_word(r, res->end),
+			  .error = res->end != SANDBOX_DONE || r->refusal.n > 0,
 			  .text = buf_str(&text),
 			  .res = res });
 	buf_fini(&text);
@@ -209,9 +213,9 @@ meta_says(struct str meta, struct str name)
 }
 
 static bool
-worker_start(struct run *r, struct str source, struct err *e)
+worker_start(struct run *r, struct err *e)
 {
-	struct sandbox_script script = { .source = source };
+	struct sandbox_script script = { 0 };
 	struct table tab = { .r = r };
 
 	tab.tools = mem_alloc(FRAME_TOOLS_MAX * sizeof(*tab.tools));
@@ -220,6 +224,9 @@ worker_start(struct run *r, struct str source, struct err *e)
 	if (tab.full)
 		log_warn(&r->job, "a script's tool table was cut", F_INT("tools", (int64_t)tab.n));
 	r->names_n = tab.n;
+	if (r->leg.mode == LEG_FRESH || r->leg.mode == LEG_RETRY)
+		front_check(r, tab.tools);
+	script.source = r->code;
 	script.tools = tab.tools;
 	script.tools_n = tab.n;
 	bound_script(r, &script);
@@ -246,12 +253,16 @@ script_start(struct codemode *cm, const struct builtin_call *c, struct err *e)
 	r->replay = meta_says(c->meta, STR(CODEMODE_REPLAY_KEY));
 	link_init(&r->inners);
 	buf_init(&r->planned, 0);
-	arena_init(&r->arena, ARENA_BYTES + raw.n);
+	arena_init(&r->arena, ARENA_BYTES + raw.n + 4 * FRAME_SOURCE_MAX);
 	job_init(&r->job, &run_type, c->job, NULL, NULL);
 	ok = json_string(raw, &r->arena, &code);
-	r->plan = ok && (plan_asked(code) || meta_says(c->meta, STR(CODEMODE_PLAN_KEY)));
+	if (ok)
+		front_read(r, code);
+	r->plan = ok && (plan_asked(r->code) || meta_says(c->meta, STR(CODEMODE_PLAN_KEY)));
 	ok = ok && leg_begin(r, code, &source, e);
-	if (ok && !worker_start(r, source, e)) {
+	if (ok && !str_eq(source, code))
+		front_read(r, source);
+	if (ok && !worker_start(r, e)) {
 		leg_drop(r);
 		ok = false;
 	}

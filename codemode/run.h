@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "codemode/codemode.h"
+#include "codemode/lenient.h"
 
 struct codemode {
 	struct loop *loop;
@@ -12,7 +13,9 @@ struct codemode {
 	struct sandbox *sandbox;
 	uint64_t ends[SANDBOX_CANCELLED + 1];
 	uint64_t calls, kept_bytes;
-	uint64_t hinted; /* signatures told before they were asked for */
+	uint64_t refused;              /* before they ran: lint.h */
+	uint64_t fixes[LENIENT_COUNT]; /* lenient.h */
+	uint64_t hinted;               /* signatures told before they were asked for */
 	/* What scripts leave behind: keep.c, state.c. */
 	int64_t keep_ms;
 	struct map owners; /* struct owner, by the id of its key */
@@ -60,7 +63,10 @@ struct run {
 	struct arena arena;
 	struct str *names; /* by handle: "server/tool" */
 	size_t names_n;
-	int64_t result_bytes; /* what the tools answered */
+	int64_t result_bytes;    /* what the tools answered */
+	struct str source, code; /* as the model wrote it, as it runs; front.h */
+	struct lenient fixes;
+	struct str refusal; /* lint: what the model is told; "": it runs */
 	bool report, plan, replay;
 	/* Its journal: resume.c.  NULL: none is kept. */
 	struct past *past;

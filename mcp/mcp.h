@@ -178,6 +178,8 @@ uint64_t hub_generation(const struct hub *h); /* changes with the catalogue */
 /* schema.c: are these arguments (a checked object) worth sending?  false: `why` got one short
  * sentence naming the argument and, when near, the right name; never an argument's value. */
 bool tool_check_args(const struct tool *t, struct str args, struct buf *why);
+/* As a value in args: one that is not known yet, and fits. */
+#define TOOL_ARG_ANY "\"\\u0000any\""
 
 /* ---- call.c: the only way to an upstream ---- */
 

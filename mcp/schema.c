@@ -171,7 +171,7 @@ value_fits(struct str name, struct str schema, struct str v, struct buf *why)
 {
 	struct str types, list;
 
-	if (json_kind(schema) != JSON_OBJECT || composed(schema))
+	if (json_kind(schema) != JSON_OBJECT || composed(schema) || str_eq(v, STR(TOOL_ARG_ANY)))
 		return true;
 	if (json_get(schema, STR("type"), &types) && !any_type_fits(types, v)) {
 		if (types.n > 60)

@@ -18,6 +18,9 @@ local function want(v, kind, n, name)
 	end
 end
 
+-- Absent, or a null that a list kept: what `x == null` of other languages means.
+function is_null(v) return v == nil or v == null end
+
 -- ---- lists ----
 local function getter(k)
 	if type(k) == "function" then return k end
