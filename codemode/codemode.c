@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "codemode/front.h"
+#include "codemode/hot.h"
 #include "codemode/journal.h"
 #include "codemode/keep.h"
 #include "codemode/run.h"
@@ -31,21 +32,18 @@ visible(void *ctx, struct key *k)
 }
 
 static void
-define_lua(void *ctx, struct key *k, struct buf *out)
+define_lua(void *ctx, struct key *k, struct str session, struct buf *out)
 {
-	struct codemode *cm = ctx;
-	struct tool_list l = tool_list_of(cm->hub, k);
-
-	tools_put_lua(&l, out);
-	tool_list_fini(&l);
+	hot_put_lua(ctx, k, session, out);
 }
 
 static void
-define_tools(void *ctx, struct key *k, struct buf *out)
+define_tools(void *ctx, struct key *k, struct str session, struct buf *out)
 {
 	struct codemode *cm = ctx;
 	struct tool_list l = tool_list_of(cm->hub, k);
 
+	(void)session;
 	tools_put_tools(&l, out);
 	tool_list_fini(&l);
 }
@@ -127,6 +125,7 @@ codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s)
 	cm->core = c;
 	cm->sandbox = s;
 	cm->keep_ms = KEEP_MS_DEFAULT;
+	hot_init(cm);
 	keep_load(cm);
 	hub_add_builtin(h, &(struct builtin){ .name = STR("lua"),
 			       .ask_kind = ASK_RUN,
@@ -154,8 +153,10 @@ codemode_run_key(struct codemode *cm, struct str run)
 void
 codemode_free(struct codemode **cm)
 {
-	if (*cm != NULL)
+	if (*cm != NULL) {
 		keep_free(*cm);
+		hot_free(*cm);
+	}
 	MEM_FREE(cm);
 }
 

@@ -6,6 +6,11 @@
 #include "codemode/codemode.h"
 #include "codemode/lenient.h"
 
+struct hot { /* see hot.c */
+	struct map texts, sessions;
+	struct link by_age, by_use;
+	size_t texts_n;
+};
 struct codemode {
 	struct loop *loop;
 	struct hub *hub;
@@ -13,6 +18,7 @@ struct codemode {
 	struct sandbox *sandbox;
 	uint64_t ends[SANDBOX_CANCELLED + 1];
 	uint64_t calls, kept_bytes;
+	struct hot hot;
 	uint64_t refused;              /* before they ran: lint.h */
 	uint64_t fixes[LENIENT_COUNT]; /* lenient.h */
 	uint64_t hinted;               /* signatures told before they were asked for */

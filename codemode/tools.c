@@ -112,15 +112,38 @@ all_put(struct buf *text, const struct tool_list *l)
 	return false;
 }
 
+/* As many as fit, in their order; one that is too long makes room for the next. */
+static void
+hot_put(struct buf *text, const struct tool *const *hot, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t at = text->n;
+
+		buf_puts(text, any ? "\n" : "\nOften used:\n");
+		signature_put(text, hot[i], true);
+		if (buf_ok(text)) {
+			any = true;
+			continue;
+		}
+		text->n = at;
+		text->failed = false;
+	}
+}
+
 void
-tools_put_lua(const struct tool_list *l, struct buf *out)
+tools_put_lua(
+    const struct tool_list *l, const struct tool *const *hot, size_t hot_n, struct buf *out)
 {
 	struct buf text;
 
 	buf_init(&text, DESCRIPTION_BYTES);
 	buf_puts(&text, static_text);
-	if (!all_put(&text, l))
+	if (!all_put(&text, l)) {
 		buf_puts(&text, search_text);
+		hot_put(&text, hot, hot_n);
+	}
 	buf_puts(out, "{\"name\":\"lua\",\"description\":");
 	buf_json_str(out, buf_str(&text));
 	buf_puts(out,

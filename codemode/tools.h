@@ -12,9 +12,11 @@ struct tool_list {
 struct tool_list tool_list_of(struct hub *h, struct key *k);
 void tool_list_fini(struct tool_list *l);
 
-/* The listed JSON objects: the same bytes for the same list.  Descriptions stay under the 2,048
+/* The listed JSON objects: the same bytes for the same list.  hot: the tools whose signatures
+ * `lua` has while there is room, where they are not all there.  Descriptions stay under the 2,048
  * bytes after which clients cut them. */
-void tools_put_lua(const struct tool_list *l, struct buf *out);
+void tools_put_lua(
+    const struct tool_list *l, const struct tool *const *hot, size_t hot_n, struct buf *out);
 void tools_put_tools(const struct tool_list *l, struct buf *out);
 
 /* Signatures for a query: several needs separated by ";", a server's name, or server.tool. */

@@ -27,17 +27,23 @@ clipped(struct str s)
 	return s;
 }
 
+struct str
+visit_session(const struct visit *v)
+{
+	struct str s = clipped(header_of(v, STR("x-claude-code-session-id")));
+
+	if (s.n == 0)
+		s = clipped(header_of(v, STR("session-id")));
+	return s.n == 0 && v->session != NULL ? str_of(v->session->tag) : s;
+}
+
 /* The client's own names for what it does: they join our rows with its log. */
 static void
 join_keys(struct visit *v, struct call_ask *a, struct arena *ar)
 {
 	struct str raw;
 
-	a->session = clipped(header_of(v, STR("x-claude-code-session-id")));
-	if (a->session.n == 0)
-		a->session = clipped(header_of(v, STR("session-id")));
-	if (a->session.n == 0 && v->session != NULL)
-		a->session = str_of(v->session->tag);
+	a->session = visit_session(v);
 	a->client = clipped(header_of(v, STR("user-agent")));
 	a->address = v->r->peer;
 	a->tool_use = STR("");

@@ -256,7 +256,8 @@ struct builtin {
 	enum ask_kind ask_kind;
 	struct str ask_name; /* "run" */
 	bool (*visible)(void *ctx, struct key *k);
-	void (*define)(void *ctx, struct key *k, struct buf *out); /* the listed JSON object */
+	/* The listed JSON object; session: as in struct call_ask, what it got stays the same. */
+	void (*define)(void *ctx, struct key *k, struct str session, struct buf *out);
 	/* Starts; on false the call fails with *e.  Ends by builtin_done() or cancel of job. */
 	bool (*call)(void *ctx, const struct builtin_call *c, struct err *e);
 	void *ctx;

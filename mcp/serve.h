@@ -49,6 +49,8 @@ bool call_ask_is(const struct rpc *m); /* something that a server must answer? *
 /* Fills *a from the message; NULL, or what is wrong with its params. */
 const char *
 call_ask_read(struct visit *v, const struct rpc *m, struct call_ask *a, struct arena *ar);
+/* The client's own name of its session, clipped; else ours; "" = neither. */
+struct str visit_session(const struct visit *v);
 /* Modern: do the Mcp-Param-* headers repeat the arguments? */
 bool call_ask_headers(const struct visit *v, const struct call_ask *a);
 

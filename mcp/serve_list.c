@@ -74,7 +74,7 @@ builtins_put(struct visit *v, struct buf *b, bool any)
 			continue;
 		if (any)
 			buf_putc(b, ',');
-		bi->define(bi->ctx, v->r->key, b);
+		bi->define(bi->ctx, v->r->key, visit_session(v), b);
 		any = true;
 	}
 }

@@ -271,6 +271,10 @@ on_usage(void *ctx, const struct usage_row *r)
 	char id[512];
 
 	afford_recall(c, r);
+	if (r->kind == ASK_TOOL)
+		frequent_learn(&c->frequents,
+		    &(struct frequent_of){ r->customer, r->team, r->user }, r->name, r->quarter_s,
+		    r->requests);
 	if (r->cost_nusd != 0)
 		charge_key(c, r, now_s);
 	if (r->cost_nusd == 0 || r->customer.n == 0)
@@ -610,6 +614,7 @@ core_open(struct loop *l, const struct core_settings *s, struct err *e)
 	link_init(&c->keys);
 	link_init(&c->grants);
 	usuals_init(&c->usuals);
+	frequents_init(&c->frequents);
 	limits_init(&c->limits);
 	approvals_init(&c->approvals);
 	flows_init(&c->flows);
@@ -663,6 +668,7 @@ core_close(struct core **cp)
 	keys_free(c);
 	grants_free(c);
 	usuals_fini(&c->usuals);
+	frequents_fini(&c->frequents);
 	accounts_free(c);
 	limits_fini(&c->limits);
 	core_redact_free(c);

@@ -12,6 +12,7 @@
 
 #include "base/map.h"
 #include "policies/breaker.h"
+#include "policies/frequent.h"
 #include "policies/journal.h"
 #include "policies/label.h"
 #include "policies/limits.h"
@@ -95,6 +96,7 @@ struct core {
 	struct map accounts; /* by level id */
 	struct link grants;  /* struct grant */
 	struct usuals usuals;
+	struct frequents frequents;
 	void (*alert)(void *ctx, const char *event, struct str json); /* NULL: nobody */
 	void *alert_ctx;
 	size_t grants_n;
@@ -310,8 +312,6 @@ void keys_orphans_cut(struct core *c);
 void keys_expiry_set(struct core *c);
 void keys_free(struct core *c);
 void key_row_of(const struct key *k, struct key_row *out);
-/* Customer, team, user, as rows name them: from the chain where it is known, else from the key. */
-void key_owner(const struct key *k, struct str out[3]);
 /* Whose budgets count: the key itself, then its owners, leaf first. */
 void key_chain(const struct key *k, struct chain *out);
 

@@ -568,6 +568,10 @@ gate_leave(struct pass *p, const struct outcome *o)
 	limits_release(&p->core->limits, p, loop_mono_ms(p->core->loop), tokens_of(o));
 	link_drop(&p->of_key);
 	p->core->left++;
+	if (p->kind == ASK_TOOL && o->end == END_OK)
+		frequent_learn(&p->core->frequents,
+		    &(struct frequent_of){ p->owner[0], p->owner[1], p->owner[2] }, p->name,
+		    now_ns / 1000000000, 1);
 	sums_add(p, o);
 	redacted_count(p->core, o->redacted);
 	p->magic = 0;

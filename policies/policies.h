@@ -177,6 +177,8 @@ bool key_looks_like(struct str secret); /* tg- and length and checksum: which he
 struct key *key_of_user(struct core *c, struct str user, struct err *e) MUST_CHECK;
 struct key *key_named(struct core *c, struct str name_or_id); /* NULL when there is none */
 void key_info(const struct key *k, struct key_info *out);
+/* Customer, team and user as the files have them now, or as the key was made; "" = none. */
+void key_owner(const struct key *k, struct str out[3]);
 struct key *key_next(struct core *c, struct key *after); /* in order of creation; NULL first/last */
 
 /*
@@ -550,6 +552,12 @@ void approval_wait_drop(struct approval_wait *w);
  * work. */
 void core_on_approval(
     struct core *c, void (*fn)(void *ctx, const struct approval_request *r), void *ctx);
+
+/* ---- frequent.c ---- */
+
+/* The tools ("server/tool") that the key's team has used most in the last weeks, the most used
+ * first; of a key without a team, its user.  Names live until the turn ends; returns how many. */
+size_t core_frequent_tools(struct core *c, const struct key *k, struct str *names, size_t max);
 
 /* ---- kept.c: what is kept for a key beside its rights ---- */
 

@@ -315,6 +315,16 @@ core_quota_json(struct core *c, struct key *k, struct buf *out)
 	buf_puts(out, "]}");
 }
 
+size_t
+core_frequent_tools(struct core *c, const struct key *k, struct str *names, size_t max)
+{
+	struct str owner[3];
+
+	key_owner(k, owner);
+	return frequent_best(&c->frequents, &(struct frequent_of){ owner[0], owner[1], owner[2] },
+	    loop_wall_ns(c->loop) / 1000000000, names, max);
+}
+
 /* ---- denials ---- */
 
 void

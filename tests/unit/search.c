@@ -8,7 +8,7 @@
 #include "codemode/signature.h"
 #include "tests/unit/catalogue.h"
 
-#define LUA_BYTES   1261
+#define LUA_BYTES   1371
 #define TOOLS_BYTES 603
 
 static struct catalogue all;
@@ -142,6 +142,24 @@ test_answers(void)
 }
 
 static void
+lua_put(const struct tool_list *l, struct buf *out)
+{
+	tools_put_lua(l, NULL, 0, out);
+}
+
+static void
+hot_put(const struct tool_list *l, struct buf *out)
+{
+	struct str d;
+	size_t at = out->n;
+
+	tools_put_lua(l, l->t, l->n < 32 ? l->n : 32, out);
+	CHECK(json_get(STR_SPAN(out->p + at, out->p + out->n), STR("description"), &d));
+	CHECK(d.n > 1900 &&
+	      memmem(d.p, d.n, "listed here.\\nOften used:\\nfiles.read_file{", 42) != NULL);
+}
+
+static void
 definition_is(
     const struct tool_list *l, void (*put)(const struct tool_list *, struct buf *), size_t bytes)
 {
@@ -170,7 +188,9 @@ static void
 test_definitions(void)
 {
 	TEST("the definitions do not grow");
-	definition_is(&all.list, tools_put_lua, LUA_BYTES);
+	definition_is(&all.list, lua_put, LUA_BYTES);
+	TEST("the most used tools fill the description of lua and no more");
+	definition_is(&all.list, hot_put, LUA_BYTES + 2048);
 	definition_is(&all.list, tools_put_tools, TOOLS_BYTES);
 }
 
