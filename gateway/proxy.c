@@ -22,6 +22,7 @@
 #define PROXY_MAGIC 0x70727879u
 #define BYTES_TOKEN 4                 /* where nobody counted */
 #define HEADERS_MAX HTTP1_HEADERS_MAX /* all that a head may have: nothing is cut silently */
+#define EVENT_TAIL  4                 /* bytes in which the end of an event shows */
 #define CHARS_TOKEN 4                 /* bytes a token, where nobody counted them */
 
 struct proxy {
@@ -40,7 +41,9 @@ struct proxy {
 	int64_t up_bytes, length_bytes; /* length: as the reply promised, or -1 */
 	struct buf last; /* the piece that makes it whole, until the pass is on record */
 	int status;
-	bool tapped, head_sent;
+	bool tapped, head_sent, choked; /* choked: the client does not read */
+	char tail[EVENT_TAIL];          /* the last bytes that went up */
+	size_t tail_n;
 	enum pass_end end;
 	struct err cap; /* why a stream is cut; code ERR_NONE: it is not */
 };
@@ -116,25 +119,6 @@ proxy_reap(struct job *j)
 
 static const struct job_type proxy_type = { "proxy", proxy_stop, proxy_reap };
 
-/* The key died.  Before the first byte the client can still be told why; after it, the stream
- * breaks off and the next request gets the answer. */
-static void
-on_cut(struct pass *pass, const struct err *why)
-{
-	struct proxy *p = pass->ctx;
-	struct exchange *x = p->x;
-	struct err e = *why;
-
-	IS(p, PROXY_MAGIC);
-	p->end = END_CUT;
-	if (p->head_sent) {
-		job_cancel(&x->job);
-		return;
-	}
-	job_cancel(&p->job);
-	exchange_refuse(x, &e);
-}
-
 /* ---- bytes up ---- */
 
 static void
@@ -142,6 +126,7 @@ on_drained(void *ctx)
 {
 	struct proxy *p = ctx;
 
+	p->choked = false;
 	if (p->call != NULL && job_running(&p->job))
 		http_resume(p->call);
 }
@@ -234,24 +219,85 @@ event_end(struct str s)
 	return 0;
 }
 
+/* The event that tells why the stream ends here. */
+static void
+error_event_put(const struct proxy *p, const struct err *e, struct buf *out)
+{
+	const struct dialect *d = p->to->dialect;
+
+	buf_put(out, d->error_event);
+	buf_puts(out, "data: ");
+	d->refusal(e, loop_wall_ns(p->x->g->loop) / 1000000000, out);
+	buf_puts(out, "\n\n");
+}
+
+static bool
+push_up(struct proxy *p, struct str bytes)
+{
+	const size_t n = bytes.n < EVENT_TAIL ? bytes.n : EVENT_TAIL;
+	const size_t kept = p->tail_n + n > EVENT_TAIL ? EVENT_TAIL - n : p->tail_n;
+
+	memmove(p->tail, p->tail + p->tail_n - kept, kept);
+	memcpy(p->tail + kept, bytes.p + bytes.n - n, n);
+	p->tail_n = kept + n;
+	p->choked = sink_push(&p->x->sink, bytes) == 0;
+	return !p->choked;
+}
+
+/* Can the client be told in its stream?  Between two events, when it reads. */
+static bool
+can_tell(const struct proxy *p)
+{
+	return p->tap.stream && p->length_bytes < 0 && !p->choked &&
+	       event_end((struct str){ p->tail, p->tail_n }) == p->tail_n;
+}
+
+static void
+call_off(struct proxy *p)
+{
+	if (p->call != NULL)
+		job_cancel(http_job(p->call));
+	p->call = NULL;
+}
+
+/* The key died, and nothing waits: not for the record either.  Before the first byte the client is
+ * told why as by any refusal, between two events by one more.  Elsewhere the reply breaks off, and
+ * the next request gets the answer. */
+static void
+on_cut(struct pass *pass, const struct err *why)
+{
+	struct proxy *p = pass->ctx;
+	struct exchange *x = p->x;
+	struct err e = *why;
+
+	IS(p, PROXY_MAGIC);
+	p->end = END_CUT;
+	if (p->head_sent && can_tell(p)) {
+		proxy_leave(p, END_CUT);
+		call_off(p);
+		error_event_put(p, &e, &p->last);
+		reply_end(p);
+	} else if (p->head_sent) {
+		job_cancel(&x->job);
+	} else {
+		job_cancel(&p->job);
+		exchange_refuse(x, &e);
+	}
+}
+
 /* No money is left: the whole events pass, then one that says so, and the provider is told to stop.
  * In the middle of an event the client could not read it, so that goes on until the next one. */
 static bool
 stream_cut(struct proxy *p, struct str bytes)
 {
-	const struct dialect *d = p->to->dialect;
 	size_t n = event_end(bytes);
 
 	if (n == 0)
-		return sink_push(&p->x->sink, bytes) > 0;
-	(void)sink_push(&p->x->sink, (struct str){ bytes.p, n });
-	buf_put(&p->last, d->error_event);
-	buf_puts(&p->last, "data: ");
-	d->refusal(&p->cap, loop_wall_ns(p->x->g->loop) / 1000000000, &p->last);
-	buf_puts(&p->last, "\n\n");
+		return push_up(p, bytes);
+	(void)push_up(p, (struct str){ bytes.p, n });
+	error_event_put(p, &p->cap, &p->last);
 	proxy_leave(p, END_CUT);
-	job_cancel(http_job(p->call));
-	p->call = NULL;
+	call_off(p);
 	core_when_durable(p->x->g->core, &p->durable, reply_end, p);
 	return false;
 }
@@ -272,7 +318,7 @@ on_data(void *ctx, struct str bytes)
 		buf_put(&p->last, bytes);
 		return true;
 	}
-	return sink_push(&p->x->sink, bytes) > 0;
+	return push_up(p, bytes);
 }
 
 static void

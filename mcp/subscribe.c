@@ -134,6 +134,22 @@ on_keepalive(void *ctx)
 		stream_push(st, STR(": keep-alive\n\n"));
 }
 
+/* The answer to the request that opened the stream: why it ends.  A legacy stream has no request
+ * that waits; its session's next one is told. */
+static void
+stream_refuse(struct stream *st, const struct err *e)
+{
+	struct buf b;
+
+	if (st->modern && !st->choked) {
+		buf_init(&b, 4096);
+		rpc_put_error(&b, str_of(st->id), err_rpc(e->code), str_of(e->text), STR(""));
+		message_push(st, &b);
+		buf_fini(&b);
+	}
+	stream_end(st, false);
+}
+
 static void
 on_key(void *ctx, struct key *k)
 {
@@ -141,7 +157,7 @@ on_key(void *ctx, struct key *k)
 	struct err e;
 
 	if (!key_usable(k, loop_wall_ns(st->hub->loop), &e))
-		stream_end(st, false);
+		stream_refuse(st, &e);
 	else
 		hub_changed(st->hub);
 }

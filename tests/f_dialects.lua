@@ -38,7 +38,8 @@ local function world(o)
 	o = o or {}
 	local ups = {}
 	for name, kind in pairs { openai = "openai", genai = "genai", anthropic = "anthropic" } do
-		ups[name] = provider { kind = kind, body = o.body or "{}", headers = o.headers, status = o.status, hold = o.hold }
+		ups[name] = provider { kind = kind, body = not o.events and (o.body or "{}") or nil, headers = o.headers, status = o.status, hold = o.hold,
+			events = o.events, hold_after = o.hold_after }
 	end
 	local gw = gateway { providers = ups, yaml = MODELS, prices = PRICES, clock = o.clock, env = o.env,
 		policies = { ["root/all.yaml"] = o.policy or RULES .. (o.rules or "") } }
@@ -451,6 +452,24 @@ for _, case in ipairs {
 	expect(row.estimated):is(true)
 	expect(row.cost_nusd, case[3]):above((case[4] + case[5] * 10 - 30) * 1000)
 	expect(row.cost_nusd, case[3]):below((case[4] + case[5] * 10 + 30) * 1000)
+end
+
+test "a stream whose key dies is told why as its API tells errors"
+for _, case in ipairs {
+	{ CHAT, 'data: {"choices":[{"delta":{"content":"x"}}]}\n\n', code = "invalid_api_key" },
+	{ RESPONSES, 'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"x"}\n\n', event = "error", code = "invalid_api_key" },
+	{ STREAM .. "?alt=sse", 'data: {"candidates":[{"content":{"parts":[{"text":"x"}]}}]}\r\n\r\n', code = 401, body = "{}" },
+} do
+	local gw, ups, cl = world { events = { case[2], case[2] }, hold_after = 1 }
+	local s = cl:stream(case[1], case.body or '{"model":"gpt-5.5","stream":true}')
+	expect(s:event().data, case[1]):has("x")
+	gw:ok { "key", "revoke", "laptop" }
+	local e = s:event()
+	expect(e.event, case[1]):is(case.event)
+	expect(e.json.error.code, case[1]):is(case.code)
+	expect(e.json.error.message):has("is revoked")
+	expect({ s:event() }, case[1]):same {}
+	expect(last(gw)):has { kind = "model", ["end"] = "cut" }
 end
 
 test "connect prints what Codex and Gemini take, and what it names answers"

@@ -31,6 +31,26 @@ expect(again.headers["x-should-retry"]):is("false")
 expect(again.json.error.type):is("authentication_error")
 expect(gw:ok { "audit", "verify" }.out):matches("^ok %d+ rows, head %x+")
 
+test "the stream is told why between two events, and breaks off in the middle of one"
+local gw, up, key = edge { chunks = 4, hold_after = 4 }
+local r = gw:client(key):message { stream = true }
+for _ = 1, 4 do r:event() end
+gw:ok { "key", "revoke", "dev" }
+local e = r:event()
+expect(e.event):is("error")
+expect(e.json.type):is("error")
+expect(e.json.error.type):is("authentication_error")
+expect(e.json.error.message):has("is revoked")
+expect({ r:event() }):same {}
+local gw, up, key = edge { chunks = 4, hold_within = 5 }
+local r = gw:client(key):message { stream = true }
+for _ = 1, 4 do r:event() end
+gw:ok { "key", "revoke", "dev" }
+local last, why = rest_of(r)
+expect(last):is(nil)
+expect(why ~= nil, "it was cut"):is(true)
+up:wait_aborted(1)
+
 test "a disabled key is cut and refused, and works again when it is enabled"
 local gw, up, key = edge { hold_after = 2 }
 local r = gw:client(key):message { stream = true }

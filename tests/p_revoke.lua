@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
--- A key dies with 100 model streams, 50 scripts and 200 MCP sessions open: all of it ends at once,
+-- A key dies with 100 model streams, 50 scripts, 200 MCP sessions and 50 listeners open: all of it ends at once,
 -- nothing is served after, and the other key notices nothing.
 
-local STREAMS, SCRIPTS, SESSIONS = 100, 50, 200
+local STREAMS, SCRIPTS, SESSIONS, LISTENERS = 100, 50, 200, 50
 local WORKERS = 16 -- scripts that run at once, one of them the other key's
 local PASSES = STREAMS + SCRIPTS + WORKERS - 1
 local CUT_MS = 1001
@@ -73,6 +73,19 @@ local function session(w, key, list)
 	end)
 end
 
+-- A modern client's subscriptions/listen: a request that stays open.
+local META = "io.modelcontextprotocol/"
+local function listener(w, key, list)
+	return open(list, function(it)
+		read_on(it, w.gw:client(key):stream("/mcp", { jsonrpc = "2.0", id = "L7", method = "subscriptions/listen", params = {
+			notifications = { toolsListChanged = true },
+			_meta = { [META .. "protocolVersion"] = "2026-07-28", [META .. "clientInfo"] = { name = "t", version = "1" },
+				[META .. "clientCapabilities"] = { x = true } } } },
+			{ accept = "application/json, text/event-stream", ["mcp-protocol-version"] = "2026-07-28",
+				["mcp-method"] = "subscriptions/listen" }))
+	end)
+end
+
 local function all(list, is)
 	for _, it in ipairs(list) do if not is(it) then return false end end
 	return true
@@ -92,14 +105,16 @@ end
 -- Everything is open: a stream has its first event, a script that has a worker waits in its call and
 -- the others wait for a worker, a session listens.
 local function fill(w)
-	local one, many = { streams = {}, scripts = {}, sessions = {} }, { streams = {}, scripts = {}, sessions = {} }
+	local one, many = { streams = {}, scripts = {}, sessions = {}, listeners = {} }, { streams = {}, scripts = {}, sessions = {}, listeners = {} }
 	stream(w, w.lives, one.streams)
 	script(w, w.lives, one.scripts)
 	session(w, w.lives, one.sessions)
+	listener(w, w.lives, one.listeners)
 	w.docs:wait_calls(1)
 	for _ = 1, STREAMS do stream(w, w.dies, many.streams) end
 	for _ = 1, SCRIPTS do script(w, w.dies, many.scripts) end
 	for _ = 1, SESSIONS do session(w, w.dies, many.sessions) end
+	for _ = 1, LISTENERS do listener(w, w.dies, many.listeners) end
 	for name, list in pairs(many) do
 		if name ~= "scripts" then wait_for("the " .. name, function() return all(list, streaming) and all(one[name], streaming) end) end
 	end
@@ -122,7 +137,7 @@ end
 
 -- All of the one key's is over within the time and told why; the other's goes on to its end.
 local function over(w, one, many, from, why)
-	for _, name in ipairs { "streams", "scripts", "sessions" } do
+	for _, name in ipairs { "streams", "scripts", "sessions", "listeners" } do
 		wait_for("the end of the " .. name, function() return all(many[name], ended) end)
 		tell(name, many[name], from)
 	end
@@ -138,9 +153,21 @@ local function over(w, one, many, from, why)
 	expect(one.streams[1].events):has { event = "message_stop" }
 	expect(one.scripts[1].answer.raw):has("wait done")
 	expect(one.sessions[1].ended):is(nil)
+	expect(one.listeners[1].ended):is(nil)
 	for _, it in ipairs(many.streams) do
 		expect(it.events[1].event):is("message_start")
-		for i = 2, #it.events do expect(it.events[i].event):is("error") end
+		expect(#it.events):is(2)
+		expect(it.events[2].event):is("error")
+		expect(it.events[2].json.type):is("error")
+		expect(it.events[2].json.error.message):has(why)
+		expect(it.cut, "and then its end"):is(nil)
+	end
+	for _, it in ipairs(many.listeners) do
+		expect(#it.events):is(2)
+		expect(it.events[1].json.method):is("notifications/subscriptions/acknowledged")
+		expect(it.events[2].json):has { id = "L7" }
+		expect(it.events[2].json.error.message):has(why)
+		expect(it.cut, "and then its end"):is(nil)
 	end
 	for _, it in ipairs(many.sessions) do expect(it.events):same {} end
 	expect(#w.docs.calls):is(WORKERS)

@@ -8,6 +8,8 @@
 --     content                 its blocks, instead of text: { type = "text" | "tool_use", ... }
 --     hold = true             every reply waits for up:release(n)
 --     hold_after = k          a stream waits after its k-th event
+--     hold_within = k         a stream waits in the middle of its k-th event
+--     events = { text, … }    a stream of another API: these, as they are
 --     cut_after = k           a stream is reset after its k-th event (0: before any byte)
 --     status, body, headers   a reply of your own (body: text or table)
 --     on = function(req) ...  returns a table of the above, per request
@@ -270,12 +272,18 @@ end
 function Provider:stream(w, o, usage)
 	if o.cut_after == 0 then rig.reset(w.fd) return false end
 	if not w:begin_stream(o.headers) then return false end
-	for i, e in ipairs(stream_events(o, usage)) do
-		if o.hold_after == i - 1 then
-			local until_released = self.released
-			if not w:hold(function() return self.released > until_released end) then return false end
+	local function hold()
+		local until_released = self.released
+		return w:hold(function() return self.released > until_released end)
+	end
+	for i, e in ipairs(o.events or stream_events(o, usage)) do
+		local text = type(e) == "string" and e or "event: " .. e.type .. "\ndata: " .. json.encode(e) .. "\n\n"
+		if o.hold_after == i - 1 and not hold() then return false end
+		if o.hold_within == i then
+			if not w:piece(text:sub(1, #text // 2)) or not hold() then return false end
+			text = text:sub(#text // 2 + 1)
 		end
-		if not w:piece("event: " .. e.type .. "\ndata: " .. json.encode(e) .. "\n\n") then return false end
+		if not w:piece(text) then return false end
 		self.events = self.events + 1
 		if o.cut_after == i then rig.reset(w.fd) return false end
 	end
@@ -295,7 +303,7 @@ function Provider:answer(w, r)
 	end
 	if r.target:find("count_tokens", 1, true) then return w:reply(200, '{"input_tokens":10}') end
 	local ok
-	if r.json and r.json.stream == true then
+	if o.events or (r.json and r.json.stream == true) then
 		ok = self:stream(w, o, usage)
 	else
 		ok = w:reply(200, json.encode(message(o, usage)), o.headers)
