@@ -314,6 +314,20 @@ quota(struct work *w)
 	return k != NULL;
 }
 
+/* Also the answer to what control.c has answered before it comes here, where a gateway runs. */
+static bool
+no_gateway(struct work *w)
+{
+	return err_set(w->e, ERR_STORE, "no gateway runs for this config (tollgate run)");
+}
+
+/* Some things only a running gateway knows. */
+static bool
+gateway_runs(struct work *w)
+{
+	return w->r->hub != NULL || no_gateway(w);
+}
+
 struct listing {
 	struct work *w;
 	struct key *k;
@@ -352,8 +366,8 @@ tools(struct work *w)
 	struct str name = query_get(w->r->query, STR("key"), &w->a);
 	struct listing l = { .w = w, .first = true };
 
-	if (w->r->hub == NULL)
-		return err_set(w->e, ERR_STORE, "no gateway runs for this config (tollgate run)");
+	if (!gateway_runs(w))
+		return false;
 	if (name.n > 0 && (l.k = key_wanted(w, name)) == NULL)
 		return false;
 	buf_putc(w->out, '[');
@@ -365,8 +379,8 @@ tools(struct work *w)
 static bool
 servers(struct work *w)
 {
-	if (w->r->hub == NULL)
-		return err_set(w->e, ERR_STORE, "no gateway runs for this config (tollgate run)");
+	if (!gateway_runs(w))
+		return false;
 	hub_servers_json(w->r->hub, w->out);
 	return true;
 }
@@ -375,8 +389,8 @@ servers(struct work *w)
 static bool
 lock_seen(struct work *w)
 {
-	if (w->r->hub == NULL)
-		return err_set(w->e, ERR_STORE, "no gateway runs for this config (tollgate run)");
+	if (!gateway_runs(w))
+		return false;
 	hub_seen_json(w->r->hub, w->out);
 	return true;
 }
@@ -453,19 +467,6 @@ approvals_answer(struct work *w)
 	return approval_command(w->r->core, STR(""), w->r->body, &a, w->out, w->e);
 }
 
-/* A running gateway answers these before they come here (control.c). */
-static bool
-script(struct work *w)
-{
-	return err_set(w->e, ERR_STORE, "no gateway runs for this config (tollgate run)");
-}
-
-static bool
-sync(struct work *w)
-{
-	return script(w);
-}
-
 static bool
 reload(struct work *w)
 {
@@ -473,22 +474,16 @@ reload(struct work *w)
 	    "no gateway runs for this config, nothing to reload (tollgate check reads the files)");
 }
 
-static bool
-sign_in(struct work *w)
-{
-	return script(w);
-}
-
 /* Is it set up right?  The receiver's log says; ours, when it does not take it. */
 static bool
 webhook_test(struct work *w)
 {
+	if (!gateway_runs(w))
+		return false;
 	if (w->r->webhook == NULL)
 		return err_set(w->e, ERR_UNCONFIGURED,
-		    w->r->hub == NULL
-			? "no gateway runs for this config (tollgate run)"
-			: "no webhook is configured (webhooks: of tollgate.yaml), or its url or "
-			  "secret is missing");
+		    "no webhook is configured (webhooks: of tollgate.yaml), or its url or secret "
+		    "is missing");
 	if (!webhook_send(w->r->webhook, "test", STR("{}")))
 		return err_set(w->e, ERR_OVERLOAD, "too many events wait for the webhook already");
 	buf_puts(w->out, "{\"queued\":true}");
@@ -515,12 +510,12 @@ static const struct route {
 	{ "GET", "/admin/api/quota", "quota", quota },
 	{ "GET", "/admin/api/tools", "tools", tools },
 	{ "GET", "/admin/api/servers", "servers", servers },
-	{ "POST", "/admin/api/servers/sign-in", "servers.sign-in", sign_in },
+	{ "POST", "/admin/api/servers/sign-in", "servers.sign-in", no_gateway },
 	{ "GET", "/admin/api/lock", "lock.seen", lock_seen },
 	{ "POST", "/admin/api/lock", "lock.approve", lock_note },
 	{ "POST", "/admin/api/reload", "policies.reload", reload },
-	{ "POST", "/admin/api/script", "script.run", script },
-	{ "POST", "/admin/api/sync", "audit.sync", sync },
+	{ "POST", "/admin/api/script", "script.run", no_gateway },
+	{ "POST", "/admin/api/sync", "audit.sync", no_gateway },
 	{ "POST", "/admin/api/webhook/test", "webhook.test", webhook_test },
 };
 

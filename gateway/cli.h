@@ -46,6 +46,7 @@ void cli_query(struct buf *b, const char *name, const char *value);  /* ?name=va
 /* "2026-12-31" (its end, UTC), or "90d", "12h", "30m" from now. */
 bool cli_time(const char *text, int64_t *ns);
 bool cli_span(const char *text, int64_t *seconds); /* "7d", "24h", "30m" */
+bool cli_ago(const char *text, int64_t *ns);       /* so long before now */
 
 int cmd_run(const struct cli *cli);
 int cmd_check(const struct cli *cli);

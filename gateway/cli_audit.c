@@ -68,15 +68,8 @@ cmd_usage(const struct cli *cli)
 	struct err e;
 	bool ok;
 
-	if (cli->since != NULL) {
-		int64_t back;
-		struct timespec now;
-
-		if (!cli_span(cli->since, &back))
-			return cli_usage("--since takes 30m, 24h or 7d");
-		(void)clock_gettime(CLOCK_REALTIME, &now);
-		since_ns = ((int64_t)now.tv_sec - back) * 1000000000;
-	}
+	if (cli->since != NULL && !cli_ago(cli->since, &since_ns))
+		return cli_usage("--since takes 30m, 24h or 7d");
 	if (!data_of(cli, data, &e))
 		return cli_fail(&e);
 	buf_init(&out, 0);

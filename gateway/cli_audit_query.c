@@ -165,14 +165,7 @@ audit_query(const struct cli *cli, const char *data, bool export)
 {
 	struct asking q = { .cli = cli, .csv = export && cli->csv, .lines = export || cli->json };
 
-	if (cli->since != NULL) {
-		struct timespec now;
-		int64_t back;
-
-		if (!cli_span(cli->since, &back))
-			return cli_usage("--since takes 30m, 24h or 7d");
-		(void)clock_gettime(CLOCK_REALTIME, &now);
-		q.since_ns = ((int64_t)now.tv_sec - back) * 1000000000;
-	}
+	if (cli->since != NULL && !cli_ago(cli->since, &q.since_ns))
+		return cli_usage("--since takes 30m, 24h or 7d");
 	return asked(&q, data);
 }

@@ -36,6 +36,19 @@ cli_span(const char *text, int64_t *seconds)
 }
 
 bool
+cli_ago(const char *text, int64_t *ns)
+{
+	struct timespec now;
+	int64_t seconds;
+
+	if (!cli_span(text, &seconds))
+		return false;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	*ns = ((int64_t)now.tv_sec - seconds) * 1000000000;
+	return true;
+}
+
+bool
 cli_time(const char *text, int64_t *ns)
 {
 	struct tm tm = { 0 };

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "gateway/cli.h"
@@ -208,17 +207,12 @@ static int
 replay(const struct cli *cli, const struct settings *s, const struct core_settings *core)
 {
 	struct replay_ask ask = { .new_dir = cli->words[1], .json = cli->json };
-	const char *since = cli->since == NULL ? "7d" : cli->since;
-	struct timespec now;
-	int64_t seconds;
 	struct buf out;
 	struct err e;
 	bool ok;
 
-	if (!cli_span(since, &seconds))
+	if (!cli_ago(cli->since == NULL ? "7d" : cli->since, &ask.since_ns))
 		return cli_usage("--since takes a span like 7d, 24h or 30m");
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	ask.since_ns = ((int64_t)now.tv_sec - seconds) * 1000000000;
 	cli_sync(s);
 	buf_init(&out, 0);
 	ok = policies_replay(core, &ask, &out, &e);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli_rollout - `policy rollout`: who would be refused if what is observed were enforced. */
 #include <stdio.h>
-#include <time.h>
 
 #include "base/json.h"
 #include "gateway/cli.h"
@@ -41,19 +40,16 @@ rows_print(struct str rows)
 int
 cli_rollout(const struct cli *cli, const struct settings *s)
 {
-	const char *since = cli->since == NULL ? "7d" : cli->since;
-	struct timespec now;
-	int64_t seconds;
+	int64_t since_ns;
 	struct buf out;
 	struct err e;
 	bool ok;
 
-	if (!cli_span(since, &seconds))
+	if (!cli_ago(cli->since == NULL ? "7d" : cli->since, &since_ns))
 		return cli_usage("--since takes a span like 7d, 24h or 30m");
-	(void)clock_gettime(CLOCK_REALTIME, &now);
 	cli_sync(s);
 	buf_init(&out, 0);
-	ok = rollout_json(s->data, ((int64_t)now.tv_sec - seconds) * 1000000000, &out, &e);
+	ok = rollout_json(s->data, since_ns, &out, &e);
 	if (ok && cli->json)
 		(void)printf("%s\n", buf_cstr(&out));
 	else if (ok)

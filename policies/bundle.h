@@ -309,6 +309,7 @@ void hear(const struct bundle *b, uint32_t set, const struct decided *d, struct 
 /* `where:` of a rule becomes part of its pattern; the effect is set. */
 void where_read(struct loading *ld, struct yaml *y, struct rule *r);
 bool where_match(const struct where *w, struct str tool);
+struct str where_text(const struct where *w); /* "where readonly"; NULL: "" */
 
 /* ---- factlint.c ---- */
 

@@ -125,10 +125,11 @@ rule_text(const struct explained *x, const struct finding *f, struct buf *out)
 {
 	struct arguments_text args = { out, 0 };
 	const struct rule *r = f->rule;
+	const struct str where = where_text(r->pattern.where);
 
-	buf_printf(out, "  %-5s " STR_FMT ":%d " STR_FMT "%s" STR_FMT, effect_word(r->effect),
-	    STR_ARG(f->policy->id), r->line, STR_ARG(r->pattern.text), r->text.n > 0 ? " " : "",
-	    STR_ARG(r->text));
+	buf_printf(out, "  %-5s " STR_FMT ":%d " STR_FMT "%s" STR_FMT "%s" STR_FMT,
+	    effect_word(r->effect), STR_ARG(f->policy->id), r->line, STR_ARG(r->pattern.text),
+	    where.n > 0 ? " " : "", STR_ARG(where), r->text.n > 0 ? " " : "", STR_ARG(r->text));
 	rule_limits_text(r, out);
 	if (r->effect == EFFECT_ALLOW && r->approval != NULL)
 		buf_puts(out, " with approval");
@@ -313,6 +314,8 @@ finding_json(const struct explained *x, const struct finding *f, struct buf *out
 		member(out, "why", f->why);
 	if (f->what == FOUND_RULE) {
 		member(out, "pattern", f->rule->pattern.text);
+		if (f->rule->pattern.where != NULL)
+			member(out, "where", where_text(f->rule->pattern.where));
 		if (f->rule->text.n > 0)
 			member(out, "condition", f->rule->text);
 		buf_puts(out, ",\"arguments\":[");

@@ -19,10 +19,14 @@ struct where {
 	const struct bundle *b;
 	const uint8_t *bits; /* by the fact's index */
 	bool unknown;        /* what a tool without a fact gives */
+	struct str text;
 };
 
+static const char *const members[] = { "readonly", "destructive", "idempotent", "open_world", "tag",
+	"label", NULL };
+
 struct wanted {
-	int flag[4]; /* readonly, destructive, idempotent, open_world: -1 = not said */
+	int flag[4];                    /* the first four members: -1 = not said */
 	struct str words[2][WORDS_MAX]; /* tags, labels */
 	size_t words_n[2];
 };
@@ -106,6 +110,34 @@ words_read(struct loading *ld, const struct yaml *y, struct wanted *w, size_t wh
 	}
 }
 
+/* "where readonly, not destructive, tag docs or wiki" */
+static struct str
+text_make(struct arena *a, const struct wanted *w)
+{
+	struct str text;
+	struct buf b;
+
+	buf_init(&b, 0);
+	buf_puts(&b, "where");
+	for (size_t i = 0; i < COUNT(w->flag); i++)
+		if (w->flag[i] >= 0)
+			buf_printf(&b, "%s%s%s", b.n > 5 ? ", " : " ",
+			    w->flag[i] == 1 ? "" : "not ", members[i]);
+	for (size_t i = 0; i < COUNT(w->words); i++)
+		for (size_t k = 0; k < w->words_n[i]; k++)
+			buf_printf(&b, "%s%s" STR_FMT,
+			    k > 0     ? " or "
+			    : b.n > 5 ? ", "
+				      : " ",
+			    k > 0    ? ""
+			    : i == 0 ? "tag "
+				     : "label ",
+			    STR_ARG(w->words[i][k]));
+	text = arena_str(a, buf_str(&b));
+	buf_fini(&b);
+	return text;
+}
+
 static const struct where *
 where_make(struct loading *ld, const struct wanted *w, bool opens)
 {
@@ -116,17 +148,17 @@ where_make(struct loading *ld, const struct wanted *w, bool opens)
 	for (size_t i = 0; i < all->n; i++)
 		if (meant(w, &all->at[i]))
 			bits[i / 8] = (uint8_t)(bits[i / 8] | 1u << (i % 8));
-	*out = (struct where){ .b = ld->b, .bits = bits, .unknown = !opens };
+	*out = (struct where){
+		.b = ld->b, .bits = bits, .unknown = !opens, .text = text_make(&ld->b->arena, w)
+	};
 	return out;
 }
 
 void
 where_read(struct loading *ld, struct yaml *y, struct rule *r)
 {
-	static const char *const known[] = { "readonly", "destructive", "idempotent", "open_world",
-		"tag", "label", NULL };
 	static const char *const later[] = { NULL };
-	static const struct key_table keys = { "where", known, later };
+	static const struct key_table keys = { "where", members, later };
 	struct yaml *where = yaml_get(y, "where"), *m;
 	struct wanted w = { .flag = { -1, -1, -1, -1 } };
 	const bool opens = r->effect == EFFECT_ALLOW;
@@ -139,7 +171,7 @@ where_read(struct loading *ld, struct yaml *y, struct rule *r)
 		problem_key(
 		    &ld->problems, where, "only tools stand in mcp.lock: where: is for them");
 	for (size_t i = 0; i < COUNT(w.flag); i++)
-		if ((m = yaml_get(where, known[i])) != NULL)
+		if ((m = yaml_get(where, members[i])) != NULL)
 			flag_read(ld, m, &w.flag[i]);
 	if ((m = yaml_get(where, "tag")) != NULL)
 		words_read(ld, m, &w, 0);
@@ -150,6 +182,12 @@ where_read(struct loading *ld, struct yaml *y, struct rule *r)
 		    "there is no mcp.lock, so this rule %s (tollgate lock init)",
 		    opens ? "allows nothing" : "speaks of every tool of its pattern");
 	r->pattern.where = where_make(ld, &w, opens);
+}
+
+struct str
+where_text(const struct where *w)
+{
+	return w == NULL ? STR("") : w->text;
 }
 
 bool

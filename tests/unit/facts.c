@@ -88,6 +88,14 @@ test_where(void)
 	CHECK(allows(b, "fs/read", "{}") && !allows(b, "fs/drop", "{}"));
 	CHECK(!allows(b, "git/log", "{}") && !allows(b, "new/tool", "{}"));
 	bundle_unref(&b);
+	b = load(
+	    "  - allow: any/*\n    where: { readonly: true, destructive: false, tag: [docs, x], "
+	    "label: egress }\n",
+	    &facts);
+	CHECK_STR(where_text(b->policies[0]->rules[0].pattern.where),
+	    "where readonly, not destructive, tag docs or x, label egress");
+	CHECK_STR(where_text(NULL), "");
+	bundle_unref(&b);
 	b = load("  - allow: any/*\n    where: { destructive: false }\n", &facts);
 	CHECK(allows(b, "fs/read", "{}") && allows(b, "git/log", "{}"));
 	CHECK(!allows(b, "fs/drop", "{}") && !allows(b, "new/tool", "{}"));

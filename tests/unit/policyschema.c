@@ -345,7 +345,7 @@ static const struct {
 	{ "policies/condition.c", "*const known[]", false },
 	{ "policies/approvalfile.c", "*const known[]", false },
 	{ "policies/redact_rules.c", "*const known[]", false },
-	{ "policies/where.c", "*const known[]", false },
+	{ "policies/where.c", "*const members[]", false },
 	{ "policies/policytest.c", "struct str known[]", false },
 	{ "policies/policytest.c", "struct str known[5]", false },
 	{ "policies/policytest.c", "struct str top[]", false },
