@@ -33,10 +33,11 @@ enum {
 };
 
 struct walk {
-	struct str root; /* for $ref */
-	size_t read;     /* bytes of schema, looked through */
-	struct buf *out;
-	const char *copied; /* of the arguments, up to here */
+	struct str root;       /* for $ref */
+	size_t read;           /* bytes of schema, looked through */
+	struct blobs *blobs;   /* NULL: no handles */
+	struct buf *out, *why; /* why.n > 0: it cannot be sent */
+	const char *copied;    /* of the arguments, up to here */
 };
 
 /* "#/a/b" inside the root document; anything else is not followed. */
@@ -193,6 +194,62 @@ is_large_integer(struct str raw)
 	return true;
 }
 
+static unsigned
+fits_kind(enum json_kind k)
+{
+	return k == JSON_OBJECT   ? FITS_OBJECT
+	       : k == JSON_ARRAY  ? FITS_ARRAY
+	       : k == JSON_STRING ? FITS_STRING
+				  : FITS_OTHER;
+}
+
+/* A handle: what it stands for, in the form that fits there. */
+static void
+replace_handle(struct walk *w, struct str schema, struct str raw)
+{
+	struct blob *b = blob_find(w->blobs, raw, w->why);
+	unsigned may, is;
+
+	if (b == NULL)
+		return;
+	may = fits(w, schema, 0);
+	is = fits_kind(json_kind(b->value));
+	replace(w, raw, STR(""));
+	if (is == FITS_STRING || (may & is) != 0 || (may & FITS_STRING) == 0)
+		buf_put(w->out, b->value);
+	else
+		buf_json_str(w->out, b->value);
+}
+
+static void
+string_fit(struct walk *w, struct str schema, struct str raw)
+{
+	switch (w->blobs != NULL ? blob_string(raw) : BLOB_NO) {
+	case BLOB_HANDLE:
+		replace_handle(w, schema, raw);
+		break;
+	case BLOB_ESCAPED:
+		replace(w, (struct str){ raw.p, BLOB_ESCAPE_BYTES }, STR("\""));
+		break;
+	case BLOB_NO:
+		if (is_large_integer(raw) &&
+		    (fits(w, schema, 0) & (FITS_STRING | FITS_NUMBER)) == FITS_NUMBER)
+			replace(w, raw, (struct str){ raw.p + 1, raw.n - 2 });
+		break;
+	}
+}
+
+static void
+empty_fit(struct walk *w, struct str schema, struct str v)
+{
+	unsigned may = fits(w, schema, 0) & (FITS_OBJECT | FITS_ARRAY);
+
+	if (json_kind(v) == JSON_OBJECT && may == FITS_ARRAY)
+		replace(w, v, STR("[]"));
+	else if (json_kind(v) == JSON_ARRAY && may == FITS_OBJECT)
+		replace(w, v, STR("{}"));
+}
+
 static void walk(struct walk *w, struct str schema, struct str v);
 
 /* Returns how many members or items there are.
@@ -208,7 +265,7 @@ walk_inside(struct walk *w, struct str schema, struct str v)
 		return 0;
 	if (!it.object)
 		items = inside(w, schema, STR(""), 0);
-	for (; json_next(&it, &key, &one); n++)
+	for (; w->why->n == 0 && json_next(&it, &key, &one); n++)
 		walk(w, it.object ? inside(w, schema, key, 0) : items, one);
 	return n;
 }
@@ -218,29 +275,29 @@ static void
 walk(struct walk *w, struct str schema, struct str v)
 {
 	enum json_kind k = json_kind(v);
-	unsigned may;
 
-	if (k == JSON_STRING
-		? !is_large_integer(v)
-		: (k != JSON_OBJECT && k != JSON_ARRAY) || walk_inside(w, schema, v) > 0)
-		return;
-	may = fits(w, schema, 0);
-	if (k == JSON_STRING && (may & (FITS_STRING | FITS_NUMBER)) == FITS_NUMBER)
-		replace(w, v, (struct str){ v.p + 1, v.n - 2 });
-	else if (k == JSON_OBJECT && (may & (FITS_OBJECT | FITS_ARRAY)) == FITS_ARRAY)
-		replace(w, v, STR("[]"));
-	else if (k == JSON_ARRAY && (may & (FITS_OBJECT | FITS_ARRAY)) == FITS_OBJECT)
-		replace(w, v, STR("{}"));
+	if (k == JSON_STRING)
+		string_fit(w, schema, v);
+	else if ((k == JSON_OBJECT || k == JSON_ARRAY) && walk_inside(w, schema, v) == 0)
+		empty_fit(w, schema, v);
 }
 
 struct str
-arguments_fit(const struct tool *t, struct str args, struct buf *out)
+arguments_fit(
+    const struct tool *t, struct blobs *blobs, struct str args, struct buf *out, struct buf *why)
 {
-	struct walk w = { .root = t->input_schema, .out = out, .copied = args.p };
+	struct walk w = {
+		.root = t->input_schema, .blobs = blobs, .out = out, .why = why, .copied = args.p
+	};
 
 	(void)walk_inside(&w, t->input_schema, args);
+	if (why->n > 0)
+		return STR_NONE;
 	if (w.copied == args.p)
 		return args;
 	buf_put(out, STR_SPAN(w.copied, args.p + args.n));
-	return buf_ok(out) ? buf_str(out) : STR_NONE;
+	if (buf_ok(out))
+		return buf_str(out);
+	buf_printf(why, "the arguments are larger than %zu bytes", ARGUMENTS_BYTES_MAX);
+	return STR_NONE;
 }

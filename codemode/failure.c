@@ -10,7 +10,7 @@
 #include "codemode/failure.h"
 
 #include "codemode/lex.h"
-#include "codemode/result.h"
+#include "codemode/output.h"
 
 #define LINE_BYTES 160
 
@@ -72,7 +72,7 @@ failure_put(const struct failure *f, struct buf *out)
 	if (line > 0)
 		buf_printf(out, " line %u", line);
 	buf_puts(out, ": ");
-	result_cut(message, FAILURE_BYTES, out);
+	output_cut(message, FAILURE_BYTES, out);
 	if (line > 0)
 		line_put(f->source, line, out);
 	if (f->end == SANDBOX_COMPILE || f->end == SANDBOX_RUNTIME) {

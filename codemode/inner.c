@@ -21,6 +21,8 @@
 #include "codemode/signature.h"
 #include "codemode/tools.h"
 
+#define VALUE_BYTES_MAX ((size_t)4 << 20) /* into a script; see sandbox_answer() */
+
 static const char *
 error_word(enum err_code code)
 {
@@ -105,11 +107,41 @@ inner_close(struct inner *in)
 	pause_look(r);
 }
 
+/* The value; or, where the script asked for a reference, a handle of it.  A value that already
+ * holds handles is one: what is large in it stays here. */
+static void
+answer_value(struct inner *in, struct str value, bool handles)
+{
+	struct run *r = in->r;
+	struct buf b;
+
+	buf_init(&b, 0);
+	if (in->by_ref && !handles) {
+		blob_put_value(&r->blobs, value, &b);
+		value = buf_str(&b);
+		handles = true;
+	}
+	if (value.n > VALUE_BYTES_MAX) {
+		buf_reset(&b);
+		buf_printf(&b,
+		    "the result has %zu bytes, a script can take %zu: use "
+		    "by_ref(server.tool, {...}), which gives a handle to pass on",
+		    value.n, VALUE_BYTES_MAX);
+		answer_error(r, in->id, "upstream", buf_str(&b));
+	} else if (handles) {
+		leg_answer_handles(r, in->id, value);
+	} else {
+		leg_answer(r, in->id, FRAME_OK, value);
+	}
+	buf_fini(&b);
+}
+
 static void
 inner_done(void *ctx, struct str result_json, const struct err *e)
 {
 	struct inner *in = ctx;
 	struct run *r = in->r;
+	size_t blobs_n = r->blobs.n;
 	struct buf value;
 
 	IS(r, RUN_MAGIC);
@@ -123,8 +155,8 @@ inner_done(void *ctx, struct str result_json, const struct err *e)
 	if (!bound_bytes(r, result_json.n))
 		return;
 	buf_init(&value, 0);
-	if (result_to_value(in->wrapper, result_json, &value))
-		leg_answer(r, in->id, FRAME_OK, buf_str(&value));
+	if (result_to_value(&r->blobs, in->wrapper, result_json, &value))
+		answer_value(in, buf_str(&value), r->blobs.n > blobs_n);
 	else
 		answer_error(r, in->id, "tool_error", buf_str(&value));
 	buf_fini(&value);
@@ -164,6 +196,34 @@ search(struct run *r, uint32_t id, struct str args)
 	arena_free(&a);
 }
 
+/* show(h): the block itself goes into the result.  Done anew in each leg of a run; the journal
+ * knows it by the blob's number. */
+static void
+show(struct run *r, uint32_t id, struct str args)
+{
+	struct blob *b = NULL;
+	struct buf why, known;
+	struct str raw;
+
+	buf_init(&why, 0);
+	buf_init(&known, 0);
+	if (!json_get(args, STR("blob"), &raw) || blob_string(raw) != BLOB_HANDLE)
+		buf_puts(&why, "pass one handle: show(result.blobs[1])");
+	else
+		b = blob_find(&r->blobs, raw, &why);
+	if (b != NULL)
+		(void)blob_show(&r->blobs, b, &why);
+	buf_printf(&known, "{\"blob\":%zu}", b != NULL ? (size_t)(b - r->blobs.b) + 1 : 0);
+	if (leg_call(r, id, STR("show"), NULL, buf_str(&known)))
+		(void)0;
+	else if (why.n == 0)
+		leg_answer(r, id, FRAME_OK, STR("true"));
+	else
+		answer_error(r, id, "invalid_args", buf_str(&why));
+	buf_fini(&known);
+	buf_fini(&why);
+}
+
 /* One failed attempt teaches everything: what was wrong, and the signature. */
 static bool
 args_fit(struct run *r, uint32_t id, const struct tool *t, struct str args)
@@ -182,29 +242,35 @@ args_fit(struct run *r, uint32_t id, const struct tool *t, struct str args)
 	return fit;
 }
 
+struct asked_call {
+	uint32_t id;
+	struct str name;
+	bool by_ref;
+};
+
 /* `args` fit the tool: the call goes to the gate. */
 static void
-call_tool(struct run *r, uint32_t id, uint32_t handle, const struct tool *t, struct str args)
+call_tool(struct run *r, const struct asked_call *a, const struct tool *t, struct str args)
 {
 	struct str schema, wrapper = result_unwraps(t, &schema);
 	struct inner *in;
 	struct err e;
 
 	if (arena_left(&r->arena) < 4 * sizeof(*in)) {
-		answer_error(r, id, "upstream", STR("too many calls in one run"));
+		answer_error(r, a->id, "upstream", STR("too many calls in one run"));
 		return;
 	}
 	in = arena_new(&r->arena, struct inner);
-	*in = (struct inner){ .r = r, .id = id, .wrapper = wrapper };
+	*in = (struct inner){ .r = r, .id = a->id, .wrapper = wrapper, .by_ref = a->by_ref };
 	link_push(&r->inners, &in->of_run);
 	r->open++;
-	leg_sent(r, id);
+	leg_sent(r, a->id);
 	in->call = hub_call(r->cm->hub, &r->job,
 	    &(struct call_ask){ .key = r->c.key,
 		.parent = r->c.pass,
 		.asks = r->c.peer,
 		.rest = inner_rest,
-		.name = r->names[handle],
+		.name = a->name,
 		.args = args,
 		.session = r->c.session,
 		.tool_use = r->c.tool_use,
@@ -213,40 +279,57 @@ call_tool(struct run *r, uint32_t id, uint32_t handle, const struct tool *t, str
 	    inner_done, in, &e);
 	if (in->call == NULL) {
 		inner_close(in);
-		answer_err(r, id, &e);
+		answer_err(r, a->id, &e);
 		return;
 	}
 	pause_look(r);
 	progress_tell(r, t);
 }
 
+/* The arguments become what is sent, handles and all, before anything judges them. */
+static void
+on_tool_call(struct run *r, const struct asked_call *a, struct str args)
+{
+	const struct tool *t = hub_find_tool(r->cm->hub, a->name);
+	struct buf changed, why;
+	struct str sent;
+
+	if (t == NULL) {
+		if (!leg_call(r, a->id, a->name, NULL, args))
+			answer_error(
+			    r, a->id, "unknown_tool", STR("the tool is not there any more"));
+		return;
+	}
+	buf_init(&changed, ARGUMENTS_BYTES_MAX);
+	buf_init(&why, 0);
+	sent = arguments_fit(t, &r->blobs, args, &changed, &why);
+	if (leg_call(r, a->id, a->name, t, sent.p != NULL ? sent : args))
+		(void)0; /* answered from what has been done */
+	else if (sent.p == NULL)
+		answer_error(r, a->id, "invalid_args", buf_str(&why));
+	else if (args_fit(r, a->id, t, sent) && !plan_records(r, a->id, t, sent))
+		call_tool(r, a, t, sent);
+	buf_fini(&why);
+	buf_fini(&changed);
+}
+
 void
 run_on_call(void *ctx, struct sandbox_run *w, uint32_t id, uint32_t handle, struct str args)
 {
 	struct run *r = ctx;
-	const struct tool *t;
-	struct buf changed;
+	bool by_ref = (handle & SANDBOX_BY_REF) != 0;
 
 	IS(r, RUN_MAGIC);
 	(void)w;
 	r->cm->calls++;
+	handle &= ~SANDBOX_BY_REF;
 	if (handle == SANDBOX_SEARCH) {
 		if (!leg_call(r, id, STR("tools"), NULL, args))
 			search(r, id, args);
-		return;
+	} else if (handle == SANDBOX_SHOW) {
+		show(r, id, args);
+	} else {
+		ASSERT(handle < r->names_n); /* the pool checked it against the table */
+		on_tool_call(r, &(struct asked_call){ id, r->names[handle], by_ref }, args);
 	}
-	ASSERT(handle < r->names_n); /* the pool checked it against the table */
-	t = hub_find_tool(r->cm->hub, r->names[handle]);
-	if (t == NULL) {
-		if (!leg_call(r, id, r->names[handle], NULL, args))
-			answer_error(r, id, "unknown_tool", STR("the tool is not there any more"));
-		return;
-	}
-	buf_init(&changed, 0);
-	args = arguments_fit(t, args, &changed);
-	ASSERT(args.p != NULL); /* it only gets shorter */
-	if (!leg_call(r, id, r->names[handle], t, args) && args_fit(r, id, t, args) &&
-	    !plan_records(r, id, t, args))
-		call_tool(r, id, handle, t, args);
-	buf_fini(&changed);
 }

@@ -320,17 +320,32 @@ field(const struct lint *l, struct args *a, size_t from, size_t to)
 	put_value(l, &a->json, from, to);
 }
 
+static bool
+literal_fits(const struct tool *t, struct str json, struct buf *why)
+{
+	struct buf changed, unsent;
+	struct str args;
+	bool fits;
+
+	buf_init(&changed, ARGUMENTS_BYTES_MAX);
+	buf_init(&unsent, 0);
+	args = arguments_fit(t, NULL, json, &changed, &unsent);
+	fits = args.p == NULL || tool_check_args(t, args, why);
+	buf_fini(&unsent);
+	buf_fini(&changed);
+	return fits;
+}
+
 static void
 table(struct site *c, size_t open)
 {
 	const struct lint *l = c->l;
 	struct args a = { .named = 0 };
 	uint32_t close = l->o.pair[open], end;
-	struct buf why, fit;
+	struct buf why;
 
 	if (close == NOWHERE)
 		return;
-	buf_init(&fit, 0);
 	buf_init(&a.json, 0);
 	buf_putc(&a.json, '{');
 	for (size_t i = open + 1; i < close && !a.open; i = end + 1) {
@@ -347,10 +362,9 @@ table(struct site *c, size_t open)
 	if (!a.open && a.positional > 0 && a.named == 0)
 		tell_args(c, "arguments have names: server.tool{name=value}");
 	else if (!a.open && a.positional == 0 && buf_ok(&a.json) &&
-		 !tool_check_args(c->t, arguments_fit(c->t, buf_str(&a.json), &fit), &why))
+		 !literal_fits(c->t, buf_str(&a.json), &why))
 		tell_args(c, buf_cstr(&why));
 	buf_fini(&why);
-	buf_fini(&fit);
 	buf_fini(&a.json);
 }
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * result - what crosses between tools, scripts and models.
+ * result - a tool's answer as the value that a script gets; the contract is in result.h.
  *
- * In: servers answer with an envelope ({content:[{type:"text",…}],structuredContent,isError}); a
- * script must never see it, or its first attempt at every tool fails.  Out: only what was returned
- * or printed, in the form that costs a model least - 50 rows of 5 columns are 2,818 tokens as
- * indented JSON, 1,869 minified, 1,159 as tab-separated lines.
+ * Servers answer with an envelope ({content:[{type:"text",…}],structuredContent,isError}); a
+ * script must never see it, or its first attempt at every tool fails.
  *
  * All spans come from checked documents, so the iterators cannot fail on them.
  */
@@ -13,11 +11,10 @@
 
 #include "base/json.h"
 
-#define TABLE_ROWS_MIN    3
-#define TABLE_COLUMNS_MAX 64
-#define BLOBS_MAX         32
-
-/* ---- into a script ---- */
+/* What of the content is no text. */
+struct others {
+	size_t blobs, links;
+};
 
 static bool
 block_is(struct str block, const char *type)
@@ -28,53 +25,48 @@ block_is(struct str block, const char *type)
 }
 
 /* Appends the text of every text block, one per line; counts the other blocks. */
-static size_t
-texts_join(struct str content, struct arena *a, struct buf *out, size_t *others)
+static void
+texts_join(struct str content, struct arena *a, struct buf *out, struct others *o)
 {
 	struct json_iter it;
 	struct str key, block, raw, text;
 	size_t n = 0;
 
 	if (!json_open(content, &it))
-		return 0;
+		return;
 	while (json_next(&it, &key, &block)) {
-		if (!block_is(block, "text") || !json_get(block, STR("text"), &raw) ||
-		    !json_string(raw, a, &text)) {
-			*others += 1;
-			continue;
+		if (block_is(block, "text") && json_get(block, STR("text"), &raw) &&
+		    json_string(raw, a, &text)) {
+			if (n++ > 0)
+				buf_putc(out, '\n');
+			buf_put(out, text);
+		} else if (blob_is(block)) {
+			o->blobs++;
+		} else {
+			o->links++;
 		}
-		if (n++ > 0)
-			buf_putc(out, '\n');
-		buf_put(out, text);
 	}
-	return n;
 }
 
+/* ,"blobs":[handles] and, where there are any, ,"links":[blocks]. */
 static void
-blobs_put(struct str content, struct buf *out)
+others_put(struct blobs *blobs, struct str content, bool links, struct buf *out)
 {
 	struct json_iter it;
-	struct str key, block, v;
+	struct str key, block;
 	size_t n = 0;
 
-	buf_puts(out, ",\"blobs\":[");
+	buf_printf(out, ",\"%s\":[", links ? "links" : "blobs");
 	if (json_open(content, &it))
-		while (n < BLOBS_MAX && json_next(&it, &key, &block)) {
-			if (block_is(block, "text"))
+		while (json_next(&it, &key, &block)) {
+			if (blob_is(block) == links || (links && block_is(block, "text")))
 				continue;
 			if (n++ > 0)
 				buf_putc(out, ',');
-			buf_puts(out, "{\"mimeType\":");
-			if (json_get(block, STR("mimeType"), &v))
-				buf_put(out, v);
+			if (links)
+				buf_put(out, block);
 			else
-				buf_puts(out, "null");
-			if (json_get(block, STR("uri"), &v)) {
-				buf_puts(out, ",\"uri\":");
-				buf_put(out, v);
-			}
-			buf_printf(out, ",\"bytes\":%zu}",
-			    json_get(block, STR("data"), &v) ? v.n / 4 * 3 : 0);
+				blob_put_block(blobs, block, out);
 		}
 	buf_putc(out, ']');
 }
@@ -126,159 +118,68 @@ text_put(struct str text, struct buf *out)
 		buf_json_str(out, text);
 }
 
-bool
-result_to_value(struct str wrapper, struct str result_json, struct buf *out)
+/* structuredContent, less its wrapper; with the handles of what came beside it. */
+static void
+structured_put(struct blobs *blobs, struct str wrapper, struct str v, struct str content,
+    const struct others *o, struct buf *out)
 {
-	struct str content = STR("[]"), v, inner;
+	struct str inner;
+
+	if (o->blobs > 0 && json_kind(v) == JSON_OBJECT && !json_get(v, STR("blobs"), &inner)) {
+		struct buf more;
+
+		buf_init(&more, 0);
+		others_put(blobs, content, false, &more);
+		while (v.n > 1 && v.p[v.n - 1] != '}')
+			v.n--;
+		buf_put(out, (struct str){ v.p, v.n - 1 });
+		/* an object without members gets no comma */
+		inner = str_trim((struct str){ v.p + 1, v.n - 2 });
+		buf_put(out, inner.n > 0 ? buf_str(&more) : (struct str){ more.p + 1, more.n - 1 });
+		buf_putc(out, '}');
+		buf_fini(&more);
+		return;
+	}
+	buf_put(out, wrapper.n > 0 && json_get(v, wrapper, &inner) ? inner : v);
+}
+
+static void
+content_put(struct blobs *blobs, struct str text, struct str content, const struct others *o,
+    struct buf *out)
+{
+	if (o->blobs + o->links == 0) {
+		text_put(text, out);
+		return;
+	}
+	buf_puts(out, "{\"text\":");
+	buf_json_str(out, text);
+	others_put(blobs, content, false, out);
+	if (o->links > 0)
+		others_put(blobs, content, true, out);
+	buf_putc(out, '}');
+}
+
+bool
+result_to_value(struct blobs *blobs, struct str wrapper, struct str result_json, struct buf *out)
+{
+	struct str content = STR("[]"), v;
+	struct others o = { 0 };
 	struct buf text;
 	struct arena a;
-	size_t others = 0;
 	bool failed;
 
 	failed = json_get(result_json, STR("isError"), &v) && json_kind(v) == JSON_TRUE;
 	(void)json_get(result_json, STR("content"), &content);
-	if (!failed && json_get(result_json, STR("structuredContent"), &v) &&
-	    json_kind(v) != JSON_NULL) {
-		buf_put(out, wrapper.n > 0 && json_get(v, wrapper, &inner) ? inner : v);
-		return true;
-	}
 	buf_init(&text, 0);
 	arena_init(&a, 2 * content.n + 65536);
-	texts_join(content, &a, &text, &others);
-	if (failed) {
+	texts_join(content, &a, &text, &o);
+	if (failed)
 		buf_put(out, text.n > 0 ? buf_str(&text) : STR("the tool reported an error"));
-	} else if (others > 0) {
-		buf_puts(out, "{\"text\":");
-		buf_json_str(out, buf_str(&text));
-		blobs_put(content, out);
-		buf_putc(out, '}');
-	} else {
-		text_put(buf_str(&text), out);
-	}
+	else if (json_get(result_json, STR("structuredContent"), &v) && json_kind(v) != JSON_NULL)
+		structured_put(blobs, wrapper, v, content, &o, out);
+	else
+		content_put(blobs, buf_str(&text), content, &o, out);
 	arena_free(&a);
 	buf_fini(&text);
 	return !failed;
-}
-
-/* ---- out of a script ---- */
-
-void
-result_cut(struct str text, size_t budget_bytes, struct buf *out)
-{
-	size_t head = budget_bytes * 3 / 4, tail = budget_bytes / 4;
-
-	if (text.n <= budget_bytes) {
-		buf_put(out, text);
-		return;
-	}
-	while (head > 0 && ((unsigned char)text.p[head] & 0xc0) == 0x80)
-		head--;
-	while (tail > 0 && ((unsigned char)text.p[text.n - tail] & 0xc0) == 0x80)
-		tail--;
-	buf_put(out, (struct str){ text.p, head });
-	buf_printf(out,
-	    "\n[... %zu of %zu bytes left out: return less, or aggregate in the script]\n",
-	    text.n - head - tail, text.n);
-	buf_put(out, (struct str){ text.p + text.n - tail, tail });
-}
-
-/* The keys of a flat object; 0 when it nests or has too many. */
-static size_t
-flat_keys(struct str object, struct str keys[TABLE_COLUMNS_MAX])
-{
-	struct json_iter it;
-	struct str key, v;
-	size_t n = 0;
-
-	if (json_kind(object) != JSON_OBJECT || !json_open(object, &it))
-		return 0;
-	while (json_next(&it, &key, &v)) {
-		enum json_kind k = json_kind(v);
-
-		if (n == TABLE_COLUMNS_MAX || k == JSON_OBJECT || k == JSON_ARRAY)
-			return 0;
-		keys[n++] = key;
-	}
-	return n;
-}
-
-/* At least three flat objects with the same keys in the same order (the worker sorts them). */
-static bool
-is_table(struct str list, struct str columns[TABLE_COLUMNS_MAX], size_t *n)
-{
-	struct json_iter it;
-	struct str key, row, keys[TABLE_COLUMNS_MAX];
-	size_t rows = 0;
-
-	if (json_kind(list) != JSON_ARRAY || !json_open(list, &it))
-		return false;
-	while (json_next(&it, &key, &row)) {
-		size_t k = flat_keys(row, rows == 0 ? columns : keys);
-
-		if (k == 0 || (rows > 0 && k != *n))
-			return false;
-		for (size_t i = 0; rows > 0 && i < k; i++)
-			if (!str_eq(keys[i], columns[i]))
-				return false;
-		*n = k;
-		rows++;
-	}
-	return rows >= TABLE_ROWS_MIN;
-}
-
-/* A cell: strings lose their quotes; tabs, newlines and the like stay escaped as JSON has them. */
-static void
-cell_put(struct str v, struct buf *out)
-{
-	if (json_kind(v) == JSON_STRING && v.n >= 2)
-		buf_put(out, (struct str){ v.p + 1, v.n - 2 });
-	else if (json_kind(v) != JSON_NULL)
-		buf_put(out, v);
-}
-
-static void
-table_put(struct str list, const struct str *columns, size_t n, struct buf *out)
-{
-	struct json_iter it, cells;
-	struct str key, row, v;
-
-	for (size_t i = 0; i < n; i++) {
-		if (i > 0)
-			buf_putc(out, '\t');
-		cell_put(columns[i], out);
-	}
-	(void)json_open(list, &it);
-	while (json_next(&it, &key, &row)) {
-		size_t i = 0;
-
-		buf_putc(out, '\n');
-		(void)json_open(row, &cells);
-		while (json_next(&cells, &key, &v)) {
-			if (i++ > 0)
-				buf_putc(out, '\t');
-			cell_put(v, out);
-		}
-	}
-}
-
-void
-result_to_text(struct str value_json, size_t budget_bytes, struct buf *out)
-{
-	struct str columns[TABLE_COLUMNS_MAX], text;
-	size_t n = 0;
-	struct buf table;
-	struct arena a;
-
-	buf_init(&table, 0);
-	arena_init(&a, value_json.n + 65536);
-	if (json_string(value_json, &a, &text)) {
-		result_cut(text, budget_bytes, out);
-	} else if (is_table(value_json, columns, &n)) {
-		table_put(value_json, columns, n, &table);
-		result_cut(buf_str(&table), budget_bytes, out);
-	} else {
-		result_cut(value_json, budget_bytes, out);
-	}
-	arena_free(&a);
-	buf_fini(&table);
 }

@@ -402,8 +402,8 @@ leg_lost(struct run *r, uint32_t id)
 		s->state = STEP_LOST;
 }
 
-void
-leg_answer(struct run *r, uint32_t id, int flags, struct str json)
+static void
+answer(struct run *r, uint32_t id, int flags, struct str json, bool handles)
 {
 	struct step *s;
 
@@ -414,12 +414,24 @@ leg_answer(struct run *r, uint32_t id, int flags, struct str json)
 	s = step_of(r, id);
 	if (s->state != STEP_LOST)
 		s->state = flags == FRAME_OK ? STEP_DONE : STEP_FAILED;
-	if (!past_answer(r->past, s, json)) {
+	if ((handles && !s->mutates) || !past_answer(r->past, s, json)) {
 		s->held = str_dup(json);
 		s->held_n = json.n;
 	}
 	s->ready = true;
 	pump(r);
+}
+
+void
+leg_answer(struct run *r, uint32_t id, int flags, struct str json)
+{
+	answer(r, id, flags, json, false);
+}
+
+void
+leg_answer_handles(struct run *r, uint32_t id, struct str json)
+{
+	answer(r, id, FRAME_OK, json, true);
 }
 
 /* ---- the end ---- */

@@ -19,6 +19,9 @@ void leg_held(struct run *r, uint32_t id, bool held); /* it waits for people and
 void leg_lost(struct run *r, uint32_t id); /* the error that follows does not say if it was done */
 /* As sandbox_answer(). */
 void leg_answer(struct run *r, uint32_t id, int flags, struct str json);
+/* The same, FRAME_OK, of a value with handles, which mean nothing in another leg: a read is made
+ * again there; of a write the answer is kept, and says so when one of its handles is used. */
+void leg_answer_handles(struct run *r, uint32_t id, struct str json);
 
 /* "done: a.b, c.d x10 (run r41; pass resume="r41" to keep them)", if there is anything to keep. */
 void leg_put_done(const struct run *r, struct buf *out);

@@ -16,21 +16,20 @@
 #include "base/log.h"
 #include "codemode/bound.h"
 #include "codemode/front.h"
+#include "codemode/output.h"
 #include "codemode/plan.h"
-#include "codemode/result.h"
 #include "codemode/resume.h"
 #include "codemode/state.h"
 #include "codemode/tools.h"
 
 #define ARENA_BYTES ((size_t)4 << 20)
-#define VALUE_BYTES 16000 /* to the model: about 4,000 tokens */
-#define LOG_BYTES   8000
 
 static void
 run_reap(struct job *j)
 {
 	struct run *r = CONTAINER(j, struct run, job);
 
+	blobs_fini(&r->blobs);
 	arena_free(&r->arena);
 	buf_fini(&r->planned);
 	r->magic = 0;
@@ -49,42 +48,58 @@ run_stop(struct job *j)
 
 static const struct job_type run_type = { "run", run_stop, run_reap };
 
-void
-script_text_result(struct buf *out, struct str text, bool is_error)
+/* blocks: further ones, each behind a comma. */
+static void
+put_result(struct buf *out, struct str text, struct str blocks, bool is_error)
 {
 	buf_puts(out, "{\"content\":[{\"type\":\"text\",\"text\":");
 	buf_json_str(out, text);
-	buf_puts(out, is_error ? "}],\"isError\":true}" : "}],\"isError\":false}");
+	buf_putc(out, '}');
+	buf_put(out, blocks);
+	buf_puts(out, is_error ? "],\"isError\":true}" : "],\"isError\":false}");
+}
+
+void
+script_text_result(struct buf *out, struct str text, bool is_error)
+{
+	put_result(out, text, STR(""), is_error);
 }
 
 /* ---- the end ---- */
 
+/* Will the next script of the session find it in `last`?  state_keep() */
+static bool
+keeps_last(const struct run *r, struct str value)
+{
+	return !r->plan && !r->replay && value.n <= FRAME_VALUE_MAX;
+}
+
 static void
-text_put(struct buf *out, struct run *r, const struct sandbox_result *res)
+text_put(struct buf *out, struct run *r, const struct sandbox_result *res, struct str value)
 {
 	plan_put(r, out);
-	if (res->log.n > 0) {
-		result_cut(res->log, LOG_BYTES, out);
-		if (res->log.p[res->log.n - 1] != '\n')
-			buf_putc(out, '\n');
-	}
-	if (res->end != SANDBOX_DONE || r->refusal.n > 0) {
-		front_put_failure(r, res, out);
-		bound_end(r, res, out);
-		leg_put_done(r, out);
-	} else if (res->value.p != NULL) {
-		result_to_text(res->value, VALUE_BYTES, out);
-	} else if (res->log.n == 0) {
-		buf_printf(out, "ok, no return value (%u calls)", res->calls);
-	}
+	(void)output_put(&(struct output){ .value = value,
+			     .log = res->log,
+			     .failed = res->end != SANDBOX_DONE || r->refusal.n > 0,
+			     .calls = res->calls,
+			     .budget_bytes = OUTPUT_BUDGET_BYTES,
+			     .last = keeps_last(r, value) },
+	    out);
+	if (res->end == SANDBOX_DONE && r->refusal.n == 0)
+		return;
+	front_put_failure(r, res, out);
+	bound_end(r, res, out);
+	leg_put_done(r, out);
 }
 
 static struct str
-result_of(const struct run *r, const struct sandbox_result *res)
+result_of(const struct run *r, const struct run_end *end)
 {
-	if (res->end != SANDBOX_DONE)
-		return res->message;
-	return r->refusal.n > 0 ? r->refusal : res->value;
+	if (end->res == NULL)
+		return STR("");
+	if (end->res->end != SANDBOX_DONE)
+		return end->res->message;
+	return r->refusal.n > 0 ? r->refusal : end->value;
 }
 
 static void
@@ -94,7 +109,7 @@ report_put(struct buf *out, const struct run *r, const struct run_end *end)
 
 	buf_printf(
 	    out, ",\"_meta\":{\"" CODEMODE_REPORT_KEY "\":{\"end\":\"%s\",\"value\":", end->end);
-	buf_put(out, res != NULL && res->value.p != NULL ? res->value : STR("null"));
+	buf_put(out, end->value.p != NULL ? end->value : STR("null"));
 	buf_puts(out, ",\"message\":");
 	if (r->refusal.n > 0 && res != NULL && res->end == SANDBOX_DONE)
 		buf_json_str(out, r->refusal);
@@ -109,16 +124,16 @@ report_put(struct buf *out, const struct run *r, const struct run_end *end)
 	if (r->plan)
 		plan_report(r, out);
 	if (r->replay && res != NULL)
-		leg_put_replay(r, end->end, result_of(r, res), out);
+		leg_put_replay(r, end->end, result_of(r, end), out);
 	buf_puts(out, "}}}");
 }
 
 /* What the audit says of it. */
 static void
-outcome_fill(struct run *r, const struct run_end *end)
+outcome_fill(struct run *r, const struct run_end *end, size_t told_bytes)
 {
 	struct outcome *o = r->c.outcome;
-	int64_t kept = r->result_bytes - (int64_t)end->text.n;
+	int64_t kept = r->result_bytes - (int64_t)told_bytes;
 
 	o->kept_bytes = kept > 0 ? kept : 0;
 	o->calls = end->res != NULL ? end->res->calls : (int64_t)r->leg.calls;
@@ -141,17 +156,21 @@ state_after(const struct run_end *end)
 void
 run_finish(struct run *r, const struct run_end *end)
 {
-	struct buf json;
+	struct buf json, blocks;
 
 	IS(r, RUN_MAGIC);
 	buf_init(&json, 0);
-	outcome_fill(r, end);
-	script_text_result(&json, end->text, end->error);
+	buf_init(&blocks, 0);
+	if (end->res != NULL)
+		blobs_put_shown(&r->blobs, OUTPUT_BUDGET_BYTES, &blocks);
+	outcome_fill(r, end, end->text.n + blocks.n);
+	put_result(&json, end->text, buf_str(&blocks), end->error);
+	buf_fini(&blocks);
 	if (r->report && buf_ok(&json)) {
 		json.n--; /* reopens the object */
 		report_put(&json, r, end);
 	}
-	leg_end(r, state_after(end), end->end, end->res != NULL ? result_of(r, end->res) : STR(""));
+	leg_end(r, state_after(end), end->end, result_of(r, end));
 	/* The call ends, and with it this job; nothing of r may be used afterwards. */
 	builtin_done(r->c.call, buf_str(&json), NULL);
 	buf_fini(&json);
@@ -161,22 +180,28 @@ static void
 on_done(void *ctx, const struct sandbox_result *res)
 {
 	struct run *r = ctx;
-	struct buf text;
+	struct str value = res->value;
+	struct buf named, text;
 
 	IS(r, RUN_MAGIC);
+	buf_init(&named, 0);
 	buf_init(&text, 0);
-	text_put(&text, r, res);
+	if (value.p != NULL)
+		value = blobs_name(&r->blobs, value, &named);
+	text_put(&text, r, res, value);
 	r->cm->ends[res->end]++;
 	if (res->end == SANDBOX_DONE && r->refusal.n == 0 && !r->plan && !r->replay)
-		state_keep(r->cm, r->c.key, r->c.session, res->state, res->value);
+		state_keep(r->cm, r->c.key, r->c.session, res->state, value);
 	if (res->end == SANDBOX_CRASH || res->end == SANDBOX_SECCOMP || res->end == SANDBOX_PROTO)
 		log_error(
 		    &r->job, "script broke its worker", F_TEXT("end", sandbox_end_word(res->end)));
 	run_finish(r, &(struct run_end){ .end = front_end_word(r, res->end),
 			  .error = res->end != SANDBOX_DONE || r->refusal.n > 0,
 			  .text = buf_str(&text),
+			  .value = value,
 			  .res = res });
 	buf_fini(&text);
+	buf_fini(&named);
 }
 
 static const struct sandbox_events events = { .call = run_on_call, .done = on_done };
@@ -253,6 +278,7 @@ script_start(struct codemode *cm, const struct builtin_call *c, struct err *e)
 	r->replay = meta_says(c->meta, STR(CODEMODE_REPLAY_KEY));
 	link_init(&r->inners);
 	buf_init(&r->planned, 0);
+	blobs_init(&r->blobs);
 	arena_init(&r->arena, ARENA_BYTES + raw.n + 4 * FRAME_SOURCE_MAX);
 	job_init(&r->job, &run_type, c->job, NULL, NULL);
 	ok = json_string(raw, &r->arena, &code);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/map.h"
+#include "codemode/blob.h"
 #include "codemode/codemode.h"
 #include "codemode/lenient.h"
 
@@ -69,6 +70,7 @@ struct run {
 	struct arena arena;
 	struct str *names; /* by handle: "server/tool" */
 	size_t names_n;
+	struct blobs blobs;      /* what stays here of what the tools answered */
 	int64_t result_bytes;    /* what the tools answered */
 	struct str source, code; /* as the model wrote it, as it runs; front.h */
 	struct lenient fixes;
@@ -94,6 +96,7 @@ struct inner { /* one call in flight, in the run's arena */
 	uint32_t id;
 	bool waits;
 	struct str wrapper; /* of the tool's answer; result_unwraps() */
+	bool by_ref;        /* the script wants a reference for an answer */
 };
 
 /* inner.c: the call event of the sandbox (struct sandbox_events); ctx: the struct run. */
@@ -102,7 +105,7 @@ void run_on_call(void *ctx, struct sandbox_run *w, uint32_t id, uint32_t handle,
 struct run_end {
 	const char *end;
 	bool error;
-	struct str text;
+	struct str text, value;           /* value: what it returned, handles named; or none */
 	const struct sandbox_result *res; /* NULL: it was paused */
 };
 void run_finish(struct run *r, const struct run_end *end);

@@ -35,6 +35,7 @@
 #define FRAME_TOOLS_MAX     4096u
 #define FRAME_NAME_MAX      200u    /* of a server, of a tool */
 #define FRAME_HANDLE_SEARCH 0xffffu /* tools"query" */
+#define FRAME_HANDLE_SHOW   0xfffeu /* show(blob) */
 #define FRAME_DEPTH_MAX     64      /* nesting of JSON */
 #define FRAME_IN_FLIGHT_MAX 64u
 #define FRAME_STATE_MAX     ((uint32_t)256 << 10) /* of S, bytes of JSON */
@@ -50,8 +51,16 @@ enum frame_type {
 	FRAME_RUN = 0x10,    /* body: struct frame_run, tool table, source, S, last */
 	FRAME_RESULT = 0x11, /* flags: FRAME_OK with a value, FRAME_ERROR with {code, message} */
 };
-#define FRAME_OK    0
-#define FRAME_ERROR 1
+#define FRAME_OK     0
+#define FRAME_ERROR  1
+#define FRAME_BY_REF 1 /* flags of CALL, of a tool: the answer is wanted as a reference */
+
+/*
+ * Values are JSON, with one thing more: a reference to what stays at the gateway.  Down (RESULT) it
+ * is written #{"ref":"…","label":"…",…}.  Up (CALL, DONE) it is the string NUL "#" ref, and strings
+ * that begin with a NUL get one more of them; so no data can pass for a reference.
+ */
+#define FRAME_REF_MAX 32u /* bytes of a ref */
 
 /* How a run ended: the words of every interface. */
 // clang-format off

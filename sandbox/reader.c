@@ -49,12 +49,13 @@ static enum reader_event
 judge_call(const struct reader *r, struct reader_frame *f)
 {
 	const struct frame_head *h = &f->head;
+	bool tool = h->handle < r->limits.handles;
 
 	if (h->body_bytes > FRAME_CALL_MAX)
 		return bad(f, SANDBOX_PROTO, "arguments are too large");
-	if (h->flags != 0 || h->id != r->last_id + 1)
+	if (h->flags > (tool ? FRAME_BY_REF : 0) || h->id != r->last_id + 1)
 		return bad(f, SANDBOX_PROTO, "a call out of order");
-	if (h->handle >= r->limits.handles && h->handle != FRAME_HANDLE_SEARCH)
+	if (!tool && h->handle != FRAME_HANDLE_SEARCH && h->handle != FRAME_HANDLE_SHOW)
 		return bad(f, SANDBOX_PROTO, "a call of a tool that was not given");
 	if (r->last_id == r->limits.calls_max)
 		return bad(f, SANDBOX_CALLS, "the tool-call budget of this run is used up");

@@ -344,7 +344,9 @@ take_frames(struct worker *w, bool alive)
 			if (!alive)
 				break; /* nobody is left to get the answer */
 			r->calls++;
-			r->ev->call(r->ctx, r, f.head.id, f.head.handle, f.body);
+			r->ev->call(r->ctx, r, f.head.id,
+			    f.head.handle | (f.head.flags == FRAME_BY_REF ? SANDBOX_BY_REF : 0),
+			    f.body);
 			break;
 		case READER_LOG:
 			buf_put(&r->log, f.body);

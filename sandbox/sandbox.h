@@ -100,7 +100,8 @@ struct sandbox_result { /* lent for the duration of the done event */
 };
 
 struct sandbox_events {
-	/* The script calls tools[handle], or searches (SANDBOX_SEARCH, args {"query":…}).  args is
+	/* The script calls tools[handle] (| SANDBOX_BY_REF: it wants a reference for an answer),
+	 * searches (SANDBOX_SEARCH, args {"query":…}) or shows (SANDBOX_SHOW, {"blob":…}).  args is
 	 * a checked JSON object without duplicate keys, lent for this call.  Answer once, now or
 	 * later, with sandbox_answer(); the script waits. */
 	void (*call)(
@@ -110,6 +111,8 @@ struct sandbox_events {
 	void (*done)(void *ctx, const struct sandbox_result *result);
 };
 #define SANDBOX_SEARCH FRAME_HANDLE_SEARCH
+#define SANDBOX_SHOW   FRAME_HANDLE_SHOW
+#define SANDBOX_BY_REF 0x10000u
 /* Within a call event: where the script makes this call.  fan counts its pmap and parallel from 1,
  * branch the elements of that one; 0, 0: outside.  The worker says so: it is a name, no fact. */
 void sandbox_call_place(const struct sandbox_run *r, uint32_t *fan, uint32_t *branch);
@@ -122,9 +125,10 @@ sandbox_run(struct sandbox *s, struct job *parent, const struct sandbox_script *
     const struct sandbox_events *ev, void *ctx, struct err *e) MUST_CHECK;
 struct job *sandbox_run_job(struct sandbox_run *r);
 /*
- * Answers call `id`.  FRAME_OK: json is the value that the script gets.  FRAME_ERROR: json is an
- * object {"code":…,"message":…,…} that the script can catch; server and tool are added.  An id that
- * is not open is ignored: the run may have ended meanwhile.  Values over 4 MiB become an error.
+ * Answers call `id`.  FRAME_OK: json is the value that the script gets (see frame.h for
+ * references).  FRAME_ERROR: json is an object {"code":…,"message":…,…} that the script can catch;
+ * server and tool are added.  An id that is not open is ignored: the run may have ended meanwhile.
+ * Values over 4 MiB become an error.
  */
 void sandbox_answer(struct sandbox_run *r, uint32_t id, int flags, struct str json);
 

@@ -148,9 +148,9 @@ wait_answer(uint32_t id)
 	}
 }
 
-/* Stack: 1 server, 2 tool, 3 arguments. */
+/* Stack: 1 server, 2 tool, 3 arguments.  flags: FRAME_BY_REF. */
 static int
-call_tool(lua_State *L, uint32_t handle)
+call_tool(lua_State *L, uint32_t handle, uint8_t flags)
 {
 	struct answer a;
 	uint32_t id;
@@ -175,6 +175,7 @@ call_tool(lua_State *L, uint32_t handle)
 	id = ++vm.last_id;
 	wire_send((struct frame_head){ .body_bytes = (uint32_t)vm.out.n,
 		      .type = FRAME_CALL,
+		      .flags = flags,
 		      .handle = (uint16_t)handle,
 		      .id = id },
 	    vm.out.p);
@@ -201,34 +202,53 @@ tool_closure(lua_State *L)
 	lua_pushvalue(L, lua_upvalueindex(2));
 	lua_pushvalue(L, lua_upvalueindex(3));
 	lua_rotate(L, 1, 2);
-	return call_tool(L, (uint32_t)lua_tointeger(L, lua_upvalueindex(1)));
+	return call_tool(L, (uint32_t)lua_tointeger(L, lua_upvalueindex(1)), 0);
 }
 
-/* call("server.tool", {...}).  Upvalues: name -> closure, the function for unknown names. */
-static int
-lua_call_named(lua_State *L)
+/* Stack: 1 a tool or its name, 2 arguments; becomes server, tool, arguments.  Returns the handle.
+ * Upvalues: name -> closure, the function for unknown names. */
+static uint32_t
+take_tool(lua_State *L, const char *who)
 {
-	luaL_checkstring(L, 1);
+	uint32_t handle;
+
 	lua_settop(L, 2);
 	lua_pushvalue(L, 1);
-	if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TFUNCTION) {
+	if (lua_isstring(L, 1) && lua_rawget(L, lua_upvalueindex(1)) != LUA_TFUNCTION) {
 		lua_pop(L, 1);
 		lua_pushvalue(L, lua_upvalueindex(2));
 		lua_pushvalue(L, 1);
 		lua_call(L, 1, 1); /* finds another spelling, or raises */
 	}
 	if (lua_tocfunction(L, -1) != tool_closure)
-		return luaL_error(L, "call: '%s' is not a tool", lua_tostring(L, 1));
+		luaL_error(L, "%s: '%s' is not a tool", who,
+		    lua_isstring(L, 1) ? lua_tostring(L, 1) : luaL_typename(L, 1));
 	lua_replace(L, 1);
 	lua_getupvalue(L, 1, 2);
 	lua_getupvalue(L, 1, 3);
 	lua_getupvalue(L, 1, 1);
-	uint32_t handle = (uint32_t)lua_tointeger(L, -1);
-
+	handle = (uint32_t)lua_tointeger(L, -1);
 	lua_pop(L, 1);
 	lua_remove(L, 1); /* args server tool */
 	lua_rotate(L, 1, 2);
-	return call_tool(L, handle);
+	return handle;
+}
+
+/* call("server.tool", {...}) */
+static int
+lua_call_named(lua_State *L)
+{
+	luaL_checkstring(L, 1);
+	return call_tool(L, take_tool(L, "call"), 0);
+}
+
+/* by_ref(server.tool, {...}): the answer stays at the gateway, the script gets a handle of it. */
+static int
+lua_by_ref(lua_State *L)
+{
+	uint32_t handle = take_tool(L, "by_ref");
+
+	return call_tool(L, handle, handle < FRAME_TOOLS_MAX ? FRAME_BY_REF : 0);
 }
 
 /* ---- pmap and parallel ---- */
@@ -415,7 +435,8 @@ calls_add_tool(lua_State *L, uint32_t handle, struct answer server, struct answe
 	lua_call(L, 3, 0);
 }
 
-/* What library.lua gets: fan, fail, now, search, by_name; library.lua gives back two functions. */
+/* What library.lua gets: fan, fail, now, search, by_name, show; library.lua gives back two
+ * functions. */
 void
 calls_open(lua_State *L)
 {
@@ -439,14 +460,23 @@ calls_open(lua_State *L)
 	lua_newtable(L);
 	lua_pushvalue(L, -1);
 	vm.by_name_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_pushinteger(L, FRAME_HANDLE_SHOW);
+	lua_pushliteral(L, "show");
+	lua_pushliteral(L, "");
+	lua_pushcclosure(L, tool_closure, 3);
 }
 
-/* Installs `call`, once library.lua has given its function for unknown names (on the stack top). */
+/* Installs `call` and `by_ref`, once library.lua has given its function for unknown names (on the
+ * stack top). */
 void
 calls_name(lua_State *L)
 {
 	lua_rawgeti(L, LUA_REGISTRYINDEX, vm.by_name_ref);
 	lua_insert(L, -2);
+	lua_pushvalue(L, -2);
+	lua_pushvalue(L, -2);
 	lua_pushcclosure(L, lua_call_named, 2);
 	lua_setglobal(L, "call");
+	lua_pushcclosure(L, lua_by_ref, 2);
+	lua_setglobal(L, "by_ref");
 }

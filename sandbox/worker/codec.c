@@ -21,6 +21,7 @@
 struct in {
 	lua_State *L;
 	const char *p, *end;
+	bool handles; /* #{…} is one: only from the gateway */
 };
 
 static void
@@ -276,6 +277,16 @@ push_word(struct in *in, const char *word)
 }
 
 static bool
+push_handle(struct in *in, int depth)
+{
+	in->p++;
+	if (!take(in, '{') || !push_object(in, depth))
+		return false;
+	blob_wrap(in->L);
+	return true;
+}
+
+static bool
 push_value(struct in *in, int depth)
 {
 	skip_space(in);
@@ -299,15 +310,17 @@ push_value(struct in *in, int depth)
 		return push_word(in, "false");
 	case 'n':
 		return push_word(in, "null");
+	case '#':
+		return in->handles && push_handle(in, depth);
 	default:
 		return (*in->p == '-' || (*in->p >= '0' && *in->p <= '9')) && push_number(in);
 	}
 }
 
-bool
-json_push(lua_State *L, const char *p, size_t n, size_t *bad_at)
+static bool
+push(lua_State *L, const char *p, size_t n, bool handles, size_t *bad_at)
 {
-	struct in in = { .L = L, .p = p, .end = p + n };
+	struct in in = { .L = L, .p = p, .end = p + n, .handles = handles };
 	int before = lua_gettop(L);
 
 	if (push_value(&in, 1)) {
@@ -318,6 +331,12 @@ json_push(lua_State *L, const char *p, size_t n, size_t *bad_at)
 	lua_settop(L, before);
 	*bad_at = (size_t)(in.p - p);
 	return false;
+}
+
+bool
+json_push(lua_State *L, const char *p, size_t n, size_t *bad_at)
+{
+	return push(L, p, n, true, bad_at);
 }
 
 /* ---- what scripts see ---- */
@@ -340,7 +359,7 @@ lua_decode(lua_State *L)
 	size_t n, at;
 	const char *s = luaL_checklstring(L, 1, &n);
 
-	if (!json_push(L, s, n, &at))
+	if (!push(L, s, n, false, &at))
 		return luaL_error(L, "json.decode: not JSON at byte %d", (int)at + 1);
 	return 1;
 }
@@ -369,6 +388,7 @@ lua_null_name(lua_State *L)
 void
 json_open(lua_State *L)
 {
+	blob_open(L);
 	lua_createtable(L, 0, 1);
 	lua_pushboolean(L, 0);
 	lua_setfield(L, -2, "__metatable");

@@ -96,11 +96,10 @@ is_utf8(const char *s, size_t n)
 }
 
 static void
-put_string(const char *s, size_t n)
+put_inner(const char *s, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s, *end = p + n;
 
-	out_put("\"", 1);
 	while (p < end) {
 		const unsigned char *from = p;
 		char esc[8];
@@ -126,6 +125,13 @@ put_string(const char *s, size_t n)
 		out_puts(esc);
 		p++;
 	}
+}
+
+static void
+put_string(const char *s, size_t n)
+{
+	out_put("\"", 1);
+	put_inner(s, n);
 	out_put("\"", 1);
 }
 
@@ -377,7 +383,8 @@ is_list(const struct put *p, int idx, size_t *count, lua_Integer *top)
 		return (lua_Unsigned)*top <= 2 * *count + 64;
 	if (*count > 0)
 		return (lua_Unsigned)*top == *count;
-	return p->how != JSON_CALL && luaL_getmetafield(L, idx, "__nulls") == LUA_TNIL;
+	return p->how != JSON_CALL && p->how != JSON_STATE &&
+	       luaL_getmetafield(L, idx, "__nulls") == LUA_TNIL;
 }
 
 static void
@@ -410,6 +417,45 @@ put_table(struct put *p, int idx)
 	p->depth--;
 }
 
+/* Does the gateway read this as a value of the wire (frame.h)? */
+static bool
+is_wire(const struct put *p)
+{
+	return p->how == JSON_CALL || p->how == JSON_RETURN;
+}
+
+/* NUL "#" ref, where the gateway reads it; there, a NUL at the start of a string is doubled. */
+static void
+put_handle(const struct put *p, int idx)
+{
+	char text[FRAME_REF_MAX + 2];
+	const char *s;
+	size_t n;
+
+	if (!is_wire(p)) {
+		s = blob_push(p->L, idx, "label", &n);
+		put_string(s, n);
+	} else {
+		s = blob_push(p->L, idx, "ref", &n);
+		n = n < FRAME_REF_MAX ? n : FRAME_REF_MAX;
+		text[0] = '\0';
+		text[1] = '#';
+		memcpy(text + 2, s, n);
+		put_string(text, n + 2);
+	}
+	lua_pop(p->L, 1);
+}
+
+static void
+put_text(const struct put *p, const char *s, size_t n)
+{
+	out_put("\"", 1);
+	if (is_wire(p) && n > 0 && s[0] == '\0')
+		out_puts("\\u0000");
+	put_inner(s, n);
+	out_put("\"", 1);
+}
+
 static void
 put_value(struct put *p, int idx)
 {
@@ -429,7 +475,7 @@ put_value(struct put *p, int idx)
 		break;
 	case LUA_TSTRING:
 		s = lua_tolstring(L, idx, &n);
-		put_string(s, n);
+		put_text(p, s, n);
 		break;
 	case LUA_TTABLE:
 		put_table(p, idx);
@@ -438,7 +484,10 @@ put_value(struct put *p, int idx)
 		out_puts("null");
 		break;
 	default:
-		refuse(p, lua_pushfstring(L, "JSON cannot hold a %s", luaL_typename(L, idx)));
+		if (!blob_is(L, idx))
+			refuse(
+			    p, lua_pushfstring(L, "JSON cannot hold a %s", luaL_typename(L, idx)));
+		put_handle(p, idx);
 	}
 }
 

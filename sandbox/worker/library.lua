@@ -4,7 +4,8 @@
 --   fan(list, fn, keep)  concurrent branches        fail(server, tool, code, message)  raises
 --   now()                the run's frozen time      search{query=}  asks the gateway
 --   by_name              "server.tool" -> function, filled at RUN
-local fan, fail, now, search, by_name = ...
+--   show_blob{blob=}     asks the gateway to put a handle's block into the result
+local fan, fail, now, search, by_name, show_blob = ...
 local type, tostring, error, ipairs, pairs, select = type, tostring, error, ipairs, pairs, select
 local rawget, rawset, next, tonumber, mtype = rawget, rawset, next, tonumber, math.type
 local sort, unpack, concat = table.sort, table.unpack, table.concat
@@ -141,6 +142,7 @@ local function shape_of(v, depth)
 	if v == null then return "null" end
 	if t == "number" then return mtype(v) == "integer" and "integer" or "number" end
 	if t == "string" then return #v > 40 and "string(" .. #v .. ")" or "string" end
+	if t == "userdata" then return tostring(v) end
 	if t ~= "table" then return t end
 	if depth >= 6 then return "table" end
 	local n = #v
@@ -366,6 +368,8 @@ local function unknown_name(name)
 	fail(server or name, tool, "unknown_tool", server and "no server '" .. server .. "'"
 		.. nearest(server, servers) or "a tool is called as \"server.tool\"")
 end
+
+function show(blob) show_blob{ blob = blob } end
 
 function tools(query)
 	if type(query) == "string" then query = { query = query } end

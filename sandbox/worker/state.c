@@ -46,7 +46,7 @@ encode(lua_State *L)
 		return luaL_error(L, "S is a table kept between scripts, not a %s (S.name = value)",
 		    luaL_typename(L, -1));
 	out_reset(FRAME_VALUE_MAX);
-	json_put(L, -1, JSON_CALL);
+	json_put(L, -1, JSON_STATE);
 	if (vm.out.over)
 		return luaL_error(L,
 		    "S is larger than %d bytes of JSON (limit %d): keep less in it",

@@ -59,8 +59,8 @@ struct vm {
 	size_t kept_n;
 
 	struct out out;
-	const void *array_mt, *error_mt;
-	int array_ref, error_ref, randomseed_ref, add_server_ref, by_name_ref;
+	const void *array_mt, *error_mt, *blob_mt;
+	int array_ref, error_ref, blob_ref, randomseed_ref, add_server_ref, by_name_ref;
 };
 extern struct vm vm;
 
@@ -79,24 +79,33 @@ void wire_send(struct frame_head h, const void *body); /* or exits */
 struct frame_head wire_receive(struct answer *a);      /* body malloc'd into a; EOF exits */
 
 /* encode.c */
-/* An empty table is an object in arguments and an array everywhere else. */
-enum json_for { JSON_TEXT, JSON_CALL, JSON_RETURN };
+/* An empty table is an object in arguments and in S, an array everywhere else; handles are
+ * references in arguments and returned values (frame.h), text everywhere else. */
+enum json_for { JSON_TEXT, JSON_STATE, JSON_CALL, JSON_RETURN };
 void out_reset(size_t limit);
 void out_put(const void *p, size_t n);
 /* Writes the value at idx to vm.out; raises on what JSON cannot say. */
 void json_put(lua_State *L, int idx, enum json_for how);
 
 /* codec.c */
-/* Pushes the value; false with the byte offset of what is wrong (stack as before). */
+/* Pushes the value of a RESULT, handles and all; false with the byte offset of what is wrong (stack
+ * as before). */
 bool json_push(lua_State *L, const char *p, size_t n, size_t *bad_at);
 void json_open(lua_State *L); /* globals json, null, array */
+
+/* blob.c */
+void blob_open(lua_State *L);
+bool blob_is(lua_State *L, int idx);
+void blob_wrap(lua_State *L); /* the table on top becomes a handle */
+/* Pushes a text of the handle at idx: "ref", "label". */
+const char *blob_push(lua_State *L, int idx, const char *name, size_t *n);
 
 /* environment.c */
 void environment_open(lua_State *L);
 const char *safe_tostring(lua_State *L, int idx, size_t *n); /* pushes; never an address */
 
 /* calls.c */
-void calls_open(lua_State *L); /* pushes the five values that library.lua builds upon */
+void calls_open(lua_State *L); /* pushes the six values that library.lua builds upon */
 void calls_name(lua_State *L); /* global call; pops the function for unknown names */
 void calls_add_tool(lua_State *L, uint32_t handle, struct answer server, struct answer tool);
 bool calls_is_error(lua_State *L, int idx);
