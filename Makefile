@@ -124,8 +124,14 @@ build/fuzz/all.a: $(FUZZ_OBJ)
 	@ar rcs $@ $^
 build/fuzz/%: tests/fuzz/%.c build/fuzz/all.a
 	@echo "  fuzz   $*"
-	@clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< build/fuzz/all.a $(LIBS)
--include $(FUZZ_OBJ:.o=.d)
+	@clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_WITH) build/fuzz/all.a $(LIBS)
+# The codec is the worker's: its objects and Lua beside the library, which has a json_open(), too.
+FUZZ_WORKER := $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out %/main.c %/zygote.c,$(WORKER_SRC)))
+$(FUZZ_WORKER): private FUZZ_FLAGS += -isystem /usr/include/lua5.4 -Djson_open=worker_json_open
+build/fuzz/codec: private FUZZ_FLAGS += -isystem /usr/include/lua5.4
+build/fuzz/codec: private FUZZ_WITH = $(FUZZ_WORKER) -llua5.4
+build/fuzz/codec: $(FUZZ_WORKER)
+-include $(FUZZ_OBJ:.o=.d) $(FUZZ_WORKER:.o=.d)
 fuzz: build/fuzz/$(T)
 	@mkdir -p build/corpus/$(T)
 	build/fuzz/$(T) -max_total_time=$(or $(SEC),60) -rss_limit_mb=4096 build/corpus/$(T) $(wildcard tests/fuzz/corpus/$(T))

@@ -41,7 +41,7 @@ static const char victim_text[] =
 
 struct attack {
 	char name[100];
-	char expect[200], match[200], raw[200];
+	char expect[200], match[200], raw[200], state[200];
 	char *text; /* prelude and source */
 	size_t text_n;
 	uint32_t calls; /* dispatched */
@@ -115,6 +115,7 @@ attack_load(const char *name)
 	header(notes != NULL ? notes : source, "-- expect: ", a->expect, sizeof(a->expect));
 	header(notes != NULL ? notes : source, "-- match: ", a->match, sizeof(a->match));
 	header(notes != NULL ? notes : source, "-- raw: ", a->raw, sizeof(a->raw));
+	header(notes != NULL ? notes : source, "-- state: ", a->state, sizeof(a->state));
 	a->text_n = sizeof(prelude) - 1 + n;
 	a->text = mem_alloc(a->text_n);
 	memcpy(a->text, prelude, sizeof(prelude) - 1);
@@ -224,7 +225,8 @@ on_call(void *ctx, struct sandbox_run *r, uint32_t id, uint32_t handle, struct s
 	struct arena arena;
 
 	a->calls++;
-	CHECK(handle == 0 || handle == SANDBOX_SEARCH);
+	handle &= ~SANDBOX_BY_REF;
+	CHECK(handle == 0 || handle == SANDBOX_SEARCH || handle == SANDBOX_SHOW);
 	arena_init(&arena, args.n + 64);
 	if (json_get(args, STR("n"), &raw) && json_kind(raw) == JSON_STRING)
 		(void)json_string(raw, &arena, &n);
@@ -343,7 +345,11 @@ start_one(const char *text, size_t n, const struct sandbox_events *ev, struct at
 		.cpu_ms = brief ? CPU_SHORT_MS : CPU_MS,
 		.wall_ms = WALL_MS };
 	struct err e = { .code = ERR_NONE };
-	struct sandbox_run *r = sandbox_run(sandbox, root, &s, ev, a, &e);
+	struct sandbox_run *r;
+
+	if (a != NULL && a->state[0] != '\0')
+		s.state = str_of(a->state);
+	r = sandbox_run(sandbox, root, &s, ev, a, &e);
 
 	if (!CHECK(r != NULL))
 		printf("\t%s\n", e.text);
