@@ -140,6 +140,25 @@ local text, taken, run = world { { name = "shot", raw = SHOT } }
 expect(text "S.b, S.n = box.shot{}.blobs[1], '\\0x' return {box.shot{}.blobs[1], '\\0y'}"):has("#2>")
 expect(text "return {S.b, #S.n, last[1], #last[2]}"):is('["<image/png 16 B #1>",2,"<image/png 16 B #2>",2]')
 
+test "a run that is resumed makes reads anew that gave handles, and never a write"
+local up = mcp_server "box" { tools = {
+	{ name = "shot", raw = SHOT, annotations = { readOnlyHint = true } },
+	{ name = "upload", inputSchema = { type = "object", properties = { data = { type = "string" } } } } } }
+local gw = gateway { servers = { box = up }, policies = rules('allow: "box/*"', "allow: code:run") }
+local key = gw:dev()
+gw:wait_tools(key, 4)
+local c = gw:mcp(key)
+local CODE = "local b = box.shot{}.blobs[1] box.upload{data=b} show(b) "
+local first = c:call("lua", { code = CODE .. "error('late')" })
+local id = first.content[1].text:match('resume="(r%w+)"')
+expect(id ~= nil, first.content[1].text):is(true)
+local r = c:call("lua", { code = CODE .. "return b", resume = id })
+expect(r.content[1].text):is("<image/png 16 B #1>")
+expect(#r.content, "shown in this leg, too"):is(2)
+local n = { shot = 0, upload = 0 }
+for _, call in ipairs(up.calls) do n[call.name] = n[call.name] + 1 end
+expect(n):same { shot = 2, upload = 1 }
+
 test "what does not fit is told when it is used"
 local big = '{"content":[' .. block { type = "image", data = ("A"):rep(6 << 20), mimeType = "image/png" } .. "]}"
 local text, taken, run, up = world { { name = "big", raw = big }, { name = "shot", raw = SHOT } }
