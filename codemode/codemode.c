@@ -16,6 +16,7 @@
 #include "codemode/journal.h"
 #include "codemode/keep.h"
 #include "codemode/run.h"
+#include "codemode/shape.h"
 #include "codemode/tools.h"
 
 bool
@@ -41,7 +42,7 @@ static void
 define_tools(void *ctx, struct key *k, struct str session, struct buf *out)
 {
 	struct codemode *cm = ctx;
-	struct tool_list l = tool_list_of(cm->hub, k);
+	struct tool_list l = tool_list_of(cm, k);
 
 	(void)session;
 	tools_put_tools(&l, out);
@@ -105,7 +106,7 @@ call_tools(void *ctx, const struct builtin_call *c, struct err *e)
 	a->call = c->call;
 	buf_init(&a->json, 0);
 	buf_init(&text, 0);
-	tools_answer(cm->hub, c->key, query, &text);
+	tools_answer(cm, c->key, query, &text);
 	script_text_result(&a->json, buf_str(&text), false);
 	buf_fini(&text);
 	arena_free(&arena);
@@ -126,6 +127,7 @@ codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s)
 	cm->sandbox = s;
 	cm->keep_ms = KEEP_MS_DEFAULT;
 	hot_init(cm);
+	shape_init(cm);
 	keep_load(cm);
 	hub_add_builtin(h, &(struct builtin){ .name = STR("lua"),
 			       .ask_kind = ASK_RUN,
@@ -156,6 +158,7 @@ codemode_free(struct codemode **cm)
 	if (*cm != NULL) {
 		keep_free(*cm);
 		hot_free(*cm);
+		shape_free(*cm);
 	}
 	MEM_FREE(cm);
 }

@@ -6,18 +6,12 @@
  * the model can search with the words of the request itself.  Only tools of the key's own view come
  * in, and none that the description of `lua` names already.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "codemode/run.h"
 #include "codemode/search.h"
 #include "codemode/signature.h"
-
-struct offered {
-	const struct tool **t;
-	size_t n, cap;
-	struct str known;
-};
+#include "codemode/tools.h"
 
 static bool
 is_known(struct str known, const struct tool *t)
@@ -33,30 +27,18 @@ is_known(struct str known, const struct tool *t)
 	return found;
 }
 
-static void
-offer(void *ctx, const struct tool *t)
-{
-	struct offered *o = ctx;
-
-	if (o->n == o->cap) {
-		o->cap = o->cap == 0 ? 64 : o->cap * 2;
-		o->t = mem_realloc(o->t, o->cap * sizeof(struct tool *));
-	}
-	o->t[o->n++] = t;
-}
-
 size_t
 codemode_hints(
     struct codemode *cm, struct key *k, struct str task, struct str known, struct buf *out)
 {
 	const struct tool *hits[SEARCH_HITS_MAX];
-	struct offered o = { .known = known };
+	struct tool_list l;
 	size_t found, told = 0;
 
 	if (!codemode_visible(cm, k))
 		return 0;
-	hub_tools(cm->hub, k, offer, &o);
-	found = search_task(o.t, o.n, task, hits);
+	l = tool_list_of(cm, k);
+	found = search_task(l.t, l.n, task, hits);
 	for (size_t i = 0; i < found; i++) {
 		size_t at = out->n;
 
@@ -64,14 +46,14 @@ codemode_hints(
 			continue;
 		if (told > 0)
 			buf_putc(out, '\n');
-		signature_put(out, hits[i], true);
+		tool_list_put_line(&l, hits[i], true, out);
 		if (out->n > CODEMODE_HINT_BYTES) {
 			out->n = at;
 			break;
 		}
 		told++;
 	}
-	free(o.t);
+	tool_list_fini(&l);
 	cm->hinted += told;
 	return told;
 }

@@ -178,7 +178,7 @@ session_keep(struct codemode *cm, struct str id, struct hot_text *t)
 void
 hot_put_lua(struct codemode *cm, struct key *k, struct str session, struct buf *out)
 {
-	struct tool_list l = tool_list_of(cm->hub, k);
+	struct tool_list l = tool_list_of(cm, k);
 	uint64_t print = print_of(&l);
 	struct hot_session *s = NULL;
 	struct hot_text *t;

@@ -18,6 +18,7 @@
 #include "codemode/result.h"
 #include "codemode/resume.h"
 #include "codemode/run.h"
+#include "codemode/shape.h"
 #include "codemode/signature.h"
 #include "codemode/tools.h"
 
@@ -137,6 +138,15 @@ answer_value(struct inner *in, struct str value, bool handles)
 }
 
 static void
+learn(const struct inner *in, struct str value)
+{
+	const struct tool *t = hub_find_tool(in->r->cm->hub, in->name);
+
+	if (t != NULL)
+		shape_learn(in->r->cm, in->r->c.key, t, value);
+}
+
+static void
 inner_done(void *ctx, struct str result_json, const struct err *e)
 {
 	struct inner *in = ctx;
@@ -155,10 +165,12 @@ inner_done(void *ctx, struct str result_json, const struct err *e)
 	if (!bound_bytes(r, result_json.n))
 		return;
 	buf_init(&value, 0);
-	if (result_to_value(&r->blobs, in->wrapper, result_json, &value))
+	if (result_to_value(&r->blobs, in->wrapper, result_json, &value)) {
+		learn(in, buf_str(&value));
 		answer_value(in, buf_str(&value), r->blobs.n > blobs_n);
-	else
+	} else {
 		answer_error(r, in->id, "tool_error", buf_str(&value));
+	}
 	buf_fini(&value);
 }
 
@@ -188,7 +200,7 @@ search(struct run *r, uint32_t id, struct str args)
 		(void)json_string(raw, &a, &query);
 	buf_init(&text, 0);
 	buf_init(&json, 0);
-	tools_answer(r->cm->hub, r->c.key, query, &text);
+	tools_answer(r->cm, r->c.key, query, &text);
 	buf_json_str(&json, buf_str(&text));
 	leg_answer(r, id, FRAME_OK, buf_str(&json));
 	buf_fini(&json);
@@ -261,7 +273,9 @@ call_tool(struct run *r, const struct asked_call *a, const struct tool *t, struc
 		return;
 	}
 	in = arena_new(&r->arena, struct inner);
-	*in = (struct inner){ .r = r, .id = a->id, .wrapper = wrapper, .by_ref = a->by_ref };
+	*in = (struct inner){
+		.r = r, .id = a->id, .name = a->name, .wrapper = wrapper, .by_ref = a->by_ref
+	};
 	link_push(&r->inners, &in->of_run);
 	r->open++;
 	leg_sent(r, a->id);

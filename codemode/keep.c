@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "codemode/journal.h"
+#include "codemode/shape.h"
 #include "codemode/state.h"
 
 int64_t
@@ -76,6 +77,8 @@ on_kept(void *ctx, const struct kept_row *r)
 	struct codemode *cm = ctx;
 	struct key *k = key_named(cm->core, r->key);
 
+	if (str_starts(r->name, STR(SHAPE_NAME)))
+		shape_load(cm, r);
 	if (k == NULL || r->until_ns < loop_wall_ns(cm->loop))
 		return;
 	if (str_starts(r->name, STR(SESSION_NAME)))

@@ -12,6 +12,10 @@ struct hot { /* see hot.c */
 	struct link by_age, by_use;
 	size_t texts_n;
 };
+struct shapes { /* see shape.c */
+	struct map by_id;
+	struct link by_use;
+};
 struct codemode {
 	struct loop *loop;
 	struct hub *hub;
@@ -20,6 +24,7 @@ struct codemode {
 	uint64_t ends[SANDBOX_CANCELLED + 1];
 	uint64_t calls, kept_bytes;
 	struct hot hot;
+	struct shapes shapes;
 	uint64_t refused;              /* before they ran: lint.h */
 	uint64_t fixes[LENIENT_COUNT]; /* lenient.h */
 	uint64_t hinted;               /* signatures told before they were asked for */
@@ -95,6 +100,7 @@ struct inner { /* one call in flight, in the run's arena */
 	struct call *call;
 	uint32_t id;
 	bool waits;
+	struct str name;    /* of the tool */
 	struct str wrapper; /* of the tool's answer; result_unwraps() */
 	bool by_ref;        /* the script wants a reference for an answer */
 };

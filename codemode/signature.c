@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "codemode/result.h"
 #include "codemode/type.h"
 
 #define CALL_BYTES     1200 /* of a parameter list, before it loses its nested types */
@@ -115,37 +116,48 @@ parameters_put(struct buf *out, const struct tool *t)
 	}
 }
 
-/* " -> type", of a schema (a checked document); false: it says nothing. */
+/* The type; mark: "~" where it was learned. */
 static void
-return_put(struct buf *out, struct str schema)
+return_put(struct buf *out, struct str schema, struct str root, const char *mark)
 {
-	struct type_ask ask = { .schema = schema, .root = schema, .bytes = RETURN_BYTES };
+	struct type_ask ask = { .schema = schema, .root = root, .bytes = RETURN_BYTES };
 	size_t at = out->n;
 
-	buf_puts(out, " -> ");
+	buf_printf(out, " -> %s", mark);
 	type_put(out, &ask);
 	if (buf_ok(out) && out->n - at > RETURN_BYTES) {
 		out->n = at;
 		ask.detail = TYPE_NAMES;
 		ask.bytes = NAMES_BYTES;
-		buf_puts(out, " -> ");
+		buf_printf(out, " -> %s", mark);
 		type_put(out, &ask);
 	}
 	if (buf_ok(out) && out->n - at > SIGNATURE_BYTES_MAX / 4) {
 		out->n = at;
-		buf_puts(out, " -> table");
+		buf_printf(out, " -> %stable", mark);
 	}
+}
+
+void
+signature_put_learned(struct buf *out, const struct tool *t, struct str learned, bool describe)
+{
+	struct str schema;
+
+	signature_put_path(out, t);
+	parameters_put(out, t);
+	(void)result_unwraps(t, &schema);
+	if (schema.n > 0)
+		return_put(out, schema, t->output_schema, "");
+	else if (learned.n > 0 && !str_eq(learned, STR("{}")))
+		return_put(out, learned, learned, "~");
+	if (describe)
+		describe_put(out, t);
 }
 
 void
 signature_put(struct buf *out, const struct tool *t, bool describe)
 {
-	signature_put_path(out, t);
-	parameters_put(out, t);
-	if (t->output_schema.n > 0)
-		return_put(out, t->output_schema);
-	if (describe)
-		describe_put(out, t);
+	signature_put_learned(out, t, STR(""), describe);
 }
 
 /* ---- everything there is to say ---- */
@@ -185,12 +197,12 @@ parameter_put(struct buf *out, struct str key, struct str schema)
 }
 
 void
-signature_put_full(struct buf *out, const struct tool *t)
+signature_put_full(struct buf *out, const struct tool *t, struct str learned)
 {
 	struct str properties, key, v;
 	struct json_iter it;
 
-	signature_put(out, t, false);
+	signature_put_learned(out, t, learned, false);
 	if (str_trim(t->description).n > 0)
 		document_put(out, str_trim(t->description));
 	if (json_get(t->input_schema, STR("properties"), &properties) &&

@@ -10,8 +10,12 @@
 /* "server.tool{a:string, n?:integer=10} -> {id:string}  -- First sentence."; without describe the
  * comment is left out.  One line of UTF-8, never longer than SIGNATURE_BYTES_MAX. */
 void signature_put(struct buf *out, const struct tool *t, bool describe);
+/* The same; learned: a schema of its results, shown as "-> ~type" where the tool has none; or "".
+ */
+void
+signature_put_learned(struct buf *out, const struct tool *t, struct str learned, bool describe);
 /* The line, the whole description, and one line per documented parameter. */
-void signature_put_full(struct buf *out, const struct tool *t);
+void signature_put_full(struct buf *out, const struct tool *t, struct str learned);
 /* "server.tool", as scripts spell it. */
 void signature_put_path(struct buf *out, const struct tool *t);
 /* Does a description say so? */

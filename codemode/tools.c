@@ -12,7 +12,9 @@
 #include <stdlib.h>
 
 #include "codemode/codemode.h"
+#include "codemode/run.h"
 #include "codemode/search.h"
+#include "codemode/shape.h"
 #include "codemode/signature.h"
 
 #define DESCRIPTION_BYTES 2048
@@ -53,11 +55,11 @@ list_add(void *ctx, const struct tool *t)
 }
 
 struct tool_list
-tool_list_of(struct hub *h, struct key *k)
+tool_list_of(struct codemode *cm, struct key *k)
 {
-	struct tool_list l = { 0 };
+	struct tool_list l = { .cm = cm, .key = k };
 
-	hub_tools(h, k, list_add, &l);
+	hub_tools(cm->hub, k, list_add, &l);
 	return l;
 }
 
@@ -66,6 +68,18 @@ tool_list_fini(struct tool_list *l)
 {
 	free(l->t);
 	*l = (struct tool_list){ 0 };
+}
+
+static struct str
+learned(const struct tool_list *l, const struct tool *t)
+{
+	return l->cm == NULL ? STR("") : shape_find(l->cm, l->key, t);
+}
+
+void
+tool_list_put_line(const struct tool_list *l, const struct tool *t, bool describe, struct buf *out)
+{
+	signature_put_learned(out, t, learned(l, t), describe);
 }
 
 /* "filesystem 14, git 28": servers with their number of tools. */
@@ -103,7 +117,7 @@ all_put(struct buf *text, const struct tool_list *l)
 	buf_puts(text, "All tools:");
 	for (size_t i = 0; i < l->n && buf_ok(text); i++) {
 		buf_putc(text, '\n');
-		signature_put(text, l->t[i], true);
+		tool_list_put_line(l, l->t[i], true, text);
 	}
 	if (buf_ok(text))
 		return true;
@@ -114,7 +128,7 @@ all_put(struct buf *text, const struct tool_list *l)
 
 /* As many as fit, in their order; one that is too long makes room for the next. */
 static void
-hot_put(struct buf *text, const struct tool *const *hot, size_t n)
+hot_put(struct buf *text, const struct tool_list *l, const struct tool *const *hot, size_t n)
 {
 	bool any = false;
 
@@ -122,7 +136,7 @@ hot_put(struct buf *text, const struct tool *const *hot, size_t n)
 		size_t at = text->n;
 
 		buf_puts(text, any ? "\n" : "\nOften used:\n");
-		signature_put(text, hot[i], true);
+		tool_list_put_line(l, hot[i], true, text);
 		if (buf_ok(text)) {
 			any = true;
 			continue;
@@ -142,7 +156,7 @@ tools_put_lua(
 	buf_puts(&text, static_text);
 	if (!all_put(&text, l)) {
 		buf_puts(&text, search_text);
-		hot_put(&text, hot, hot_n);
+		hot_put(&text, l, hot, hot_n);
 	}
 	buf_puts(out, "{\"name\":\"lua\",\"description\":");
 	buf_json_str(out, buf_str(&text));
@@ -225,9 +239,9 @@ exact_put(const struct tool_list *l, struct str query, struct buf *out)
 		if (n > 1)
 			buf_putc(out, '\n');
 		if (rest.p != NULL)
-			signature_put_full(out, t);
+			signature_put_full(out, t, learned(l, t));
 		else
-			signature_put(out, t, true);
+			tool_list_put_line(l, t, true, out);
 	}
 	return n > 0;
 }
@@ -267,7 +281,7 @@ tools_put_answer(const struct tool_list *l, struct str query, struct buf *out)
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
 			buf_putc(out, '\n');
-		signature_put(out, hits[i], true);
+		tool_list_put_line(l, hits[i], true, out);
 	}
 	if (n > 0)
 		return;
@@ -281,9 +295,9 @@ tools_put_answer(const struct tool_list *l, struct str query, struct buf *out)
 }
 
 void
-tools_answer(struct hub *h, struct key *k, struct str query, struct buf *out)
+tools_answer(struct codemode *cm, struct key *k, struct str query, struct buf *out)
 {
-	struct tool_list l = tool_list_of(h, k);
+	struct tool_list l = tool_list_of(cm, k);
 
 	tools_put_answer(&l, query, out);
 	tool_list_fini(&l);

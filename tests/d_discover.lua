@@ -12,6 +12,15 @@ local function desk()
 	return mcp_server "desk" { tools = tools }
 end
 
+-- A server that does not say what its tools answer.
+local function quiet()
+	local function text(v) return { content = json.array { { type = "text", text = json.encode(v) } } } end
+	return mcp_server "quiet" { tools = {
+		{ name = "notes", result = function() return text(json.array { { id = 1, title = "private words" } }) end },
+		{ name = "by_mail", result = function() return text { ["ana@acme.test"] = 3, ["bob@acme.test"] = 5 } end },
+		{ name = "hidden", result = function() return text { id = 9, name = "x" } end } } }
+end
+
 local RULES = [[
 version: 1
 organisation:
@@ -68,3 +77,44 @@ local grown = lua(gw, ana, "six")
 gw:restart()
 gw:wait_tools(ana, 62)
 expect(lua(gw, ana, "seven")):is(grown)
+
+test "what tools answer is learned from scripts, as keys and types, and shown to the team"
+local gw = gateway { servers = { quiet = quiet() }, policies = { ["root/all.yaml"] = [[
+version: 1
+organisation:
+  customers:
+    acme:
+      teams:
+        core: { users: { ana: {}, bob: {} } }
+        web: { users: { cem: {} } }
+policy: all
+applies_to: "*"
+rules:
+  - allow: quiet/*
+  - allow: code:run
+]], ["root/less.yaml"] = [[
+version: 1
+policy: less
+applies_to: { users: [bob] }
+rules:
+  - deny: quiet/hidden
+    reason: "not for bob"
+]] } }
+local ana, bob, cem = gw:key { name = "a", user = "ana" }, gw:key { name = "b", user = "bob" }, gw:key { name = "c", user = "cem" }
+gw:wait_tools(ana, 5)
+local function tools(key, query) return gw:mcp(key):call("tools", { query = query }).content[1].text end
+expect(tools(ana, "quiet")):has("quiet.notes{}  -- Does notes")
+local r = gw:mcp(ana):call("lua", { code = "quiet.notes{} quiet.by_mail{} quiet.hidden{} return 1" })
+expect(r.content[1].text):is("1")
+local learned = tools(ana, "quiet")
+expect(learned):has("quiet.notes{} -> ~{id:integer, title:string}[]")
+expect(learned):has("quiet.by_mail{} -> ~table<string,integer>")
+expect(learned):has("quiet.hidden{} -> ~{id:integer, name:string}")
+-- Another key of the team: of the tools that it sees. Another team: nothing.
+expect(tools(bob, "quiet")):has("quiet.notes{} -> ~{id:integer, title:string}[]")
+expect(tools(bob, "quiet")):lacks("hidden")
+expect(tools(cem, "quiet")):lacks("~")
+-- The next process knows.
+gw:restart()
+gw:wait_tools(ana, 5)
+expect(tools(ana, "quiet.notes")):has("quiet.notes{} -> ~{id:integer, title:string}[]")

@@ -108,7 +108,7 @@ test_full(void)
 
 	TEST("the whole documentation keeps its paragraphs, away from the margin");
 	buf_init(&b, 0);
-	signature_put_full(&b, t);
+	signature_put_full(&b, t, STR(""));
 	CHECK_STR(buf_str(&b), "srv.t{a?:string, [\"b-c\"]?:any, d?:any}\n  One. Two.\n  \n"
 			       "  srv.fake{}\n  a: the first\n  [\"b-c\"]: the second");
 	buf_fini(&b);
