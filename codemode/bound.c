@@ -88,6 +88,8 @@ bound_end(struct run *r, const struct sandbox_result *res, struct buf *text)
 
 	if (b == NULL)
 		return;
+	if (!b->opaque && text->n > 0 && text->p[text->n - 1] != '\n')
+		buf_putc(text, '\n');
 	bound_told(text, k, b);
 	r->c.outcome->limit = b->where;
 }

@@ -161,7 +161,7 @@ bounds_room(const struct pass *run, int64_t nusd, struct str *limit_at, struct e
 	usd_put(&text, run->calls_nusd + run->calls_held_nusd);
 	buf_puts(&text, " USD and the call may cost ");
 	usd_put(&text, nusd);
-	buf_puts(&text, " USD");
+	buf_puts(&text, b->opaque ? " USD" : " USD · ");
 	bound_told(&text, BOUND_MONEY, b);
 	(void)err_set(e, ERR_BUDGET, STR_FMT, STR_ARG(buf_str(&text)));
 	buf_fini(&text);
@@ -249,7 +249,7 @@ bound_told(struct buf *out, enum bound_kind k, const struct bound *b)
 {
 	if (b->opaque)
 		return;
-	buf_puts(out, " · at most ");
+	buf_puts(out, "at most ");
 	bound_amount_put(out, k, b->most);
 	buf_puts(out, " a script");
 	buf_printf(out, " by policy " STR_FMT, STR_ARG(b->policy));

@@ -283,7 +283,8 @@ struct bounds {
 };
 /* "20 s", "32 MiB of memory", "100 calls", "2 MiB of results", "0.50 USD". */
 void bound_amount_put(struct buf *out, enum bound_kind k, int64_t most);
-/* " · at most 20 s a script by policy solo:12 (ask #tools)": why a script was ended. */
+/* "at most 20 s a script by policy solo:12 (ask #tools)": why a script was ended; nothing when it
+ * is opaque. */
 void bound_told(struct buf *out, enum bound_kind k, const struct bound *b);
 
 /* ---- redact.c: what must not be seen ---- */
