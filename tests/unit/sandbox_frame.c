@@ -155,6 +155,16 @@ test_calls(struct buf *b)
 	put_call(b, 1, 5, "{}");
 	expect_bad(
 	    "a handle outside the table", b, SANDBOX_PROTO, "a call of a tool that was not given");
+	put(b, (struct frame_head){ .type = FRAME_CALL, .flags = 2, .id = 1 }, STR("{}"));
+	expect_bad("a flag that there is not", b, SANDBOX_PROTO, "a call out of order");
+	put(b,
+	    (struct frame_head){
+		.type = FRAME_CALL, .flags = FRAME_BY_REF, .handle = FRAME_HANDLE_SHOW, .id = 1 },
+	    STR("{}"));
+	expect_bad("only a tool answers by reference", b, SANDBOX_PROTO, "a call out of order");
+	put(b, (struct frame_head){ .type = FRAME_CALL, .flags = FRAME_BY_REF, .id = 1 },
+	    STR("[]"));
+	expect_bad("a tool does", b, SANDBOX_PROTO, "arguments that are no JSON object");
 	put_call(b, 1, 0, "[]");
 	expect_bad(
 	    "arguments are an object", b, SANDBOX_PROTO, "arguments that are no JSON object");
