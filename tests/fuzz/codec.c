@@ -115,6 +115,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static lua_State *L;
+	static unsigned inputs;
 	struct err e = { .code = ERR_NONE };
 	size_t bad = 0;
 	bool ok, accepted;
@@ -142,5 +143,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (ok)
 		round_trip(L, data[0] % 3);
 	lua_settop(L, 0);
+	if (++inputs % 512 == 0)
+		lua_gc(L, LUA_GCCOLLECT);
 	return 0;
 }

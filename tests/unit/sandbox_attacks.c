@@ -157,6 +157,8 @@ static const struct {
 		   "\"__name\":[],\"__tostring\":{}}" },
 	{ "twice", "{\"a\":1,\"b\":1,\"a\":null,\"b\":2}" },
 	{ "keys", "{\"a\\u0000b\":1,\"\\r\\n\":2,\"\":3,\"\\u001b[2J\":4}" },
+	{ "handle", "#{\"ref\":\"1\",\"label\":\"<image>\",\"type\":\"image/png\",\"bytes\":[1],"
+		    "\"shape\":{\"a\":1},\"text\":null}" },
 	{ "junk 1", "" },
 	{ "junk 2", "{\"a\":1" },
 	{ "junk 3", "[1,2,]" },
