@@ -294,6 +294,7 @@ parts_build(struct running *r, struct err *e)
 		.views = s->views,
 		.views_n = s->views_n,
 		.prefix = s->prefix,
+		.code_mode = s->code_mode,
 		.pin = s->pin,
 		.seal_key = seal,
 		.keep = keep_in(mem_unconst(data_path(r, "kept", r->kept))),

@@ -228,7 +228,7 @@ builtin_start(struct call *c, const struct call_ask *a, struct err *e)
 static const struct builtin *
 builtin_find(struct hub *h, struct str name)
 {
-	for (size_t i = 0; i < h->builtins_n; i++)
+	for (size_t i = 0; h->code_mode != CODE_MODE_OFF && i < h->builtins_n; i++)
 		if (str_eq(h->builtins[i].name, name))
 			return &h->builtins[i];
 	return NULL;

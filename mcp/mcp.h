@@ -71,6 +71,11 @@ struct view_settings {
 	size_t patterns_n[3];
 };
 enum mcp_prefix { PREFIX_ALWAYS, PREFIX_NEVER, PREFIX_ON_COLLISION }; /* see view.c */
+/* What stands in the list of a key that may run scripts.  OPT_IN: its tools, and `lua` and `tools`,
+ * unless the client asks for one of the next (header tollgate-code-mode: only, auto or off).  AUTO:
+ * the two alone where the tools are more than 15 or their definitions some 2,000 tokens.  ONLY: the
+ * two alone.  OFF: neither is there.  What is not listed can be called as before. */
+enum mcp_code_mode { CODE_MODE_OPT_IN, CODE_MODE_AUTO, CODE_MODE_ONLY, CODE_MODE_OFF };
 /* Where small secrets are kept, already sealed; name: [a-z0-9-]+.  Failures are the keeper's to
  * log: what is not kept is asked for again after a restart. */
 struct hub_keep {
@@ -84,6 +89,7 @@ struct hub_settings {
 	const struct view_settings *views; /* borrowed, like the servers */
 	size_t views_n;
 	enum mcp_prefix prefix;
+	enum mcp_code_mode code_mode;
 	enum mcp_pin pin;          /* of servers that do not say */
 	int session_idle_ms;       /* legacy sessions; 0: 1,800,000 */
 	size_t result_bytes_max;   /* one tool result; 0: 10 MiB */

@@ -356,7 +356,7 @@ tools_fill(struct hub *h, struct view *v, struct key *k)
 			    map_hash(t->definition) ^ map_hash(t->listed_name));
 		}
 	for (size_t i = 0; v->of == NULL && i < h->builtins_n; i++)
-		if (h->builtins[i].visible(h->builtins[i].ctx, k))
+		if (view_has_builtin(h, &h->builtins[i], k))
 			v->print[VIEW_TOOLS] =
 			    mix(v->print[VIEW_TOOLS], map_hash(h->builtins[i].name));
 }
@@ -468,6 +468,12 @@ view_put(struct buf *out, struct hub *h, struct key *k, const struct view *v, en
 	tool_put(&definition, v->tools[i]);
 	rules_project(h->core, k, v->tools[i]->policy_name, buf_str(&definition), out);
 	buf_fini(&definition);
+}
+
+bool
+view_has_builtin(const struct hub *h, const struct builtin *b, struct key *k)
+{
+	return h->code_mode != CODE_MODE_OFF && b->visible(b->ctx, k);
 }
 
 bool

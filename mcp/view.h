@@ -25,6 +25,8 @@ size_t view_count(const struct view *v, enum view_list list);
 void view_put(struct buf *out, struct hub *h, struct key *k, const struct view *v,
     enum view_list list, size_t i);
 bool view_has(const struct view *v, struct str server); /* anything of it */
+/* Is it listed to this key? */
+bool view_has_builtin(const struct hub *h, const struct builtin *b, struct key *k);
 void hub_views_drop(struct hub *h);
 
 /* The catalogue or somebody's view changed. */

@@ -118,3 +118,30 @@ expect(tools(cem, "quiet")):lacks("~")
 gw:restart()
 gw:wait_tools(ana, 5)
 expect(tools(ana, "quiet.notes")):has("quiet.notes{} -> ~{id:integer, title:string}[]")
+
+test "code_mode: the two tools of scripts alone, where that is said, asked for, or saves much"
+local function listed(mode, header, n)
+	local up = mcp_server "shop" { tools = (function()
+		local t = {}
+		for i = 1, n do t[i] = "tool_" .. i end
+		return t
+	end)() }
+	local gw = gateway { yaml = mode and ("mcp: { code_mode: " .. mode .. " }\n") or "", servers = { shop = up },
+		policies = rules("allow: shop/*", "allow: code:run") }
+	local key = gw:dev()
+	local c = gw:mcp(key)
+	wait_for("the server", function() return not c:call("shop__tool_1", {}).error end)
+	-- What is not listed can be called, and reached by scripts where there are any.
+	local r = c:call("lua", { code = "return shop.tool_1{}" })
+	expect(r.error == nil, "a script runs"):is(mode ~= "off")
+	return #gw:client(key):post("/mcp", json.encode { jsonrpc = "2.0", id = 1, method = "tools/list", params = { _meta = {
+		["io.modelcontextprotocol/protocolVersion"] = "2026-07-28", ["io.modelcontextprotocol/clientCapabilities"] = json.object and json.object {} or {} } } },
+		{ ["mcp-protocol-version"] = "2026-07-28", ["mcp-method"] = "tools/list", ["tollgate-code-mode"] = header }).json.result.tools
+end
+expect(listed(nil, nil, 20)):is(22)
+expect(listed(nil, "only", 20)):is(2)
+expect(listed(nil, "off", 20)):is(20)
+expect(listed("only", "off", 3)):is(2)
+expect(listed("auto", nil, 3)):is(5)
+expect(listed("auto", nil, 20)):is(2)
+expect(listed("off", "only", 3)):is(3)
