@@ -105,6 +105,8 @@ static const struct advice by_name[] = {
 	{ "throw", "error(\"text\")" },
 	{ "Error", "error(\"text\")" },
 	{ "try", "local ok, e = pcall(function() ... end)" },
+	{ "new", "no classes in Lua: tables and functions" },
+	{ "import", "nothing to import: json, string, table, math and the servers are there" },
 	{ "printf", "print(string.format(...))" },
 	{ "echo", "print(x)" },
 	{ "continue", "no continue there: goto, or an if around the rest of the loop" },
@@ -121,8 +123,9 @@ static const struct advice by_phrase[] = {
 	{ "compare string with number", "tonumber(text)" },
 	{ "call a table value (for iterator", "for i, v in ipairs(list), for k, v in pairs(t)" },
 	{ "index a userdata value", "JSON null in a list is null: compare with null" },
-	{ "'for' limit must be a number", "for i = 1, #list do, or for i, v in ipairs(list) do" },
-	{ "'for' initial value must be", "for i, v in ipairs(list) do" },
+	{ "attempt to add a '", "join text with .., not +" },
+	{ "bad 'for' limit", "for i = 1, #list do, or for i, v in ipairs(list) do" },
+	{ "bad 'for' initial value", "for i, v in ipairs(list) do" },
 	{ "invalid escape sequence",
 	    "patterns escape with %, as \"%d+\"; in a string a backslash is \\\\" },
 	{ "malformed pattern",
@@ -140,6 +143,7 @@ static const struct advice by_phrase[] = {
 	{ "near '['", "lists are {1, 2, 3}" },
 	{ "<name> expected near '('",
 	    "for i = 1, n do; for i, v in ipairs(list) do; names before (" },
+	{ "'do' expected", "for i, v in ipairs(list) do ... end; while x do ... end" },
 	{ "near 'in'", "no in operator: t[key] ~= nil, or a loop" },
 	{ "near 'of'", "for i, v in ipairs(list) do ... end" },
 	{ "near '/'", "comments begin with --" },
@@ -330,8 +334,8 @@ word_hint(struct str code, uint32_t line)
 			if (s.t[i].kind != TOKEN_NAME || near != (pass == 0) ||
 			    s.t[i + 1].line != s.t[i].line ||
 			    (s.t[i + 1].kind != TOKEN_NAME && s.t[i + 1].kind != TOKEN_STRING &&
-				s.t[i + 1].word != W_LBRACE && s.t[i + 1].word != W_NOT &&
-				s.t[i + 1].word != W_FUNCTION))
+				s.t[i + 1].kind != TOKEN_NUMBER && s.t[i + 1].word != W_LBRACE &&
+				s.t[i + 1].word != W_NOT && s.t[i + 1].word != W_FUNCTION))
 				continue;
 			if (s.t[i + 1].kind == TOKEN_STRING || s.t[i + 1].word == W_LBRACE)
 				if (i > 0 &&
@@ -357,6 +361,33 @@ sign_hint(struct str code, uint32_t line)
 		for (size_t k = 0; k < COUNT(by_sign); k++)
 			if (by_sign[k].word == s.t[i].word)
 				hint = by_sign[k].hint;
+	}
+	lua_tokens_fini(&s);
+	return hint;
+}
+
+/* On the line of a syntax error: blocks in braces, tables with colons. */
+static const char *
+shape_hint(struct str code, uint32_t line)
+{
+	const char *hint = NULL;
+	bool block = false;
+	struct lua_tokens s;
+
+	lua_tokens_init(&s, code);
+	for (size_t i = 1; i + 1 < s.n && hint == NULL; i++) {
+		enum lua_word w = (enum lua_word)s.t[i].word,
+			      before = (enum lua_word)s.t[i - 1].word;
+
+		if (s.t[i].line != line)
+			continue;
+		block |= before == W_IF || before == W_WHILE || before == W_ELSEIF;
+		if (block && w == W_LBRACE && s.t[i + 1].kind == TOKEN_KEYWORD)
+			hint =
+			    "blocks are then ... end, do ... end, function f(x) ... end, not { }";
+		if (w == W_COLON && i > 1 &&
+		    (s.t[i - 2].word == W_LBRACE || s.t[i - 2].word == W_COMMA))
+			hint = "tables are {key = value}, {[\"a key\"] = value}";
 	}
 	lua_tokens_fini(&s);
 	return hint;
@@ -392,7 +423,11 @@ choose(const struct failure *f, uint32_t line, struct str *global)
 	const char *hint = NULL;
 
 	if (f->end == SANDBOX_COMPILE) {
-		hint = sign_hint(f->code, line);
+		hint = shape_hint(f->code, line);
+		if (hint == NULL && !has(message, "<name> expected near '('"))
+			hint = sign_hint(f->code, line);
+		if (hint == NULL && has(message, "<name> expected near '('"))
+			hint = phrase_hint(message);
 		if (hint == NULL)
 			hint = word_hint(f->code, line);
 		if (hint == NULL && has(message, "expected") && has_else_if(f->code) &&
@@ -400,7 +435,8 @@ choose(const struct failure *f, uint32_t line, struct str *global)
 			hint = "else if opens another if: write elseif";
 		return hint != NULL ? hint : phrase_hint(message);
 	}
-	if (has(message, "nil value (field '?')") && counts_from_zero(f->code, line))
+	if ((has(message, "(field '?')") || has(message, "(field 'integer index')")) &&
+	    counts_from_zero(f->code, line))
 		return "lists begin at 1: [0] is nil";
 	hint = name_hint(message, global);
 	return hint != NULL ? hint : phrase_hint(message);

@@ -33,8 +33,9 @@ error_word(enum err_code code)
 	case ERR_INVALID:
 	case ERR_TOO_LARGE:
 		return "invalid_args";
-	case ERR_DENIED:
 	case ERR_APPROVAL:
+		return "approval_denied";
+	case ERR_DENIED:
 	case ERR_AUTH:
 	case ERR_REVOKED:
 	case ERR_NO_OWNER:
@@ -76,25 +77,33 @@ answer_error(struct run *r, uint32_t id, const char *code, struct str message)
 	buf_fini(&b);
 }
 
-static void
-answer_err(struct run *r, uint32_t id, const struct err *e)
-{
-	struct buf text;
-
-	buf_init(&text, 0);
-	buf_puts(&text, e->text);
-	if (e->retry_after_s > 0)
-		buf_printf(&text, " (try again in %d s)", e->retry_after_s);
-	answer_error(r, id, error_word(e->code), buf_str(&text));
-	buf_fini(&text);
-}
-
 /* Does this error leave open whether the server did what it was asked? */
 static bool
 maybe_done(enum err_code code)
 {
 	return code == ERR_UPSTREAM || code == ERR_TIMEOUT || code == ERR_SLOW ||
 	       code == ERR_CANCELLED || code == ERR_TOO_LARGE || code == ERR_INTERNAL;
+}
+
+/* Retryable is what certainly was not done, and may be another time. */
+static void
+answer_err(struct run *r, uint32_t id, const struct err *e)
+{
+	struct buf text, json;
+
+	buf_init(&text, 0);
+	buf_init(&json, 0);
+	buf_puts(&text, e->text);
+	if (e->retry_after_s > 0)
+		buf_printf(&text, " (try again in %d s)", e->retry_after_s);
+	buf_printf(&json, "{\"code\":\"%s\",\"message\":", error_word(e->code));
+	buf_json_str(&json, buf_str(&text));
+	if (err_retry(e->code) && !maybe_done(e->code))
+		buf_puts(&json, ",\"retryable\":true");
+	buf_putc(&json, '}');
+	leg_answer(r, id, FRAME_ERROR, buf_str(&json));
+	buf_fini(&json);
+	buf_fini(&text);
 }
 
 static void

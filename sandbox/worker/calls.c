@@ -328,6 +328,7 @@ branch_step(lua_State *L, struct fan *f, lua_Integer i, int args)
 			lua_pushnil(co);
 		branch_ended(L, f, co, i, true);
 	} else {
+		explain_error(co);
 		branch_ended(L, f, co, i, false);
 	}
 }

@@ -357,8 +357,13 @@ static int
 lua_decode(lua_State *L)
 {
 	size_t n, at;
-	const char *s = luaL_checklstring(L, 1, &n);
+	const char *s;
 
+	if (lua_istable(L, 1)) { /* results come decoded: decoding one again gives it back */
+		lua_settop(L, 1);
+		return 1;
+	}
+	s = luaL_checklstring(L, 1, &n);
 	if (!push(L, s, n, false, &at))
 		return luaL_error(L, "json.decode: not JSON at byte %d", (int)at + 1);
 	return 1;

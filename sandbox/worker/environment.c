@@ -60,7 +60,7 @@ encode_one(lua_State *L)
 }
 
 /* A table prints as JSON when it can be said in JSON and has no name of its own. */
-static void
+void
 push_printed(lua_State *L, int idx)
 {
 	if (lua_istable(L, idx) && luaL_getmetafield(L, idx, "__tostring") == LUA_TNIL) {
@@ -73,6 +73,24 @@ push_printed(lua_State *L, int idx)
 		return;
 	}
 	safe_tostring(L, idx, NULL);
+}
+
+/* As text: what is in a table is worth more than that it is one. */
+static void
+push_text(lua_State *L, int idx)
+{
+	bool filled = false;
+
+	if (lua_istable(L, idx)) {
+		lua_pushnil(L);
+		filled = lua_next(L, idx) != 0;
+		if (filled)
+			lua_pop(L, 2);
+	}
+	if (filled)
+		push_printed(L, idx);
+	else
+		safe_tostring(L, idx, NULL);
 }
 
 static int
@@ -111,8 +129,20 @@ static int
 env_tostring(lua_State *L)
 {
 	luaL_checkany(L, 1);
-	safe_tostring(L, 1, NULL);
+	push_text(L, 1);
 	return 1;
+}
+
+/* The stock one takes nil and text, and says so only when it is called again, or never. */
+static int
+env_ipairs(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, 1, 3);
+	return 3;
 }
 
 static int
@@ -135,7 +165,7 @@ env_format(lua_State *L)
 		if (*f == 'p')
 			return luaL_error(L, "'%%p' is not available in this sandbox");
 		if (*f == 's' && arg <= lua_gettop(L) && lua_type(L, arg) != LUA_TSTRING) {
-			safe_tostring(L, arg, NULL);
+			push_text(L, arg);
 			lua_replace(L, arg);
 		}
 	}
@@ -375,6 +405,9 @@ environment_open(lua_State *L)
 	lua_pushcclosure(L, env_setmetatable, 1);
 	lua_setglobal(L, "setmetatable");
 	lua_register(L, "tostring", env_tostring);
+	lua_getglobal(L, "ipairs");
+	lua_pushcclosure(L, env_ipairs, 1);
+	lua_setglobal(L, "ipairs");
 	lua_register(L, "print", env_print);
 	json_open(L);
 	library_open(L);

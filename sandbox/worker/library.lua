@@ -19,6 +19,21 @@ local function want(v, kind, n, name)
 	end
 end
 
+-- A list, not the object around it: that would silently be taken for an empty one.
+local function want_list(v, name)
+	if type(v) ~= "table" then
+		error(format("bad argument #1 to '%s' (table expected, got %s)", name, type(v)), 3)
+	end
+	if #v > 0 or next(v) == nil then return end
+	local fields = {}
+	for k in next, v do
+		if type(k) == "string" and #fields < 12 then fields[#fields + 1] = k end
+	end
+	sort(fields)
+	error(format("bad argument #1 to '%s' (list expected, got a table with the fields %s)", name,
+		concat(fields, ", ")), 3)
+end
+
 -- Absent, or a null that a list kept: what `x == null` of other languages means.
 function is_null(v) return v == nil or v == null end
 
@@ -29,27 +44,27 @@ local function getter(k)
 end
 
 function map(list, fn)
-	want(list, "table", 1, "map") want(fn, "function", 2, "map")
+	want_list(list, "map") want(fn, "function", 2, "map")
 	local out = array{}
 	for i, v in ipairs(list) do out[#out + 1] = fn(v, i) end
 	return out
 end
 
 function filter(list, fn)
-	want(list, "table", 1, "filter") want(fn, "function", 2, "filter")
+	want_list(list, "filter") want(fn, "function", 2, "filter")
 	local out = array{}
 	for i, v in ipairs(list) do if fn(v, i) then out[#out + 1] = v end end
 	return out
 end
 
 function reduce(list, fn, acc)
-	want(list, "table", 1, "reduce") want(fn, "function", 2, "reduce")
+	want_list(list, "reduce") want(fn, "function", 2, "reduce")
 	for i, v in ipairs(list) do acc = fn(acc, v, i) end
 	return acc
 end
 
 function sum(list, key)
-	want(list, "table", 1, "sum")
+	want_list(list, "sum")
 	local get, total = key ~= nil and getter(key), 0
 	for _, v in ipairs(list) do
 		if get then v = get(v) end
@@ -59,14 +74,14 @@ function sum(list, key)
 end
 
 function pluck(list, key)
-	want(list, "table", 1, "pluck")
+	want_list(list, "pluck")
 	local out = array{}
 	for _, v in ipairs(list) do out[#out + 1] = v[key] end
 	return out
 end
 
 function group_by(list, key)
-	want(list, "table", 1, "group_by")
+	want_list(list, "group_by")
 	local get, out = getter(key), {}
 	for _, v in ipairs(list) do
 		local k = get(v)
@@ -80,7 +95,7 @@ function group_by(list, key)
 end
 
 function sort_by(list, key, descending)
-	want(list, "table", 1, "sort_by")
+	want_list(list, "sort_by")
 	local get, out = getter(key), array{}
 	for i, v in ipairs(list) do out[i] = { get(v), i, v } end
 	sort(out, function(a, b)
@@ -160,7 +175,7 @@ function shape(v) return shape_of(v, 0) end
 
 -- ---- concurrency ----
 function pmap(list, fn, options)
-	want(list, "table", 1, "pmap") want(fn, "function", 2, "pmap")
+	want_list(list, "pmap") want(fn, "function", 2, "pmap")
 	return fan(list, fn, options ~= nil and options.errors == "keep")
 end
 
@@ -376,11 +391,51 @@ function tools(query)
 	return search(query)
 end
 
+-- ---- names of other languages ----
+do
+	local lib, json = string, json
+	local decode, encode = json.decode, json.encode
+	local function starts(s, p) return lib.sub(s, 1, #p) == p end
+	local function ends(s, p) return p == "" or lib.sub(s, -#p) == p end
+	local function contains(s, p) return lib.find(s, p, 1, true) ~= nil end
+	lib.split, lib.trim, lib.strip, lib.lines = split, trim, trim, lines
+	lib.startswith, lib.startsWith, lib.starts_with = starts, starts, starts
+	lib.endswith, lib.endsWith, lib.ends_with = ends, ends, ends
+	lib.contains, lib.includes = contains, contains
+	json.parse, json.loads, json.stringify, json.dumps = decode, decode, encode, encode
+end
+local unpack_list, show = table.unpack, print
+local aliases = {
+	True = true, False = false, unpack = unpack_list,
+	console = { log = show, error = show, warn = show, info = show },
+	JSON = { parse = json.decode, stringify = json.encode, decode = json.decode, encode = json.encode },
+}
+local absent = { None = true, undefined = true, NULL = true }
+local modules = { string = string, table = table, math = math, utf8 = utf8, coroutine = coroutine,
+	os = os, json = json, cjson = json, dkjson = json }
+function aliases.require(name)
+	local m = type(name) == "string" and (rawget(modules, name) or rawget(servers, name) and rawget(_ENV, name))
+	if m then return m end
+	error("no module '" .. tostring(name) .. "': json, string, table, math, utf8, os and the servers are there"
+		.. " without require", 2)
+end
+
+-- The nearest of servers and of what is global.
+local function near_global(k)
+	local near = nearest(k, servers)
+	if near ~= "" then return (near:gsub("did you mean ", "did you mean server ")) end
+	local names = {}
+	for name in next, _ENV do if type(name) == "string" then names[name] = true end end
+	return nearest(k, names)
+end
+
 setmetatable(_ENV, {
 	__index = function(_, k)
+		local v = rawget(aliases, k)
+		if v ~= nil then return v end
+		if rawget(absent, k) then return nil end
 		if k == "last" then return nil end -- there is no previous script
-		error("undefined global '" .. tostring(k) .. "'"
-			.. (nearest(k, servers):gsub("did you mean ", "did you mean server ")), 2)
+		error("undefined global '" .. tostring(k) .. "'" .. near_global(k), 2)
 	end,
 	__metatable = "locked",
 })

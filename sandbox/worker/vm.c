@@ -201,7 +201,8 @@ on_error(lua_State *L)
 		lua_concat(L, 2);
 		return 1;
 	}
-	safe_tostring(L, 1, NULL);
+	explain_error(L);
+	push_printed(L, 1);
 	return 1;
 }
 
@@ -251,6 +252,8 @@ run(lua_State *L, const char *source, size_t n)
 	int before = lua_gettop(L), results;
 
 	lua_pushcfunction(L, on_error);
+	vm.source = source;
+	vm.source_n = n;
 	if (luaL_loadbufferx(L, source, n, "=script", "t") != LUA_OK)
 		fail(L, SANDBOX_COMPILE);
 	if (lua_pcall(L, 0, LUA_MULTRET, before + 1) != LUA_OK)

@@ -58,6 +58,8 @@ struct vm {
 	struct answer kept[FRAME_IN_FLIGHT_MAX]; /* arrived while somebody waited for another */
 	size_t kept_n;
 
+	const char *source; /* of the script that runs, for its errors */
+	size_t source_n;
 	struct out out;
 	const void *array_mt, *error_mt, *blob_mt;
 	int array_ref, error_ref, blob_ref, randomseed_ref, add_server_ref, by_name_ref;
@@ -103,6 +105,7 @@ const char *blob_push(lua_State *L, int idx, const char *name, size_t *n);
 /* environment.c */
 void environment_open(lua_State *L);
 const char *safe_tostring(lua_State *L, int idx, size_t *n); /* pushes; never an address */
+void push_printed(lua_State *L, int idx); /* as print() shows it: tables are JSON */
 
 /* calls.c */
 void calls_open(lua_State *L); /* pushes the six values that library.lua builds upon */
@@ -113,6 +116,10 @@ bool calls_is_error(lua_State *L, int idx);
 /* state.c */
 bool state_take(lua_State *L, const char *p, const struct frame_run *r);
 void state_give(lua_State *L); /* what S has become, if it was given; or ends with RUNTIME */
+
+/* explain.c */
+/* The message on top of the stack of an error that has just arisen: says what was there. */
+void explain_error(lua_State *L);
 
 /* library.c */
 void library_open(lua_State *L);

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codemode/failure.h"
 #include "codemode/lenient.h"
+#include "codemode/lint.h"
 #include "codemode/outline.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -36,6 +38,46 @@ has_names(const struct lua_tokens *s)
 			if (str_eq(lua_token_text(s, i), str_of(names[k])))
 				return true;
 	return false;
+}
+
+static const struct tool *
+find(void *ctx, size_t i)
+{
+	static struct tool t;
+
+	(void)ctx;
+	(void)i;
+	t = (struct tool){ .server = STR("x"),
+		.name = STR("y"),
+		.script_server = STR("x"),
+		.script_name = STR("y"),
+		.input_schema =
+		    STR("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}},"
+			"\"required\":[\"a\"],\"additionalProperties\":false}") };
+	return &t;
+}
+
+static void
+lint_and_tell(struct str text, const struct lua_tokens *s, const struct lenient *l)
+{
+	static const struct sandbox_tool names[] = { { { "x", 1 }, { "y", 1 } } };
+	struct lint_tools tools = { names, 1, find, NULL };
+	struct lint_finding found[LINT_FINDINGS_MAX];
+	size_t n = lint_check(text, &tools, found);
+	struct buf out;
+
+	for (size_t i = 0; i < n; i++) {
+		ASSERT(found[i].line >= 1 && found[i].line <= s->t[s->n - 1].line);
+		buf_fini(&found[i].text);
+	}
+	buf_init(&out, 0);
+	for (int end = SANDBOX_COMPILE; end <= SANDBOX_RUNTIME; end++)
+		failure_put(
+		    &(struct failure){ (enum sandbox_end)end,
+			STR("script:1: undefined global 'q' expected near 'end'"), text, text, l },
+		    &out);
+	ASSERT(out.n < 4000);
+	buf_fini(&out);
 }
 
 int
@@ -70,6 +112,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ASSERT(count_lines(buf_str(&out)) == count_lines(text) || memchr(data, '`', size));
 	if (s.first_bad == s.n && !has_names(&s) && joined == 0)
 		ASSERT(!changed);
+	lint_and_tell(text, &s, &l);
 	buf_fini(&out);
 	outline_fini(&o);
 	lua_tokens_fini(&s);

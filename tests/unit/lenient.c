@@ -5,9 +5,11 @@
  */
 #include "codemode/lenient.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 
 #include "codemode/outline.h"
+#include "sandbox/frame.h"
 #include "tests/unit/check.h"
 
 static void
@@ -317,6 +319,44 @@ prefixes(void)
 	}
 }
 
+/* Everything in the repository that is Lua: it comes back as it was. */
+static void
+valid_files(const char *folder, size_t least)
+{
+	DIR *d = opendir(folder);
+	char *text = mem_alloc(1 << 20), path[300];
+	size_t n, looked = 0;
+	struct dirent *entry;
+
+	while (d != NULL && (entry = readdir(d)) != NULL) {
+		struct lua_tokens s;
+		struct lenient l;
+		struct buf out;
+		FILE *f;
+
+		(void)snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		if (!str_ends(str_of(path), STR(".lua")) || (f = fopen(path, "rb")) == NULL)
+			continue;
+		n = fread(text, 1, FRAME_SOURCE_MAX, f);
+		(void)fclose(f);
+		lua_tokens_init(&s, (struct str){ text, n });
+		if (s.first_bad == s.n) { /* some attacks are no Lua */
+			looked++;
+			buf_init(&out, 0);
+			check_state.name = path;
+			CHECK(!lenient_fix((struct str){ text, n }, FRAME_SOURCE_MAX, &out, &l) ||
+			      l.fixed[LENIENT_NULL] + l.fixed[LENIENT_AWAIT] > 0);
+			buf_fini(&out);
+		}
+		lua_tokens_fini(&s);
+	}
+	TEST("valid Lua stays");
+	CHECK(looked >= least);
+	if (d != NULL)
+		(void)closedir(d);
+	free(text);
+}
+
 int
 main(void)
 {
@@ -329,5 +369,8 @@ main(void)
 	around();
 	limits();
 	prefixes();
+	valid_files("tests", 40);
+	valid_files("tests/attacks", 150);
+	valid_files("sandbox/worker", 1);
 	return check_done();
 }
