@@ -117,7 +117,8 @@ call_tools(void *ctx, const struct builtin_call *c, struct err *e)
 }
 
 struct codemode *
-codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s)
+codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s,
+    const struct codemode_settings *set)
 {
 	struct codemode *cm = mem_zalloc(sizeof(*cm));
 
@@ -125,9 +126,9 @@ codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s)
 	cm->hub = h;
 	cm->core = c;
 	cm->sandbox = s;
-	cm->keep_ms = KEEP_MS_DEFAULT;
 	hot_init(cm);
 	shape_init(cm);
+	cm->set = *set;
 	keep_load(cm);
 	hub_add_builtin(h, &(struct builtin){ .name = STR("lua"),
 			       .ask_kind = ASK_RUN,

@@ -14,7 +14,14 @@
 struct codemode;
 /* Registers both meta-tools with the hub; call before hub_start().  With a sandbox that is not
  * available the tools are not listed and a call says why. */
-struct codemode *codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s);
+struct codemode_settings {
+	int64_t keep_ms; /* what runs and sessions leave behind; 0: in memory only, for a day */
+	int pause_ms;    /* so long a request waits with a script that waits for people */
+};
+#define CODEMODE_KEEP_MS  ((int64_t)24 * 60 * 60 * 1000)
+#define CODEMODE_PAUSE_MS 30000
+struct codemode *codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s,
+    const struct codemode_settings *set);
 void codemode_free(struct codemode **cm); /* no run may be in flight */
 /* Prometheus lines: runs by end, calls, bytes kept out of contexts. */
 void codemode_metrics(struct codemode *cm, struct buf *out);
@@ -39,7 +46,7 @@ size_t codemode_hints(
 #define CODEMODE_REPORT_KEY "tollgate/report"
 /* Likewise, for true: a plan as if the first line said so; and, with `resume`, a replay: the run is
  * made again from its journal, whatever its session, and nothing is called.  The report then has
- * "planned":n or "replay":{"same":bool,"was":END,"stop":…}; and "run" and
+ * "planned":n,"plan":TEXT or "replay":{"same":bool,"was":END,"stop":…}; and "run" and
  * "replayed" when there is a journal. */
 #define CODEMODE_PLAN_KEY   "tollgate/plan"
 #define CODEMODE_REPLAY_KEY "tollgate/replay"

@@ -64,7 +64,7 @@ struct past *past_new(struct codemode *cm, struct key *k, struct str session, st
 struct past *
 past_find(struct codemode *cm, struct key *k, const struct str *session, struct str id);
 struct key *past_key(struct codemode *cm, struct str id); /* whose it is; NULL: unknown */
-struct past *past_copy(const struct past *p); /* to be freed by past_free(); in no list */
+struct past *past_copy(const struct past *from); /* to be freed by past_free(); in no list */
 void past_free(struct past *p);
 
 /* It runs again; code: another one than before, or STR_NONE. */

@@ -21,13 +21,15 @@
 int64_t
 keep_until_ns(const struct codemode *cm)
 {
-	return loop_wall_ns(cm->loop) + cm->keep_ms * 1000000;
+	const int64_t ms = cm->set.keep_ms > 0 ? cm->set.keep_ms : CODEMODE_KEEP_MS;
+
+	return loop_wall_ns(cm->loop) + ms * 1000000;
 }
 
 void
 owner_keep(const struct owner *o, const char *name, struct str value, int64_t until_ns)
 {
-	if (value.p != NULL && o->cm->keep_ms == 0)
+	if (value.p != NULL && o->cm->set.keep_ms == 0)
 		return;
 	core_keep(o->cm->core,
 	    &(struct kept_row){
@@ -81,6 +83,10 @@ on_kept(void *ctx, const struct kept_row *r)
 		shape_load(cm, r);
 	if (k == NULL || r->until_ns < loop_wall_ns(cm->loop))
 		return;
+	if (cm->set.keep_ms == 0) { /* kept under another setting */
+		owner_keep(owner_of(cm, k), "", STR_NONE, 0);
+		return;
+	}
 	if (str_starts(r->name, STR(SESSION_NAME)))
 		session_load(owner_of(cm, k), r);
 	else if (str_starts(r->name, STR(PAST_NAME)))

@@ -4,8 +4,6 @@
 
 #include "codemode/run.h"
 
-#define KEEP_MS_DEFAULT ((int64_t)24 * 60 * 60 * 1000)
-
 struct owner { /* one key that has left something */
 	struct codemode *cm;
 	struct key *key;

@@ -2,7 +2,7 @@
 /*
  * pause - a run that nothing but people can carry on.
  *
- *   all open calls wait for approvals --PAUSE_MS--> "paused run r41: …", the worker goes
+ *   all open calls wait for approvals --pause_ms--> "paused run r41: …", the worker goes
  *                                  \--another one is made, or goes on: it runs
  *
  * People who are asked through the client itself (elicitation) are not meant: there the call stays
@@ -100,5 +100,5 @@ pause_look(struct run *r)
 	if (r->past == NULL || r->replay || r->waiting == 0 || r->waiting < r->open)
 		timer_stop(&r->patience);
 	else if (!timer_armed(&r->patience))
-		timer_set(r->cm->loop, &r->patience, PAUSE_MS, on_patience, r);
+		timer_set(r->cm->loop, &r->patience, r->cm->set.pause_ms, on_patience, r);
 }

@@ -4,7 +4,5 @@
 
 #include "codemode/run.h"
 
-#define PAUSE_MS 30000 /* so long the client waits with it */
-
 /* After every change of r->open or r->waiting. */
 void pause_look(struct run *r);

@@ -67,5 +67,11 @@ plan_put(const struct run *r, struct buf *out)
 void
 plan_report(const struct run *r, struct buf *out)
 {
-	buf_printf(out, ",\"planned\":%zu", r->planned_n);
+	struct buf text;
+
+	buf_init(&text, 0);
+	plan_put(r, &text);
+	buf_printf(out, ",\"planned\":%zu,\"plan\":", r->planned_n);
+	buf_json_str(out, buf_str(&text));
+	buf_fini(&text);
 }

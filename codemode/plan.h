@@ -11,4 +11,4 @@ bool plan_asked(struct str source);
 bool plan_records(struct run *r, uint32_t id, const struct tool *t, struct str args);
 /* What would have been called, before all else of the answer. */
 void plan_put(const struct run *r, struct buf *out);
-void plan_report(const struct run *r, struct buf *out); /* ,"planned":n */
+void plan_report(const struct run *r, struct buf *out); /* ,"planned":n,"plan":"…" */

@@ -87,9 +87,9 @@ leg_begin(struct run *r, struct str code, struct str *source, struct err *e)
 	p = past_find(r->cm, r->c.key, r->replay ? NULL : &r->c.session, id);
 	if (p == NULL)
 		return err_set(e, ERR_INVALID,
-		    "there is no run \"" STR_FMT "\" of this session (they are kept for %lld h): "
+		    "there is no run \"" STR_FMT "\" of this session (what is kept has an end): "
 		    "pass the whole script without resume",
-		    STR_ARG(str_clip(id, 40)), (long long)(r->cm->keep_ms / 3600000));
+		    STR_ARG(str_clip(id, 40)));
 	return resumed(r, p, code, source, e);
 }
 
@@ -526,6 +526,14 @@ outdated(struct step *s)
 	return !s->mutates || s->state == STEP_FAILED;
 }
 
+/* Nothing was called: a syntax error, a script that was refused as it stood. */
+static void
+as_before(struct past *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		p->steps[i].order = p->steps[i].was;
+}
+
 void
 leg_drop(struct run *r)
 {
@@ -535,29 +543,19 @@ leg_drop(struct run *r)
 		past_free(r->past);
 	else if (r->past != NULL && r->leg.mode == LEG_FRESH)
 		past_forget(r->past);
-	else if (r->past != NULL) { /* as before */
-		for (size_t i = 0; i < r->past->n; i++)
-			r->past->steps[i].order = r->past->steps[i].was;
+	else if (r->past != NULL) {
+		as_before(r->past);
 		past_close(r->past, r->leg.paused ? PAST_PAUSED : PAST_FAILED);
 	}
 	r->past = NULL;
 }
 
-void
-leg_end(struct run *r, enum past_state state, const char *end, struct str result)
+/* What is worth keeping stays; how much that is. */
+static size_t
+tidy(struct past *p)
 {
-	struct past *p = r->past;
 	size_t worth = 0;
 
-	free(r->leg.at);
-	r->leg.at = NULL;
-	r->past = NULL;
-	if (p == NULL)
-		return;
-	if (r->leg.mode == LEG_REPLAY) {
-		past_free(p);
-		return;
-	}
 	for (size_t i = p->n; i > 0; i--) {
 		struct step *s = &p->steps[i - 1];
 
@@ -568,6 +566,28 @@ leg_end(struct run *r, enum past_state state, const char *end, struct str result
 		else
 			worth += s->state != STEP_FAILED;
 	}
+	return worth;
+}
+
+void
+leg_end(struct run *r, enum past_state state, const char *end, struct str result)
+{
+	struct past *p = r->past;
+	size_t worth = 1;
+
+	free(r->leg.at);
+	r->leg.at = NULL;
+	r->past = NULL;
+	if (p == NULL)
+		return;
+	if (r->leg.mode == LEG_REPLAY) {
+		past_free(p);
+		return;
+	}
+	if (r->leg.mode == LEG_RETRY && r->leg.calls == 0 && state == PAST_FAILED)
+		as_before(p);
+	else
+		worth = tidy(p);
 	(void)str_copy(p->end, sizeof(p->end), str_of(end));
 	sha256(&p->result, result);
 	if (state == PAST_FAILED && worth == 0)

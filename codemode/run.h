@@ -29,7 +29,7 @@ struct codemode {
 	uint64_t fixes[LENIENT_COUNT]; /* lenient.h */
 	uint64_t hinted;               /* signatures told before they were asked for */
 	/* What scripts leave behind: keep.c, state.c. */
-	int64_t keep_ms;
+	struct codemode_settings set;
 	struct map owners; /* struct owner, by the id of its key */
 	struct link sessions, pasts;
 	size_t session_bytes, run_bytes;

@@ -111,7 +111,7 @@ shape_learn(struct codemode *cm, struct key *k, const struct tool *t, struct str
 	}
 	buf_fini(&s->schema);
 	s->schema = now;
-	if (cm->keep_ms != 0)
+	if (cm->set.keep_ms != 0)
 		core_keep(cm->core, &(struct kept_row){ .key = STR(""),
 					.name = str_of(s->id),
 					.value = buf_str(&s->schema),

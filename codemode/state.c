@@ -213,7 +213,7 @@ state_keep(
 	buf_put(&s->last, last);
 	count(s, before);
 	s->until_ns = keep_until_ns(cm);
-	if (s->state.n > 0 && (changed || s->until_ns - s->kept_ns > cm->keep_ms * 500000)) {
+	if (s->state.n > 0 && (changed || s->until_ns - s->kept_ns > cm->set.keep_ms * 500000)) {
 		s->kept_ns = s->until_ns;
 		owner_keep(s->owner, s->name, buf_str(&s->state), s->until_ns);
 	}

@@ -15,8 +15,7 @@
 #include "base/json.h"
 #include "gateway/gateway.h"
 
-#define ARENA_BYTES  ((size_t)64 << 20)
-#define SCRIPT_BYTES ((size_t)1 << 20) /* more than a run takes: the sandbox says COMPILE */
+#define ARENA_BYTES ((size_t)64 << 20)
 
 int
 cli_fail(const struct err *e)
@@ -385,85 +384,6 @@ cmd_quota(const struct cli *cli)
 	if (cli_asked(cli, "GET", buf_str(&target), STR(""), &out, &code))
 		quota_print(buf_str(&out));
 	buf_fini(&target);
-	buf_fini(&out);
-	return code;
-}
-
-/* ---- script ---- */
-
-static bool
-script_read(const char *file, struct buf *out)
-{
-	FILE *f = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
-	char piece[4096];
-	size_t n;
-
-	if (f == NULL)
-		return false;
-	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
-		buf_put(out, (struct str){ piece, n });
-	if (f != stdin)
-		(void)fclose(f);
-	return buf_ok(out);
-}
-
-static int
-script_print(struct str report)
-{
-	struct str end, log, value, message;
-	struct arena a;
-	bool ok;
-
-	arena_init(&a, ARENA_BYTES);
-	end = cli_text(report, "end", &a);
-	log = cli_text(report, "log", &a);
-	value = cli_text(report, "value", &a);
-	message = cli_text(report, "message", &a);
-	ok = str_eq(end, STR("DONE"));
-	for (size_t i = 0; i < log.n; i++) /* untrusted: no control byte reaches a terminal */
-		(void)fputc(log.p[i] == '\n' || log.p[i] == '\t' || (unsigned char)log.p[i] >= ' '
-				? (unsigned char)log.p[i]
-				: '?',
-		    stdout);
-	if (ok)
-		(void)printf(STR_FMT "\n", STR_ARG(value));
-	else
-		(void)fprintf(stderr, STR_FMT ": " STR_FMT "\n", STR_ARG(end), STR_ARG(message));
-	arena_free(&a);
-	return ok ? 0 : 1;
-}
-
-int
-cmd_script(const struct cli *cli)
-{
-	struct buf source, body, out;
-	struct str end;
-	struct arena a;
-	int code;
-
-	if (cli->words_n < 2 || strcmp(cli->words[0], "run") != 0 || cli->key == NULL)
-		return cli_usage("script run FILE --key NAME");
-	buf_init(&source, SCRIPT_BYTES);
-	if (!script_read(cli->words[1], &source)) {
-		buf_fini(&source);
-		return cli_usage("the script cannot be read, or is over 1 MiB");
-	}
-	buf_init(&body, 0);
-	buf_putc(&body, '{');
-	cli_member(&body, "key", cli->key);
-	buf_puts(&body, ",\"code\":");
-	buf_json_str(&body, buf_str(&source));
-	buf_putc(&body, '}');
-	if (cli_asked(cli, "POST", STR("/admin/api/script"), buf_str(&body), &out, &code)) {
-		code = script_print(buf_str(&out));
-	} else if (code == 0) {
-		arena_init(&a, ARENA_BYTES);
-		end = cli_text(buf_str(&out), "end", &a);
-		code = str_eq(end, STR("DONE")) ? 0 : 1;
-		arena_free(&a);
-	}
-	buf_fini(&source);
-	buf_fini(&body);
 	buf_fini(&out);
 	return code;
 }

@@ -24,7 +24,8 @@ struct cli { /* what was typed, after options */
 	    *budget, *until, *clock, *n;
 	const char *from, *out, *overlap, *url, *key_env, *call, *junit;
 	const char *verdict;
-	bool accept_loss, csv;
+	bool accept_loss, csv, plan;
+	const char *resume;
 	const char *fail_on, *reason;
 	const char *words[CLI_WORDS_MAX]; /* after the command's own words */
 	size_t words_n;

@@ -141,29 +141,63 @@ script_done(void *ctx, struct str result_json, const struct err *e)
 	}
 }
 
-/* {"key":…,"code":…}.  The run is the key's, with all that it may do; its client is who asked. */
+struct script_ask { /* of the body: raw values, p NULL when absent */
+	struct str key, code, resume, plan, replay;
+};
+
+static bool
+script_read(struct exchange *x, struct script_ask *a, struct err *e)
+{
+	struct json_field f[] = { { STR("key"), STR_NONE }, { STR("code"), STR_NONE },
+		{ STR("resume"), STR_NONE }, { STR("plan"), STR_NONE },
+		{ STR("replay"), STR_NONE } };
+
+	if (!json_check(x->body, true, e) || !json_fields(x->body, f, COUNT(f), e))
+		return false;
+	*a = (struct script_ask){ f[0].raw, f[1].raw, f[2].raw, f[3].raw, f[4].raw };
+	return a->code.p != NULL || a->replay.p != NULL ||
+	       err_set(e, ERR_INVALID, "the script's text is missing");
+}
+
+/* Whose rights it has; NULL: *e. */
+static struct key *
+script_key(struct exchange *x, const struct script_ask *a, struct err *e)
+{
+	struct str name = STR("");
+	struct key *k;
+
+	if (a->replay.p != NULL) {
+		(void)json_string(a->replay, &x->arena, &name);
+		k = codemode_run_key(x->g->codemode, name);
+		if (k == NULL)
+			(void)err_set(e, ERR_NOT_FOUND,
+			    "there is no run \"" STR_FMT
+			    "\" in the journal (tollgate audit query --name run)",
+			    STR_ARG(str_clip(name, 40)));
+		return k;
+	}
+	if (a->key.p != NULL)
+		(void)json_string(a->key, &x->arena, &name);
+	k = key_named(x->g->core, name);
+	if (k == NULL)
+		(void)err_set(e, ERR_NOT_FOUND,
+		    "no key is called \"" STR_FMT "\" (tollgate key list)", STR_ARG(name));
+	return k;
+}
+
+/* {"key","code","resume","plan":bool} or {"replay":RUN}.  The run is the key's, with all that it
+ * may do; its client is who asked. */
 static void
 script_run(struct exchange *x, struct str actor)
 {
-	struct str raw, name = STR("");
+	struct script_ask a;
 	struct script *s;
 	struct key *k;
-	struct buf args;
+	struct buf args, meta;
 	struct err e;
+	bool on = false;
 
-	if (!json_check(x->body, true, &e)) {
-		exchange_refuse(x, &e);
-		return;
-	}
-	if (json_get(x->body, STR("key"), &raw))
-		(void)json_string(raw, &x->arena, &name);
-	k = key_named(x->g->core, name);
-	if (k == NULL || !json_get(x->body, STR("code"), &raw)) {
-		if (k == NULL)
-			(void)err_set(&e, ERR_NOT_FOUND,
-			    "no key is called \"" STR_FMT "\" (tollgate key list)", STR_ARG(name));
-		else
-			(void)err_set(&e, ERR_INVALID, "the script's text is missing");
+	if (!script_read(x, &a, &e) || (k = script_key(x, &a, &e)) == NULL) {
 		exchange_refuse(x, &e);
 		return;
 	}
@@ -171,17 +205,31 @@ script_run(struct exchange *x, struct str actor)
 	s->x = x;
 	job_init(&s->job, &script_type, &x->job, NULL, NULL);
 	buf_init(&args, 0);
-	buf_printf(&args, "{\"code\":" STR_FMT "}", STR_ARG(raw));
+	buf_init(&meta, 0);
+	buf_puts(&args, "{\"code\":");
+	buf_put(&args, a.replay.p != NULL ? STR("\"\"") : a.code);
+	if (a.replay.p != NULL || a.resume.p != NULL) {
+		buf_puts(&args, ",\"resume\":");
+		buf_put(&args, a.replay.p != NULL ? a.replay : a.resume);
+	}
+	buf_putc(&args, '}');
+	buf_puts(&meta, "{\"" CODEMODE_REPORT_KEY "\":true");
+	if (a.plan.p != NULL && json_bool(a.plan, &on) && on)
+		buf_puts(&meta, ",\"" CODEMODE_PLAN_KEY "\":true");
+	if (a.replay.p != NULL)
+		buf_puts(&meta, ",\"" CODEMODE_REPLAY_KEY "\":true");
+	buf_putc(&meta, '}');
 	if (hub_call(x->g->hub, &s->job,
 		&(struct call_ask){ .key = k,
 		    .name = STR("lua"),
 		    .args = arena_str(&x->arena, buf_str(&args)),
 		    .client = actor,
 		    .address = conn_peer(x->conn),
-		    .meta = STR("{\"" CODEMODE_REPORT_KEY "\":true}") },
+		    .meta = arena_str(&x->arena, buf_str(&meta)) },
 		script_done, s, &e) == NULL)
 		exchange_refuse(x, &e);
 	buf_fini(&args);
+	buf_fini(&meta);
 }
 
 /* A virtual key needs a rule: admin:key.create. */

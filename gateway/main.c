@@ -70,9 +70,11 @@ static const struct command {
 	{ "connect", "claude-code|codex|gemini [--url URL] [--managed] [--scope project]",
 	    "--managed --scope --url", "print a client's configuration",
 	    "tollgate connect claude-code", cmd_connect },
-	{ "script", "run FILE --key N", "--json --key",
-	    "run a Code Mode script with a key's rights",
-	    "tollgate script run sum.lua --key ana-laptop", cmd_script },
+	{ "script", "run FILE --key N [--plan] [--resume RUN] | replay RUN",
+	    "--json --key --plan --resume",
+	    "run a Code Mode script with a key's rights (--plan: only what it would call);\n"
+	    "  or once more from its journal, which calls nothing",
+	    "tollgate script run sum.lua --key ana-laptop --plan", cmd_script },
 	{ "usage", "[--by customer|team|user|key|model|tool|server] [--since 7d]",
 	    "--json --by --since", "requests, calls, tokens, cost, bytes kept out of context",
 	    "tollgate usage --by user", cmd_usage },
@@ -131,7 +133,7 @@ struct option {
 	const char **value; /* takes one, or */
 	bool *flag;         /* is one */
 };
-#define OPTIONS_N 39
+#define OPTIONS_N 41
 
 static void
 options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
@@ -154,6 +156,7 @@ options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
 		{ "--codeowners", NULL, &cli->codeowners }, { "--deny", NULL, &cli->deny },
 		{ "--list", NULL, &cli->list }, { "--reason", &cli->reason, NULL },
 		{ "--budget", &cli->budget, NULL }, { "--until", &cli->until, NULL },
+		{ "--plan", NULL, &cli->plan }, { "--resume", &cli->resume, NULL },
 		{ "--force", NULL, &cli->force }, { "--verdict", &cli->verdict, NULL },
 
 		{ "--accept-loss", NULL, &cli->accept_loss }, { "--csv", NULL, &cli->csv } };

@@ -246,7 +246,8 @@ sandbox_build(struct running *r)
 		log_error(NULL, "code mode is off", F_TEXT("why", e.text));
 		return;
 	}
-	r->g.codemode = codemode_new(r->g.loop, r->g.hub, r->g.core, r->g.sandbox);
+	r->g.codemode =
+	    codemode_new(r->g.loop, r->g.hub, r->g.core, r->g.sandbox, &r->settings->runs);
 }
 
 static void

@@ -326,6 +326,31 @@ limits_read(struct reading *r, struct yaml *y, void *into)
 }
 
 static void
+keep_read(struct reading *r, struct yaml *y, void *into)
+{
+	int64_t v = 0;
+	struct err e;
+
+	if (!yaml_duration(y, &v, &e))
+		(void)bad_err(r, &e);
+	else if (v < 0 || v > 7 * (int64_t)86400000)
+		(void)bad(r, y, "must be from 0s (nothing is kept on disk) to 7d");
+	else
+		*(int64_t *)into = v;
+}
+
+static void
+runs_read(struct reading *r, struct yaml *y, void *into)
+{
+	static const struct setting rows[] = { { "keep", offsetof(struct settings, runs.keep_ms),
+						   keep_read },
+		{ "pause_after", offsetof(struct settings, runs.pause_ms), ms_read },
+		{ NULL, 0, NULL } };
+
+	(void)rows_read(r, y, "runs", rows, into);
+}
+
+static void
 prefix_read(struct reading *r, struct yaml *y, void *into)
 {
 	static const struct word words[] = { { "always", PREFIX_ALWAYS }, { "never", PREFIX_NEVER },
@@ -388,6 +413,7 @@ static const struct setting top[] = {
 	{ "audit",     0,                audit_read_section },
 	{ "log",       0,                log_read },
 	{ "limits",    0,                limits_read },
+	{ "runs",      0,                runs_read },
 	{ "mcp",       0,                mcp_read },
 	{ "identity",  0,                identity_read },
 	{ "views",     0,                views_read },
@@ -491,6 +517,7 @@ settings_load(const char *file, struct buf *warnings, struct err *e)
 	buf_init(&text, 2 * FILE_BYTES);
 	s->log_level = LOG_LEVEL_INFO;
 	s->body_bytes = 32 << 20;
+	s->runs = (struct codemode_settings){ CODEMODE_KEEP_MS, CODEMODE_PAUSE_MS };
 	place_set(s, file);
 	r.secrets = (struct secrets){ &s->arena, environ, s->dir };
 	s->data = path_below(&s->arena, s->dir, STR("data"));

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/tls.h"
+#include "codemode/codemode.h"
 #include "gateway/address.h"
 #include "gateway/dialect.h"
 #include "gateway/locked.h"
@@ -70,6 +71,7 @@ struct settings {
 	bool watch; /* read the policies again when their files change */
 	enum log_level log_level;
 	int64_t body_bytes;
+	struct codemode_settings runs;
 	struct view_settings *views;
 	size_t views_n;
 	enum mcp_prefix prefix;

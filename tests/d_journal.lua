@@ -19,7 +19,7 @@ local function world(o)
 		tool("ship", false, answer), tool("fail", false, function()
 			return { content = json.array { { type = "text", text = "out of stock" } }, isError = true }
 		end), table.unpack(o.tools or {}) } }
-	local gw = gateway { servers = { shop = shop }, clock = o.clock, policies = rules("allow: shop/*", "allow: code:run", table.unpack(o.rules or {})) }
+	local gw = gateway { servers = { shop = shop }, clock = o.clock, yaml = o.yaml, policies = rules("allow: shop/*", "allow: code:run", table.unpack(o.rules or {})) }
 	local key = gw:dev()
 	gw:wait_tools(key, 6 + #(o.tools or {}))
 	return gw, key, shop
@@ -114,6 +114,18 @@ lua(c, "shop.sell{id=1} shop.fail{id=1}", run_of(text))
 expect(count(shop)):same { sell = 1, fail = 2 }
 expect((lua(c, "error('x')"))):lacks("resume") -- nothing was done
 
+test "a fix that does not compile, or is refused as it stands, takes nothing away"
+local gw, key, shop = world()
+local c = client(gw, key)
+local id = run_of((lua(c, "shop.price{id=1} shop.sell{id=1} error('x')")))
+for _, wrong in ipairs { "shop.price{id=1} shop.sell{id=1} return )", "shop.price{id=1} shop.sell{id='one'}" } do
+	local text, failed = lua(c, wrong, id)
+	expect(failed):is(true)
+	expect(text):has("done: shop.sell (run " .. id)
+end
+expect((lua(c, "shop.price{id=1} shop.sell{id=1} return 'ok'", id))):is("ok")
+expect(count(shop)):same { price = 1, sell = 1 }
+
 test "the same seed and the same time; a random write is found again"
 local gw, key, shop = world()
 local c = client(gw, key)
@@ -150,10 +162,14 @@ gw:kill9()
 gw:start()
 gw:wait_tools(key, 6)
 gw:advance("23h")
+gw:restart() -- a worker that is just being killed looks hung to a clock that jumps
+gw:wait_tools(key, 6)
 c = client(gw, key)
 text = lua(c, "shop.sell{id=1} shop.price{id=2} shop.ship{id=3} error('z')", id)
 expect(count(shop)):same { sell = 1, price = 1, ship = 1 }
 gw:advance("25h")
+gw:restart() -- a worker that is just being killed looks hung to a clock that jumps
+gw:wait_tools(key, 6)
 c = client(gw, key)
 text = lua(c, "return 1", id)
 expect(text):has("there is no run")
@@ -188,3 +204,21 @@ local text = lua(c, code .. "error('x')")
 text = lua(c, code .. "return a + b", run_of(text))
 expect(text):has("not_kept")
 expect(count(shop)):same { read = 2, write = 1 }
+
+test "runs: { keep: 0s } writes nothing of it to the disk"
+local function secret() return { content = json.array { { type = "text", text = "pine-apple-juice" } } } end
+for _, yaml in ipairs { "runs: { keep: 0s }\n", "runs: { keep: 1h, pause_after: 1m }\n" } do
+	local gw, key, shop = world { yaml = yaml, tools = { tool("tell", false, secret) } }
+	local c = client(gw, key)
+	local id = run_of((lua(c, "S.x = shop.tell{} error('x')")))
+	lua(c, "S.x = 'mango-' .. 'juice'")
+	gw:stop() -- applies everything
+	local db = read_file(gw.data .. "/tollgate.db") .. (read_file(gw.data .. "/tollgate.db-wal") or "")
+	local kept = yaml:find("1h") ~= nil
+	expect(db:find("pine-apple-juice", 1, true) ~= nil):is(kept)
+	expect(db:find("mango-juice", 1, true) ~= nil):is(kept)
+	gw:start()
+	gw:wait_tools(key, 7)
+	local text = lua(client(gw, key), "S.x = shop.tell{} return 'again'", id)
+	expect(text):has(kept and "again" or "there is no run")
+end
