@@ -4,8 +4,9 @@
  *
  * BM25 (k1 1.2, b 0.75) over four fields: name (weight 4), server (2), the first 300 bytes of the
  * description (1), parameter names (0.7).  camelCase and snake_case are split, words are stemmed
- * lightly, an exact name counts more, a deprecated tool less, one that only some of the words mean
- * less too.  Hits under 40 % of the best are dropped; several needs share the places.
+ * lightly (another form of a word counts a little less).  A name that is the query, or holds all of
+ * it, counts more; a deprecated tool less, one that only some of the words mean less too.  Hits
+ * under 40 % of the best are dropped; several needs share the places.
  *
  * There is no index: a key sees hundreds of tools, not millions, and a scan of all of them costs
  * less than keeping one index per view true.  Only tools of the caller's own view come in, so
@@ -26,12 +27,13 @@
 #define DESCRIBED_BYTES 300
 #define TOOLS_MAX       4096
 #define TASK_HITS       10
+#define OTHER_FORM      0.8 /* of the weight: "files" where "file" was asked for */
 #define K1              1.2
 #define B               0.75
 
 struct word {
 	char c[WORD_BYTES];
-	size_t n;
+	size_t n, full; /* of the stem, of the word */
 };
 struct words { /* of the query */
 	struct word w[WORDS_MAX];
@@ -66,6 +68,7 @@ stem(struct word *w)
 {
 	struct str s = { w->c, w->n };
 
+	w->full = w->n;
 	if (w->n > 4 && str_ends(s, STR("ies"))) {
 		w->n -= 3;
 		w->c[w->n++] = 'y';
@@ -143,7 +146,7 @@ field_add(struct doc *d, const struct words *q, struct str field, double weight,
 		d->len += weight;
 		for (size_t i = 0; i < q->n; i++)
 			if (word_is(&q->w[i], &w)) {
-				d->tf[i] += weight;
+				d->tf[i] += w.full == q->w[i].full ? weight : weight * OTHER_FORM;
 				*hits += 1;
 			}
 	}
@@ -202,6 +205,8 @@ adjust(struct doc *d, const struct tool *t, const struct words *q)
 	d->score *= 0.5 + 0.5 * covered / (double)q->n;
 	if (d->name_words > 0 && d->name_hits >= d->name_words)
 		d->score *= d->name_words == q->n ? 2.4 : 1.6;
+	else if (d->name_hits >= q->n)
+		d->score *= 1.6;
 	if (d->server_hit)
 		d->score *= 1.25;
 	if (signature_deprecated(t->description))

@@ -126,24 +126,27 @@ all_put(struct buf *text, const struct tool_list *l)
 	return false;
 }
 
-/* As many as fit, in their order; one that is too long makes room for the next. */
-static void
-hot_put(struct buf *text, const struct tool_list *l, const struct tool *const *hot, size_t n)
+/* As many as fit, in their order; one that is too long makes room for the next.  True: all do. */
+static bool
+hot_put(struct buf *text, const struct tool_list *l, const struct tool *const *hot, size_t n,
+    bool describe)
 {
-	bool any = false;
+	bool any = false, all = true;
 
 	for (size_t i = 0; i < n; i++) {
 		size_t at = text->n;
 
 		buf_puts(text, any ? "\n" : "\nOften used:\n");
-		tool_list_put_line(l, hot[i], true, text);
+		tool_list_put_line(l, hot[i], describe, text);
 		if (buf_ok(text)) {
 			any = true;
 			continue;
 		}
 		text->n = at;
 		text->failed = false;
+		all = false;
 	}
+	return all;
 }
 
 void
@@ -155,8 +158,14 @@ tools_put_lua(
 	buf_init(&text, DESCRIPTION_BYTES);
 	buf_puts(&text, static_text);
 	if (!all_put(&text, l)) {
+		size_t at;
+
 		buf_puts(&text, search_text);
-		hot_put(&text, l, hot, hot_n);
+		at = text.n;
+		if (!hot_put(&text, l, hot, hot_n, true)) {
+			text.n = at; /* one tool more is worth more than what the others are for */
+			(void)hot_put(&text, l, hot, hot_n, false);
+		}
 	}
 	buf_puts(out, "{\"name\":\"lua\",\"description\":");
 	buf_json_str(out, buf_str(&text));

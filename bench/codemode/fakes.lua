@@ -13,6 +13,7 @@ local VERSION = "2025-06-18"
 
 dofile(HERE .. "/../../tests/rig_json.lua")
 dofile(HERE .. "/fakes/schema.lua")
+pretty = dofile(HERE .. "/fakes/pretty.lua")
 local random = dofile(HERE .. "/fakes/random.lua")
 local filler, fillers = loadfile(HERE .. "/fakes/filler.lua")(random)
 local WRITTEN = { "filesystem", "sqlite", "memory", "git", "workstation" }

@@ -11,6 +11,7 @@
 local CLAUDE = os.getenv("CLAUDE") or error("CLAUDE names no binary: make e2e")
 local B = os.getenv("B") or "build"
 local DEMO = (B:sub(1, 1) == "/" and "" or os.getenv("PWD") .. "/") .. B .. "/demo-server"
+local office = dofile("bench/codemode/office.lua")
 if not rig.alone then rig.alone = assert(sys.loopback_only()) end
 
 local POLICY = [[
@@ -88,20 +89,20 @@ local function start(argv, env)
 end
 
 -- One print-mode session on its way.
-local function prompt(env, ...)
-	return start({ CLAUDE, "-p", "Read my first note and add up five orders.", "--model", "claude-sonnet-4-6",
+local function prompt(env, words, ...)
+	return start({ CLAUDE, "-p", words or "Read my first note and add up five orders.", "--model", "claude-sonnet-4-6",
 		"--output-format", "stream-json", "--include-partial-messages", "--verbose", "--allowedTools",
 		"mcp__tollgate", ... }, env)
 end
 
 -- The same, told by flags and variables how to reach the gateway.
-local function claude(gw, key, env)
+local function claude(gw, key, env, words)
 	local servers = rig.scratch() .. "/mcp.json"
 	sys.write_file(servers, json.encode { mcpServers = { tollgate = { type = "http",
 		url = "http://127.0.0.1:" .. gw.port .. "/mcp", headers = { Authorization = "Bearer " .. key.key } } } })
 	local e = { ANTHROPIC_BASE_URL = "http://127.0.0.1:" .. gw.port .. "/anthropic", ANTHROPIC_AUTH_TOKEN = key.key }
 	for k, v in pairs(env or {}) do e[k] = v end
-	return prompt(e, "--strict-mcp-config", "--mcp-config", servers)
+	return prompt(e, words, "--strict-mcp-config", "--mcp-config", servers)
 end
 
 -- Its last line, once it has ended well.
@@ -139,6 +140,36 @@ local function tool_names(r)
 	end
 	table.sort(names)
 	return names
+end
+
+-- A model that writes a task's script as soon as it has been told the signature of every tool in it: by the
+-- description of `lua` as it came through the client, or by a search.
+local function able(data, task)
+	return function(r)
+		local by_id, n = results_of(r)
+		local told = json.encode(r.json.tools) .. (by_id.toolu_find or "")
+		local knows = true
+		for _, name in ipairs(task.needs) do knows = knows and told:find(name .. "{", 1, true) ~= nil end
+		local content = by_id.toolu_lua and { text("FINAL: " .. task.says) } or
+			knows and { use("toolu_lua", "lua", { code = office.script(data, task) }) } or
+			{ use("toolu_find", "tools", { query = table.concat(task.needs, "; "):gsub("[._]", " ") }) }
+		return { content = content, usage = { input_tokens = 100 + n, output_tokens = 10 } }
+	end
+end
+
+-- One session that does a task; what its model was asked, in order.
+local function does(gw, up, data, key, task)
+	local before = #up.requests
+	up.options.on = able(data, task)
+	local words = task.prompt:gsub("@WORK@", data .. "/work"):gsub("@REPO@", data .. "/repo")
+	expect(ended_well(claude(gw, key, {}, words)).result):is("FINAL: " .. task.says)
+	local asked = table.move(up.requests, before + 1, #up.requests, 1, {})
+	for _, r in ipairs(asked) do expect(tool_names(r)):same { "mcp__tollgate__lua", "mcp__tollgate__tools" } end
+	return asked
+end
+
+local function description_of(list, name)
+	for _, t in ipairs(list) do if t.name == name then return t.description end end
 end
 
 test "it streams, sees its key's tools and no others, calls one, runs a script, and all is accounted"
@@ -306,3 +337,30 @@ expect(results_of(up.requests[3]).toolu_2):has("quick done")
 local ends = {}
 for _, row in ipairs(gw:audit()) do ends[row.name] = row["end"] end
 expect(ends["slow/wait"]):is("cancelled")
+
+test "over 290 tools a new team's task takes three model requests, one whose tools are in lua's description takes two"
+-- limit: 150 s
+local up = provider { on = function() return { content = { text("not yet") } } end }
+local gw, data = office.open { providers = { anthropic = up } }
+local fresh, settled = office.key(gw, "fresh"), office.key(gw, "settled")
+gw:wait_tools(fresh, 292)
+local M1, hand = office.tasks[3], gw:mcp(settled)
+expect(M1.id):is("M1")
+expect(#does(gw, up, data, fresh, M1)):is(3)
+office.check_effect(hand, data, M1)
+
+-- The other team has done all of them before.
+for _, task in ipairs(office.tasks) do
+	office.run(hand, data, task)
+	office.check_effect(hand, data, task)
+end
+local again = office.key(gw, "settled")
+local asked = does(gw, up, data, again, M1)
+expect(#asked):is(2)
+office.check_effect(hand, data, M1)
+-- Nothing of what the gateway lists was cut on the way to the model.
+for _, t in ipairs(gw:mcp(again):definitions()) do
+	if t.name == "lua" or t.name == "tools" then
+		expect(description_of(asked[1].json.tools, "mcp__tollgate__" .. t.name), t.name):is(t.description)
+	end
+end

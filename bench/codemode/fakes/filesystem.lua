@@ -80,17 +80,12 @@ end
 
 local function text(s) return { content = { { type = "text", text = s } }, structuredContent = { content = s } } end
 
--- As JSON.stringify(…, null, 2) writes it.
-local function tree(path, indent)
-	local lines = {}
+local function tree(path)
+	local out = json.array()
 	for i, e in ipairs(assert(fs.list(path))) do
-		local at = indent .. "    "
-		local l = indent .. "  {\n" .. at .. '"name": ' .. json.encode(e.name) .. ",\n" .. at .. '"type": "' ..
-			(e.dir and "directory" or "file") .. '"'
-		if e.dir then l = l .. ",\n" .. at .. '"children": ' .. tree(path .. "/" .. e.name, at) end
-		lines[i] = l .. "\n" .. indent .. "  }"
+		out[i] = { name = e.name, type = e.dir and "directory" or "file", children = e.dir and tree(path .. "/" .. e.name) or nil }
 	end
-	return #lines == 0 and "[]" or "[\n" .. table.concat(lines, ",\n") .. "\n" .. indent .. "]"
+	return out
 end
 
 local calls = {}
@@ -111,6 +106,6 @@ function calls.list_directory(a)
 	for i, e in ipairs(assert(fs.list(a.path))) do out[i] = (e.dir and "[DIR] " or "[FILE] ") .. e.name end
 	return text(table.concat(out, "\n"))
 end
-function calls.directory_tree(a) return text(tree(a.path, "")) end
+function calls.directory_tree(a) return text(pretty(tree(a.path))) end
 
 return schema(DEFINITIONS), calls

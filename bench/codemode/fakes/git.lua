@@ -201,7 +201,7 @@ updateAgentMetaFiles <Y,y,Yes,yes>: Files for agents too
 createTag boolean=false: With a tag at the end
 ]]
 
--- Each but four takes the repository's place too.
+-- Each but three takes the repository's place too.
 local tools = schema(HEAD)
 for _, t in ipairs(tools) do
 	if not t.name:find("clone") and not t.name:find("clear") and not t.name:find("wrapup") then
@@ -224,7 +224,7 @@ function calls.git_log(a)
 	end
 	::done::
 	local v = { success = true, commits = commits, totalCount = #commits }
-	return { content = { { type = "text", text = json.encode(v) } }, structuredContent = v }
+	return { content = { { type = "text", text = pretty(v) } }, structuredContent = v }
 end
 
 return tools, calls

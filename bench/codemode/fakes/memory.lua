@@ -48,7 +48,7 @@ names! string[]: Names of the entities
 
 local graph, named = json.array(), {}
 
-local function both(v) return { content = { { type = "text", text = json.encode(v) } }, structuredContent = v } end
+local function both(v) return { content = { { type = "text", text = pretty(v) } }, structuredContent = v } end
 
 local calls = {}
 function calls.create_entities(a)

@@ -13,6 +13,8 @@
 
 local PLAIN = { string = true, integer = true, number = true, boolean = true, object = true }
 
+local DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
 local parse_type
 
 -- "a! T, b T" up to the closing brace; the object's schema and what follows.
@@ -65,6 +67,7 @@ local function parameter(tool, line)
 	said = said or text:match("^:%s*(.*)$")
 	if default then t.default = default_of(t, default) end
 	t.description = said ~= "" and said or nil
+	if t.type == "integer" then t.minimum, t.maximum = -9007199254740991, 9007199254740991 end
 	local input = tool.inputSchema
 	input.properties[name] = t
 	if must == "!" then
@@ -100,7 +103,7 @@ function schema(text)
 			parameter(tool, line)
 		elseif name then
 			tool = { name = name, annotations = annotations(flags),
-				inputSchema = { type = "object", properties = {}, additionalProperties = false } }
+				inputSchema = { ["$schema"] = DRAFT, type = "object", properties = {}, additionalProperties = false } }
 			tools[#tools + 1] = tool
 		else
 			error("cannot read: " .. line)

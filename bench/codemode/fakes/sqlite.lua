@@ -37,23 +37,9 @@ values string[]: Values of the parameters, in their order
 
 local db
 
--- Rows as JSON.stringify(…, null, 2) writes them.
-local function pretty(rows)
-	if #rows == 0 then return "[]" end
-	local out = {}
-	for i, row in ipairs(rows) do
-		local keys, lines = {}, {}
-		for k in pairs(row) do keys[#keys + 1] = k end
-		table.sort(keys)
-		for j, k in ipairs(keys) do lines[j] = "    " .. json.encode(k) .. ": " .. json.encode(row[k]) end
-		out[i] = "  {\n" .. table.concat(lines, ",\n") .. "\n  }"
-	end
-	return "[\n" .. table.concat(out, ",\n") .. "\n]"
-end
-
 local function ask(text, values)
 	db = db or sql.open(dir .. "/shop.db")
-	return { content = { { type = "text", text = pretty(db:query(text, values)) } } }
+	return { content = { { type = "text", text = pretty(json.array(db:query(text, values))) } } }
 end
 
 local calls = {}

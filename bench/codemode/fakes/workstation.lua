@@ -5,6 +5,8 @@
 local RULES = [[
 
 Paths must be absolute; relative ones depend on the folder that the server was started in and will surprise you. A tilde is not resolved everywhere, so write the whole path. Only folders that the settings allow are reached, and a link that leads out of them is refused. If access is refused, do not try other spellings of the same path: ask the user, or change the settings with set_config_value.
+Before you begin, know what is to be done: look at the folder, then at the file, then act; an action that was guessed costs more than a look. Tell the user in a sentence what you are about to do when it changes something, and what has changed when it is done. Do not repeat an action that has failed in the same words. If a file is larger than what one call may show, go through it in windows and keep only what matters for the task.
+On Windows, paths have a drive and backslashes, and in JSON each of these is written twice; on macOS and Linux they begin with a slash. Names are compared as the file system compares them. Links are followed once. Times are those of the machine, with its zone.
 Results are cut at a number of lines that the settings name, and a note tells when that has happened. This tool can be called by its own name or through the general one of the session.]]
 
 local DEFINITIONS = [[
