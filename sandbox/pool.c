@@ -66,6 +66,12 @@ on_hangs(void *ctx)
 {
 	struct worker *w = ctx;
 
+	/* A clock that was moved on is no proof: what it has to say may wait in the socket. */
+	if (!w->hung_once) {
+		w->hung_once = true;
+		timer_set(w->gen->owner->loop, &w->hangs, HANGS_MS, on_hangs, w);
+		return;
+	}
 	log_error(NULL, "sandbox process hangs: a killed worker is not reported");
 	zygote_kill(w->gen->zygote);
 }

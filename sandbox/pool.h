@@ -46,6 +46,7 @@ struct worker {
 	uint32_t sweep;          /* PROBE_NUMBER | the number it tries, or 0 */
 	bool probe, kill_wanted;
 	struct timer hangs; /* killed and not reaped since */
+	bool hung_once;
 };
 
 struct sandbox_run {
