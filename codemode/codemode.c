@@ -15,6 +15,7 @@
 #include "codemode/hot.h"
 #include "codemode/journal.h"
 #include "codemode/keep.h"
+#include "codemode/metered.h"
 #include "codemode/run.h"
 #include "codemode/shape.h"
 #include "codemode/tools.h"
@@ -129,6 +130,7 @@ codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s,
 	hot_init(cm);
 	shape_init(cm);
 	cm->set = *set;
+	map_init(&cm->metered);
 	keep_load(cm);
 	hub_add_builtin(h, &(struct builtin){ .name = STR("lua"),
 			       .ask_kind = ASK_RUN,
@@ -160,6 +162,7 @@ codemode_free(struct codemode **cm)
 		keep_free(*cm);
 		hot_free(*cm);
 		shape_free(*cm);
+		metered_free(*cm);
 	}
 	MEM_FREE(cm);
 }
@@ -180,4 +183,5 @@ codemode_metrics(struct codemode *cm, struct buf *out)
 	    "tollgate_prefetched_tools_total %llu\n",
 	    (unsigned long long)cm->calls, (unsigned long long)cm->kept_bytes,
 	    (unsigned long long)cm->hinted);
+	metered_put(cm, out);
 }

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "codemode/bound.h"
 #include "codemode/front.h"
+#include "codemode/metered.h"
 #include "codemode/output.h"
 #include "codemode/plan.h"
 #include "codemode/resume.h"
@@ -143,6 +144,7 @@ outcome_fill(struct run *r, const struct run_end *end, size_t told_bytes)
 	if (r->past != NULL)
 		o->run = arena_str(&r->arena, str_of(r->past->id));
 	r->cm->kept_bytes += (uint64_t)o->kept_bytes;
+	metered_add(r->cm, r->c.key, o->kept_bytes);
 }
 
 static enum past_state

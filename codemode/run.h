@@ -25,6 +25,7 @@ struct codemode {
 	uint64_t calls, kept_bytes;
 	struct hot hot;
 	struct shapes shapes;
+	struct map metered;            /* struct metered, by team */
 	uint64_t refused;              /* before they ran: lint.h */
 	uint64_t fixes[LENIENT_COUNT]; /* lenient.h */
 	uint64_t hinted;               /* signatures told before they were asked for */

@@ -110,6 +110,9 @@ local learned = tools(ana, "quiet")
 expect(learned):has("quiet.notes{} -> ~{id:integer, title:string}[]")
 expect(learned):has("quiet.by_mail{} -> ~table<string,integer>")
 expect(learned):has("quiet.hidden{} -> ~{id:integer, name:string}")
+-- What stayed out of the context is counted by team, an estimate of four bytes a token.
+local kept = gw:client():get("/metrics").body:match('tollgate_run_kept_tokens_estimate_total{team="acme/core"} (%d+)')
+expect(tonumber(kept) and tonumber(kept) > 20, "tokens kept away: " .. tostring(kept)):is(true)
 -- Another key of the team: of the tools that it sees. Another team: nothing.
 expect(tools(bob, "quiet")):has("quiet.notes{} -> ~{id:integer, title:string}[]")
 expect(tools(bob, "quiet")):lacks("hidden")
