@@ -106,7 +106,11 @@ $(UNIT): | $(B)/demo-server
 $(B)/unit/sandbox_attacks $(B)/unit/sandbox_native $(B)/unit/sandbox_chaos $(B)/rig: | $(TEST_WORKERS)
 unit: $(UNIT)
 
-$(B)/rig: $(wildcard tests/rig*.c)
+# What a scenario starts in place of tollgate, to see it without a system call.
+$(B)/lack: tests/lack.c
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -o $@ $<
+$(B)/rig: $(wildcard tests/rig*.c) | $(B)/lack
 	@mkdir -p $(@D)
 	$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) -isystem /usr/include/lua5.4 -o $@ $^ -llua5.4 -lm -lssl -lcrypto
 

@@ -5,6 +5,7 @@
  *	make bench-sandbox              a table, half a minute
  *	build/bench/sandbox --json      the same figures as one JSON object
  *	build/bench/sandbox --gate      exit 1 when a ratio is past its bound (CI)
+ *	build/bench/sandbox --strict    with sandbox: { strict: true }
  *	build/bench/sandbox PART...     latency exec tables calls throughput memory fairness
  *
  * Machines differ and neighbours disturb, so the samples of each row are taken in turn with those
@@ -229,6 +230,7 @@ time_exec(const char *path)
 
 /* ---- the pool ---- */
 
+static bool strict; /* workers without a time stamp counter */
 static struct loop *loop;
 static struct sandbox *sandbox;
 static struct job root;
@@ -331,6 +333,7 @@ open_pool(int idle, int cpu_ms)
 		.idle = idle,
 		.cpu_ms = cpu_ms,
 		.calls_max = CALLS + 10,
+		.strict = strict,
 		.wall_ms = 600000 };
 	struct err e = { .code = ERR_NONE };
 
@@ -750,6 +753,7 @@ main(int argc, char **argv)
 
 	for (int i = 1; i < argc; i++) {
 		json = json || strcmp(argv[i], "--json") == 0;
+		strict = strict || strcmp(argv[i], "--strict") == 0;
 		gate = gate || strcmp(argv[i], "--gate") == 0;
 		for (size_t k = 0; k < COUNT(parts); k++)
 			if (strcmp(argv[i], parts[k].word) == 0)

@@ -37,6 +37,8 @@ run_reap(struct job *j)
 	free(r);
 }
 
+static void used_fill(struct run *r);
+
 /* Ended from outside: what has been done is remembered all the same. */
 static void
 run_stop(struct job *j)
@@ -44,6 +46,9 @@ run_stop(struct job *j)
 	struct run *r = CONTAINER(j, struct run, job);
 
 	timer_stop(&r->patience);
+	/* Cancelled in this turn: with us its worker, whose figures still can be read. */
+	if (r->c.outcome->detail.n == 0)
+		used_fill(r);
 	leg_end(r, PAST_FAILED, sandbox_end_word(SANDBOX_CANCELLED), STR(""));
 }
 
@@ -129,6 +134,19 @@ report_put(struct buf *out, const struct run *r, const struct run_end *end)
 	buf_puts(out, "}}}");
 }
 
+/* What the kernel counted, and how the worker was locked. */
+static void
+used_fill(struct run *r)
+{
+	struct outcome *o = r->c.outcome;
+
+	if (r->worker == NULL) /* refused before there was one */
+		return;
+	o->sandbox = sandbox_level_word(sandbox_level(r->cm->sandbox));
+	sandbox_run_used(r->worker, &o->cpu_us, &o->memory_kb);
+	r->cm->cpu_us += (uint64_t)o->cpu_us;
+}
+
 /* What the audit says of it. */
 static void
 outcome_fill(struct run *r, const struct run_end *end, size_t told_bytes)
@@ -138,7 +156,7 @@ outcome_fill(struct run *r, const struct run_end *end, size_t told_bytes)
 
 	o->kept_bytes = kept > 0 ? kept : 0;
 	o->calls = end->res != NULL ? end->res->calls : (int64_t)r->leg.calls;
-	o->cpu_us = end->res != NULL ? end->res->cpu_us : 0;
+	used_fill(r);
 	o->detail = front_detail(r, end->end);
 	o->replayed = r->leg.replayed;
 	if (r->past != NULL)

@@ -238,10 +238,12 @@ listeners_build(struct running *r, struct err *e)
 static void
 sandbox_build(struct running *r)
 {
+	struct sandbox_settings set = r->settings->sandbox;
 	struct err e;
 
-	r->g.sandbox = sandbox_new(
-	    r->g.loop, &(struct sandbox_settings){ .changed = sandbox_changed, .ctx = r }, &e);
+	set.changed = sandbox_changed;
+	set.ctx = r;
+	r->g.sandbox = sandbox_new(r->g.loop, &set, &e);
 	if (r->g.sandbox == NULL) {
 		log_error(NULL, "code mode is off", F_TEXT("why", e.text));
 		return;

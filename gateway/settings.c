@@ -415,6 +415,7 @@ static const struct setting top[] = {
 	{ "limits",    0,                limits_read },
 	{ "runs",      0,                runs_read },
 	{ "mcp",       0,                mcp_read },
+	{ "sandbox",   0,                sandbox_read },
 	{ "identity",  0,                identity_read },
 	{ "views",     0,                views_read },
 	{ "trusted_proxies", 0,          trusted_proxies_read },

@@ -12,6 +12,7 @@
 #include "gateway/locked.h"
 #include "gateway/webhook.h"
 #include "mcp/mcp.h"
+#include "sandbox/sandbox.h"
 
 #define SETTINGS_LISTEN_MAX    8
 #define SETTINGS_PROVIDERS_MAX 64
@@ -80,6 +81,7 @@ struct settings {
 	struct locked_file lock;
 	struct identity_settings identity; /* issuer "" = none */
 	int session_idle_ms;               /* 0: the hub's own */
+	struct sandbox_settings sandbox;   /* zero: its defaults */
 	struct webhook_settings webhooks;  /* url "" = none */
 };
 /*

@@ -81,6 +81,9 @@ void jail_writable_read(struct reading *r, struct yaml *y, void *into);
 void identity_read(struct reading *r, struct yaml *y, void *into);
 void server_oauth_read(struct reading *r, struct yaml *y, void *into);
 
+/* settings_sandbox.c */
+void sandbox_read(struct reading *r, struct yaml *y, void *settings);
+
 /* settings_webhooks.c */
 void webhooks_read(struct reading *r, struct yaml *y, void *settings);
 

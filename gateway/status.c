@@ -82,18 +82,20 @@ providers_off(const struct gateway *g)
 static void
 process_metrics(struct gateway *g, struct buf *out)
 {
-	enum sandbox_level level =
-	    g->sandbox == NULL ? SANDBOX_UNAVAILABLE : sandbox_level(g->sandbox);
 	struct rusage use;
 
 	buf_printf(out,
 	    "# TYPE tollgate_build_info gauge\ntollgate_build_info{version=\"%s\"} 1\n"
 	    "# TYPE tollgate_uptime_seconds gauge\ntollgate_uptime_seconds %lld\n"
 	    "# TYPE tollgate_draining gauge\ntollgate_draining %d\n"
-	    "# TYPE tollgate_sandbox_level gauge\ntollgate_sandbox_level{level=\"%s\"} 1\n"
 	    "# TYPE tollgate_providers_off gauge\ntollgate_providers_off %zu\n",
 	    TOLLGATE_VERSION, (long long)((loop_mono_ms(g->loop) - g->started_ms) / 1000),
-	    g->draining, sandbox_level_word(level), providers_off(g));
+	    g->draining, providers_off(g));
+	if (g->sandbox != NULL)
+		sandbox_metrics(g->sandbox, out);
+	else
+		buf_puts(out, "# TYPE tollgate_sandbox_level gauge\n"
+			      "tollgate_sandbox_level{level=\"unavailable\"} 1\n");
 	if (getrusage(RUSAGE_SELF, &use) == 0)
 		buf_printf(out,
 		    "# TYPE tollgate_memory_peak_bytes gauge\ntollgate_memory_peak_bytes %lld\n"

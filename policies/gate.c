@@ -136,6 +136,9 @@ event_outcome(struct buf *b, const struct pass *p, const struct outcome *o)
 	member_count(b, MEMBER("kept_bytes"), o->kept_bytes);
 	member_count(b, MEMBER("calls"), o->calls);
 	member_count(b, MEMBER("cpu_us"), o->cpu_us);
+	member_count(b, MEMBER("memory_kb"), o->memory_kb);
+	if (o->sandbox != NULL)
+		member_str(b, MEMBER("sandbox"), str_of(o->sandbox));
 	member_count(b, MEMBER("prefetched"), o->prefetched);
 	member_count(b, MEMBER("status"), o->status);
 	member_opt(b, MEMBER("detail"), o->detail);

@@ -390,6 +390,8 @@ struct outcome {
 	struct usage usage;
 	int64_t bytes_in, bytes_out;       /* request, reply */
 	int64_t kept_bytes, calls, cpu_us; /* a run: bytes kept out of the context, calls, CPU */
+	int64_t memory_kb;                 /* a run: the most that was resident */
+	const char *sandbox;               /* a run: how its worker was locked; NULL = none */
 	int status;           /* HTTP status or JSON-RPC code of the upstream; 0 none */
 	struct str detail;    /* a word of ours (end class of a run); never upstream text */
 	struct str run;       /* a script: the id under which its journal is kept; or "" */

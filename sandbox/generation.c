@@ -371,7 +371,8 @@ generation_try(struct sandbox *s, struct err *e)
 {
 	static const struct zygote_events ev = { .said = on_said, .ended = on_ended };
 	char memory[24], cpu[24];
-	char *const argv[] = { s->worker_path, memory, cpu, NULL };
+	char strict[] = "strict";
+	char *const argv[] = { s->worker_path, memory, cpu, s->set.strict ? strict : NULL, NULL };
 	struct generation *g = mem_zalloc(sizeof(*g));
 
 	(void)snprintf(memory, sizeof(memory), "%zu", s->set.memory_bytes);

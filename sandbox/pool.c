@@ -57,8 +57,26 @@ worker_free(struct worker **pw)
 void
 worker_take(struct worker *w)
 {
+	struct sandbox *s = w->gen->owner;
+
 	link_drop(&w->idle);
-	w->gen->owner->counts.idle--;
+	s->counts.idle--;
+	if (s->short_since_ms == 0)
+		s->short_since_ms = loop_mono_ms(s->loop);
+}
+
+/* Another one has been forked: is the pool full again? */
+static void
+look_full(struct sandbox *s)
+{
+	if (s->short_since_ms == 0 || s->counts.idle < s->set.idle)
+		return;
+	LIST_EACH(it, &s->idle)
+		if (CONTAINER(it, struct worker, idle)->pidfd < 0)
+			return;
+	s->counts.refills++;
+	s->counts.refill_ms += (uint64_t)(loop_mono_ms(s->loop) - s->short_since_ms);
+	s->short_since_ms = 0;
 }
 
 static void
@@ -94,6 +112,7 @@ worker_has_pidfd(struct worker *w, int pidfd)
 		worker_kill(w);
 	else if (!w->probe)
 		meter_open(&w->meter, pidfd);
+	look_full(w->gen->owner);
 }
 
 struct worker *
@@ -411,6 +430,38 @@ sandbox_end_word(enum sandbox_end end)
 
 	ASSERT((size_t)end < COUNT(words));
 	return words[end];
+}
+
+void
+sandbox_metrics(const struct sandbox *s, struct buf *out)
+{
+	const struct sandbox_counts *c = &s->counts;
+	const struct {
+		const char *name, *type;
+		uint64_t value;
+	} rows[] = {
+		{ "running", "gauge", (uint64_t)c->running },
+		{ "queued", "gauge", (uint64_t)c->queued },
+		{ "idle", "gauge", (uint64_t)c->idle },
+		{ "memory_bytes", "gauge", s->memory_bytes },
+		{ "memory_total_bytes", "gauge", s->set.memory_total_bytes },
+		{ "workers_total", "counter", c->reaped },
+		{ "workers_cpu_us_total", "counter", c->cpu_us },
+		{ "refills_total", "counter", c->refills },
+		{ "refill_ms_total", "counter", c->refill_ms },
+	};
+
+	buf_printf(out,
+	    "# TYPE tollgate_sandbox_level gauge\ntollgate_sandbox_level{level=\"%s\"} 1\n",
+	    sandbox_level_word(s->level));
+	for (size_t i = 0; i < COUNT(rows); i++)
+		buf_printf(out, "# TYPE tollgate_sandbox_%s %s\ntollgate_sandbox_%s %llu\n",
+		    rows[i].name, rows[i].type, rows[i].name, (unsigned long long)rows[i].value);
+	buf_puts(out, "# TYPE tollgate_sandbox_ends_total counter\n");
+	for (size_t i = 0; i < COUNT(c->ends); i++)
+		if (c->ends[i] > 0)
+			buf_printf(out, "tollgate_sandbox_ends_total{end=\"%s\"} %llu\n",
+			    sandbox_end_word((enum sandbox_end)i), (unsigned long long)c->ends[i]);
 }
 
 struct sandbox_counts

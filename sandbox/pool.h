@@ -89,8 +89,9 @@ struct sandbox {
 	struct link retired, idle, queue;
 	struct timer again; /* next start of a zygote, or its renewal */
 	struct timer refill;
-	int live;            /* workers that have not been reaped, idle ones too */
-	size_t memory_bytes; /* what the running scripts may fill */
+	int64_t short_since_ms; /* a worker was taken; 0: all idle ones are there */
+	int live;               /* workers that have not been reaped, idle ones too */
+	size_t memory_bytes;    /* what the running scripts may fill */
 	struct deferred pump;
 	int failures;
 	bool swept; /* the sweep over all system calls has been started */

@@ -279,9 +279,15 @@ sandbox_run_rest(struct sandbox_run *r, bool rest)
 void
 sandbox_run_used(const struct sandbox_run *r, int64_t *cpu_us, int64_t *maxrss_kb)
 {
+	struct meter_reading now;
+
 	IS(r, SANDBOX_RUN_MAGIC);
 	*cpu_us = r->cpu_us;
 	*maxrss_kb = r->maxrss_kb;
+	if (r->worker != NULL && !r->measured && meter_read(&r->worker->meter, &now)) {
+		*cpu_us = now.cpu_us - r->worker->base_us;
+		*maxrss_kb = now.rss_kb;
+	}
 }
 
 static void

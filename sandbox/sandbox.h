@@ -44,6 +44,10 @@ struct sandbox_settings { /* zero means the default */
 	int queue_max;             /* 64 waiting scripts, then ERR_OVERLOAD */
 	size_t memory_total_bytes; /* half of the machine's; what all running scripts may fill */
 	bool require_full;         /* take "reduced" for "unavailable" */
+	/* No time stamp counter for scripts, and speculation control: a script could time what
+	 * shares its core.  Costs each switch to a worker some microseconds.  A host that cannot is
+	 * "unavailable". */
+	bool strict;
 	void (*changed)(void *ctx, enum sandbox_level level); /* may be NULL */
 	void *ctx;
 };
@@ -136,8 +140,8 @@ void sandbox_answer(struct sandbox_run *r, uint32_t id, int flags, struct str js
  * A run that has not started or has ended already goes on as it would. */
 void sandbox_end(struct sandbox_run *r, enum sandbox_end end, struct str why);
 
-/* The kernel's figures of a run that was cancelled, for its owner's record: readable until the end
- * of the turn; 0 when it had not been started. */
+/* The kernel's figures of a run, while it runs and until the end of the turn in which it is told or
+ * cancelled; 0 when it has not been started. */
 void sandbox_run_used(const struct sandbox_run *r, int64_t *cpu_us, int64_t *maxrss_kb);
 
 /* The wall clock stands still while one thing more (true) or less (false) waits for people. */
@@ -149,5 +153,9 @@ struct sandbox_counts {
 	int running, queued, idle;
 	uint64_t ends[SANDBOX_CANCELLED + 1];
 	uint64_t reaped, cpu_us;
+	uint64_t refills,
+	    refill_ms; /* from the first worker taken until all idle ones are forked */
 };
 struct sandbox_counts sandbox_counts(const struct sandbox *s);
+/* The same for /metrics, with the level. */
+void sandbox_metrics(const struct sandbox *s, struct buf *out);

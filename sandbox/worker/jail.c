@@ -328,8 +328,21 @@ lock_zygote(void)
 	return n == program.len && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
 }
 
+/*
+ * A clock of nanoseconds is what a script would need to watch a neighbour through caches; without
+ * the time stamp counter it has none.  Speculation is asked for as well, but where the kernel has
+ * no such switch for a process the processor is not affected, or it is off for all.
+ */
+static bool
+be_strict(void)
+{
+	(void)prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, PR_SPEC_FORCE_DISABLE, 0, 0);
+	(void)prctl(PR_SET_SPECULATION_CTRL, PR_SPEC_INDIRECT_BRANCH, PR_SPEC_FORCE_DISABLE, 0, 0);
+	return prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0) == 0;
+}
+
 bool
-lock_down(int fd, int parent, size_t limit_bytes, int cpu_ms, void (*on_tick)(int))
+lock_down(int fd, int parent, const struct lock_limits *limits, void (*on_tick)(int))
 {
 	const struct itimerval cpu = {
 		.it_interval = { 0, WORKER_CPU_TICK_MS * 1000 },
@@ -341,7 +354,8 @@ lock_down(int fd, int parent, size_t limit_bytes, int cpu_ms, void (*on_tick)(in
 	sigemptyset(&none);
 	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent &&
 	       dup2(fd, 0) == 0 && syscall(SYS_close_range, 1u, ~0u, 0) == 0 &&
-	       prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && limit_all(limit_bytes, cpu_ms) &&
+	       prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
+	       limit_all(limits->heap_bytes, limits->cpu_ms) && (!limits->strict || be_strict()) &&
 	       sigaction(SIGPROF, &tick, NULL) == 0 && setitimer(ITIMER_PROF, &cpu, NULL) == 0 &&
 	       sigprocmask(SIG_SETMASK, &none, NULL) == 0 && filter();
 }

@@ -13,6 +13,11 @@ struct jail {
 	bool root; /* privileges are still to be dropped */
 	char why[96];
 };
+struct lock_limits {
+	size_t heap_bytes;
+	int cpu_ms;
+	bool strict; /* no time stamp counter, no speculation past stores and branches */
+};
 void jail_enter(struct jail *j); /* namespaces and the empty root; children are inside */
 /* uid, capabilities, Landlock; false: must not serve.  holds: this process only holds the pid
  * namespace. */
@@ -25,5 +30,5 @@ void heap_seal(void);
  * calls instead of a page fault each. */
 void pages_ready(void);
 /* The lock: after true this process can read and write fd 0 and exit. */
-bool lock_down(int fd, int parent, size_t limit_bytes, int cpu_ms, void (*on_tick)(int));
+bool lock_down(int fd, int parent, const struct lock_limits *limits, void (*on_tick)(int));
 void probe_try(uint32_t what, int parent);

@@ -2,7 +2,8 @@
 /*
  * sandbox-worker - the other program: it runs untrusted Lua and holds nothing worth stealing.
  *
- *	sandbox-worker MEMORY_BYTES CPU_MS	(started by the gateway, control socket on 0)
+ *	sandbox-worker MEMORY_BYTES CPU_MS [strict]	(started by the gateway, control socket on
+ *0)
  *
  *	main --unshare, empty root--> outer: waits    (only to hold the pid namespace)
  *	                               \--> zygote: no uid, no capability, Landlock --> workers
@@ -10,6 +11,7 @@
  * Reading order: main.c, jail.c, zygote.c, vm.c, environment.c, calls.c, codec.c, library.lua.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -36,8 +38,10 @@ main(int argc, char **argv)
 	int kind = 0;
 	socklen_t kind_bytes = sizeof(kind);
 	pid_t inner;
+	bool strict;
 
-	if (argc != 3 || !parse(argv[1], 1 << 20, (size_t)256 << 20, &memory_bytes) ||
+	strict = argc == 4 && strcmp(argv[3], "strict") == 0;
+	if ((argc != 3 && !strict) || !parse(argv[1], 1 << 20, (size_t)256 << 20, &memory_bytes) ||
 	    !parse(argv[2], 10, 10000, &cpu_ms) ||
 	    getsockopt(0, SOL_SOCKET, SO_TYPE, &kind, &kind_bytes) != 0 || kind != SOCK_SEQPACKET)
 		return 2; /* not for people: the gateway starts this */
@@ -62,5 +66,7 @@ main(int argc, char **argv)
 	}
 	(void)jail_shut(&j, false); /* when it fails, zygote_serve() says so and ends */
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* and so does a change of uid */
-	zygote_serve(0, &j, memory_bytes, (int)cpu_ms);
+	zygote_serve(0, &j,
+	    &(struct lock_limits){
+		.heap_bytes = memory_bytes, .cpu_ms = (int)cpu_ms, .strict = strict });
 }

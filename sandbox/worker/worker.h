@@ -125,4 +125,4 @@ void explain_error(lua_State *L);
 void library_open(lua_State *L);
 
 /* zygote.c */
-_Noreturn void zygote_serve(int ctl, const struct jail *j, size_t limit_bytes, int cpu_ms);
+_Noreturn void zygote_serve(int ctl, const struct jail *j, const struct lock_limits *limits);

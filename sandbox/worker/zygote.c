@@ -28,8 +28,7 @@
 
 struct zygote {
 	int ctl;
-	size_t limit_bytes;
-	int cpu_ms;
+	const struct lock_limits *limits;
 	struct {
 		pid_t pid; /* 0: free */
 		uint32_t serial;
@@ -89,7 +88,7 @@ static _Noreturn void
 child(struct zygote *z, const struct zygote_ask *ask, int fd, int parent)
 {
 	pages_ready();
-	if (!lock_down(fd, parent, z->limit_bytes, z->cpu_ms, vm_on_tick))
+	if (!lock_down(fd, parent, z->limits, vm_on_tick))
 		_exit(WORKER_EXIT_LOCK);
 	if (ask->op == ZYGOTE_PROBE) {
 		probe_try(ask->arg, parent);
@@ -155,9 +154,9 @@ reap(struct zygote *z, int signals)
 }
 
 _Noreturn void
-zygote_serve(int ctl, const struct jail *j, size_t limit_bytes, int cpu_ms)
+zygote_serve(int ctl, const struct jail *j, const struct lock_limits *limits)
 {
-	struct zygote z = { .ctl = ctl, .limit_bytes = limit_bytes, .cpu_ms = cpu_ms };
+	struct zygote z = { .ctl = ctl, .limits = limits };
 	struct zygote_say hello = {
 		.op = ZYGOTE_HELLO, .layers = j->layers, .landlock_abi = j->landlock_abi
 	};
@@ -173,8 +172,8 @@ zygote_serve(int ctl, const struct jail *j, size_t limit_bytes, int cpu_ms)
 	sigaddset(&watched, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &watched, NULL);
 	signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
-	heap_reserve(limit_bytes);
-	if (signals < 0 || vm_new(limit_bytes) == NULL)
+	heap_reserve(limits->heap_bytes);
+	if (signals < 0 || vm_new(limits->heap_bytes) == NULL)
 		_exit(WORKER_EXIT_LOCK);
 	vm_prepare();
 	(void)lock_zygote(); /* without seccomp no worker can be locked either: the probes tell */

@@ -27,6 +27,8 @@ on_tick(int signo)
 	_exit(WORKER_EXIT_CPU);
 }
 
+static const struct lock_limits limits = { .heap_bytes = (size_t)64 << 20, .cpu_ms = 1000 };
+
 /* Runs in a locked child; its status.  The raw instruction: libc must not come in between. */
 static int
 try_call(long nr, long a, long b, long c)
@@ -44,7 +46,7 @@ try_call(long nr, long a, long b, long c)
 		register long r9 __asm__("r9") = 0;
 		long r;
 
-		if (!lock_down(ends[1], parent, (size_t)64 << 20, 1000, on_tick))
+		if (!lock_down(ends[1], parent, &limits, on_tick))
 			_exit(WORKER_EXIT_LOCK);
 		__asm__ volatile("syscall"
 				 : "=a"(r)
