@@ -156,7 +156,7 @@ check_tool(const struct tool *t, struct str args)
 	signature_put(&one, t, false);
 	check_line(buf_str(&one));
 	buf_reset(&one);
-	signature_put_full(&one, t);
+	signature_put_full(&one, t, STR("{id:integer}"));
 	buf_reset(&one);
 	if (json_kind(args) == JSON_OBJECT && json_check(args, true, &e))
 		(void)tool_check_args(t, args, &one);
