@@ -283,9 +283,6 @@ test_organisation(void)
 	ROOT("tools have no requests",
 	    POLICY("\"*\"", "  - allow: github/x\n    limit: { tokens: 1/day }\n"),
 	    "p.yaml:6:14: 'tokens' counts models only (write calls)");
-	ROOT("what scripts may not be limited to yet",
-	    POLICY("\"*\"", "  - allow: code:run\n    limit: { memory: 32MiB }\n"),
-	    "p.yaml:6:14: 'memory' is not supported yet");
 #define LIMIT(text) "version: 1\norganisation:\n  customers:\n    a:\n      limit: " text "\n"
 	expect("limits load",
 	    FILES("root/o.yaml",
@@ -304,8 +301,8 @@ test_organisation(void)
 	expect("an empty limit", FILES("root/o.yaml", LIMIT("{ per: key }")), "the limit is empty");
 	expect("a limit once", FILES("root/o.yaml", LIMIT("[{ calls: 5/day }, { calls: 6/day }]")),
 	    "a second limit of the same kind");
-	expect("what is not counted yet", FILES("root/o.yaml", LIMIT("{ seconds: 20 }")),
-	    "o.yaml:5:16: 'seconds' is not supported yet");
+	expect("what bounds one script", FILES("root/o.yaml", LIMIT("{ seconds: 20 }")),
+	    "o.yaml:5:16: 'seconds' without a time bounds one script");
 	expect("per whom", FILES("root/o.yaml", LIMIT("{ calls: 5/day, per: tem }")),
 	    "unknown per \"tem\" (did you mean \"team\"?)");
 	expect("no wider than where it stands",

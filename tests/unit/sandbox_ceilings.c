@@ -93,7 +93,7 @@ test_cpu(void)
 	check_cpu(40, 250);
 	expect(
 	    c_loop, 0, 50, 0, SANDBOX_CPU, "CPU limit exceeded (50 ms) inside a library function");
-	check_cpu(80, 350);
+	check_cpu(50, 350);
 	expect(spin, 0, 0, 0, SANDBOX_CPU, "script:1: CPU limit exceeded");
 	check_cpu(250, 600);
 	expect(spin, 0, 5000, 0, SANDBOX_CPU, "script:1: CPU limit exceeded");
