@@ -87,7 +87,7 @@ take_unicode(struct in *in)
 	n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
 	for (int i = n - 1; i > 0; i--, c >>= 6)
 		text[i] = (char)(0x80 | (c & 0x3f));
-	text[0] = n == 1 ? (char)c : (char)((0xf00u >> n & 0xffu) | c);
+	text[0] = (char)(n == 1 ? c : ((0xf00u >> n & 0xffu) | c));
 	out_put(text, (size_t)n);
 	return true;
 }
