@@ -24,7 +24,8 @@ local function search(pid, texts)
 	for from, to, mode in maps:gmatch("(%x+)%-(%x+) (%S+)[^\n]*") do
 		local at, last = math.tointeger(tonumber(from, 16)), math.tointeger(tonumber(to, 16))
 		local tail = ""
-		while mode:sub(1, 1) == "r" and at > 0 and at < last and mem:seek("set", at) do
+		-- What is larger is no memory of a program but a sanitizer's note of it; a worker may have 0.2 GiB.
+		while mode:sub(1, 1) == "r" and last - at < 1 << 30 and at > 0 and at < last and mem:seek("set", at) do
 			local piece = mem:read(math.min(last - at, 1 << 20))
 			if not piece then break end
 			bytes = bytes + #piece

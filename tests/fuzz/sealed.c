@@ -76,6 +76,8 @@ reply_end(struct sink *s, const struct err *e)
 	must(e == NULL);
 }
 
+static const struct http1_head no_headers;
+
 static const struct sink_type reply_type = { reply_head, reply_push, reply_end, NULL };
 
 /* {"NAME":"TEXT"}, the text whole, whatever is in it; false when it is too long. */
@@ -116,7 +118,7 @@ static bool
 cursor_taken(struct hub *h, struct key *k, struct str text)
 {
 	struct heard heard = { .sink = { .type = &reply_type } };
-	struct mcp_request r = { .key = k };
+	struct mcp_request r = { .key = k, .head = &no_headers };
 	struct visit v = { .hub = h, .sink = &heard.sink, .r = &r, .structural_400 = true };
 	struct buf params;
 	bool ok = false;
@@ -137,7 +139,7 @@ cursor_taken(struct hub *h, struct key *k, struct str text)
 static bool
 session_taken(struct hub *h, struct key *k, struct str text)
 {
-	struct mcp_request r = { .key = k };
+	struct mcp_request r = { .key = k, .head = &no_headers };
 	struct visit v = { .hub = h, .r = &r };
 	struct session *s = session_find(&v, text);
 
@@ -186,7 +188,7 @@ cursor_make(struct world *w, struct hub *h, struct buf *out)
 static void
 session_make(struct world *w, struct hub *h, struct buf *out)
 {
-	struct mcp_request r = { .key = &w->ann };
+	struct mcp_request r = { .key = &w->ann, .head = &no_headers };
 	struct visit v = { .hub = h, .r = &r };
 	struct err e;
 	struct session *s = session_new(&v, "2025-11-25", 0, &e);
