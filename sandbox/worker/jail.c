@@ -107,6 +107,10 @@ jail_enter(struct jail *j)
 
 	*j = (struct jail){ .root = geteuid() == 0 };
 	(void)write_file("/proc/self/oom_score_adj", "1000");
+	/* Where each session is a scheduling group of its own, a process's nice value counts inside
+	 * it only: the group gets ours too.  Four spinning scripts cost the gateway's p99 2 ms
+	 * without it. */
+	(void)write_file("/proc/self/autogroup", "10");
 	if (j->root && unshare(spaces) == 0) {
 		j->layers |= LAYER_NAMESPACES;
 	} else {
