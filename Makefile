@@ -148,10 +148,10 @@ fuzz-all: deps
 	@$(MAKE) --no-print-directory $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/*.c))
 	@sh tests/fuzz.sh $(or $(SEC),3)
 
-# These two measure the library itself, the others what stands in front of them.
+# These measure the library itself, the others what stands in front of them.
 bench_lib := build/bench/policy build/bench/redact build/bench/sandbox
 bench_bin = $(filter-out $(bench_lib),$(patsubst bench/%.c,build/bench/%,$(wildcard bench/*.c)))
-$(bench_lib): build/bench/%: bench/%.c build/all.a
+$(bench_lib): build/bench/%: bench/%.c bench/clock.h build/all.a
 	@mkdir -p $(@D)
 	$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) $(BENCH_CFLAGS) -o $@ $< build/all.a $(LIBS) $(BENCH_LIBS)
 # A stock Lua state, to stand beside.
@@ -159,9 +159,9 @@ build/bench/sandbox: BENCH_CFLAGS = -isystem /usr/include/lua5.4
 build/bench/sandbox: BENCH_LIBS = -llua5.4
 build/bench/sandbox: | build/bench/fork
 build/bench/fork: BENCH_CFLAGS = -static
-build/bench/%: bench/%.c
+build/bench/%: bench/%.c bench/clock.h
 	@mkdir -p $(@D)
-	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -Werror $(BENCH_CFLAGS) -o $@ $< -lpthread
+	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -I. -Wall -Wextra -Werror $(BENCH_CFLAGS) -o $@ $< -lpthread
 
 -include $(wildcard $(LIB_OBJ:.o=.d) $(UNIT:=.d) $(B)/obj/gateway/main.d $(DEMO_SRC:%.c=$(B)/obj/%.d) \
     $(WORKER_SRC:%.c=build/worker/%.d) $(wildcard build/worker/tests/worker/*.d))

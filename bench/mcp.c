@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/clock.h"
+
 #define REPLY_BYTES_MAX ((size_t)8 << 20)
 #define KEYS_MAX        256
 #define CURSOR_BYTES    512
@@ -49,14 +51,6 @@ die(const char *what, const char *more)
 {
 	fprintf(stderr, "mcp: %s: %.300s\n", what, more);
 	exit(1);
-}
-
-static int64_t
-now_ns(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 static int

@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/clock.h"
+
 #define CONNS_MAX      32768
 #define REQUEST_BYTES  (4 * 1024 * 1024)
 #define HEAD_BYTES_MAX 16384
@@ -49,14 +51,6 @@ struct mock {
 	char reply[2048];
 	size_t reply_n;
 };
-
-static int64_t
-now_ns(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 static void
 die(const char *what)

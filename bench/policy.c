@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bench/clock.h"
 #include "policies/bundle.h"
 #include "tests/unit/folder.h"
 
@@ -35,15 +36,6 @@ rnd(size_t n)
 	state ^= state >> 7;
 	state ^= state << 17;
 	return (size_t)(state % n);
-}
-
-static int64_t
-now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 /* ---- the bundle ---- */

@@ -37,6 +37,7 @@
 #include <unistd.h>
 
 #include "base/job.h"
+#include "bench/clock.h"
 #include "sandbox/sandbox.h"
 
 #define ROUNDS      1000
@@ -51,15 +52,6 @@
 static const char source[] = "local n = 0 for i = 1, 100 do n = n + i end return n";
 
 static const char spin[] = "while true do end";
-
-static int64_t
-now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 static void
 die(const char *what)

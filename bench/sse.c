@@ -27,6 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/clock.h"
+
 #define EVENTS_MAX  4000000
 #define STREAMS_MAX 4096
 
@@ -50,14 +52,6 @@ struct load {
 	size_t request_n;
 	uint16_t port;
 };
-
-static int64_t
-now_ns(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 static int
 dial(uint16_t port)

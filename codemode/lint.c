@@ -394,24 +394,29 @@ parenthesized(struct site *c, size_t open, size_t i)
 
 /* ---- calls ---- */
 
+/* Is the tool there for certain?  One that is certainly not is told. */
+static bool
+tool_known(struct site *c)
+{
+	size_t from, to;
+	enum lookup look;
+
+	if (!server_range(c->l, c->server, &from, &to))
+		return false;
+	look = tool_look(c, from, to);
+	if (look == TOOL_NONE)
+		tell_unknown(c, from, to);
+	return look == TOOL_FOUND;
+}
+
 static void
 direct(struct lint *l, size_t i)
 {
 	struct site c = { .l = l, .at = i, .server = text_at(l, i), .tool = text_at(l, i + 2) };
-	size_t from, to;
 
 	l->calls++;
-	if (!server_range(l, c.server, &from, &to) || outline_declares(&l->o, c.server))
+	if (outline_declares(&l->o, c.server) || !tool_known(&c))
 		return;
-	switch (tool_look(&c, from, to)) {
-	case TOOL_UNSURE:
-		return;
-	case TOOL_NONE:
-		tell_unknown(&c, from, to);
-		return;
-	case TOOL_FOUND:
-		break;
-	}
 	if (word_at(l, i + 1) == W_COLON)
 		tell_args(&c, "call it with a dot: server.tool{name=value}");
 	else if (word_at(l, i + 3) == W_LBRACE)
@@ -427,7 +432,6 @@ static void
 named(struct lint *l, size_t i)
 {
 	struct site c = { .l = l, .at = i };
-	size_t from, to;
 	struct str name;
 	bool more = word_at(l, i + 3) == W_COMMA;
 
@@ -437,17 +441,8 @@ named(struct lint *l, size_t i)
 		return;
 	c.tool = name;
 	c.server = str_cut(&c.tool, '.');
-	if (c.tool.p == NULL || !server_range(l, c.server, &from, &to))
+	if (c.tool.p == NULL || !tool_known(&c))
 		return;
-	switch (tool_look(&c, from, to)) {
-	case TOOL_UNSURE:
-		return;
-	case TOOL_NONE:
-		tell_unknown(&c, from, to);
-		return;
-	case TOOL_FOUND:
-		break;
-	}
 	parenthesized(&c, i + 1, more ? i + 4 : i + 3);
 }
 

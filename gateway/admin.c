@@ -321,13 +321,6 @@ no_gateway(struct work *w)
 	return err_set(w->e, ERR_STORE, "no gateway runs for this config (tollgate run)");
 }
 
-/* Some things only a running gateway knows. */
-static bool
-gateway_runs(struct work *w)
-{
-	return w->r->hub != NULL || no_gateway(w);
-}
-
 struct listing {
 	struct work *w;
 	struct key *k;
@@ -366,8 +359,6 @@ tools(struct work *w)
 	struct str name = query_get(w->r->query, STR("key"), &w->a);
 	struct listing l = { .w = w, .first = true };
 
-	if (!gateway_runs(w))
-		return false;
 	if (name.n > 0 && (l.k = key_wanted(w, name)) == NULL)
 		return false;
 	buf_putc(w->out, '[');
@@ -379,8 +370,6 @@ tools(struct work *w)
 static bool
 servers(struct work *w)
 {
-	if (!gateway_runs(w))
-		return false;
 	hub_servers_json(w->r->hub, w->out);
 	return true;
 }
@@ -389,8 +378,6 @@ servers(struct work *w)
 static bool
 lock_seen(struct work *w)
 {
-	if (!gateway_runs(w))
-		return false;
 	hub_seen_json(w->r->hub, w->out);
 	return true;
 }
@@ -478,8 +465,6 @@ reload(struct work *w)
 static bool
 webhook_test(struct work *w)
 {
-	if (!gateway_runs(w))
-		return false;
 	if (w->r->webhook == NULL)
 		return err_set(w->e, ERR_UNCONFIGURED,
 		    "no webhook is configured (webhooks: of tollgate.yaml), or its url or secret "
@@ -494,29 +479,30 @@ static const struct route {
 	const char *method, *path;
 	const char *operation; /* as `admin:` rules and the audit name it */
 	bool (*answer)(struct work *w);
+	bool running; /* only a running gateway knows */
 } routes[] = {
-	{ "GET", "/admin/api/keys", "key.list", keys_list },
-	{ "POST", "/admin/api/keys", "key.create", keys_create },
-	{ "GET", "/admin/api/keys/show", "key.show", keys_show },
-	{ "POST", "/admin/api/keys/state", "key.state", keys_state },
-	{ "POST", "/admin/api/keys/rotate", "key.rotate", keys_rotate },
-	{ "GET", DECISIONS_PATH, "decision.show", decision_show },
-	{ "GET", "/admin/api/approvals", "approval.list", approvals_list },
-	{ "POST", "/admin/api/approvals", "approval.answer", approvals_answer },
-	{ "POST", "/admin/api/keys/budget", "key.budget", keys_budget },
-	{ "POST", "/admin/api/budget/grant", "budget.grant", budget_grant },
-	{ "POST", "/admin/api/budget/revoke", "budget.revoke", budget_revoke },
-	{ "GET", "/admin/api/budget/grants", "budget.list", budget_grants },
-	{ "GET", "/admin/api/quota", "quota", quota },
-	{ "GET", "/admin/api/tools", "tools", tools },
-	{ "GET", "/admin/api/servers", "servers", servers },
-	{ "POST", "/admin/api/servers/sign-in", "servers.sign-in", no_gateway },
-	{ "GET", "/admin/api/lock", "lock.seen", lock_seen },
-	{ "POST", "/admin/api/lock", "lock.approve", lock_note },
-	{ "POST", "/admin/api/reload", "policies.reload", reload },
-	{ "POST", "/admin/api/script", "script.run", no_gateway },
-	{ "POST", "/admin/api/sync", "audit.sync", no_gateway },
-	{ "POST", "/admin/api/webhook/test", "webhook.test", webhook_test },
+	{ "GET", "/admin/api/keys", "key.list", keys_list, false },
+	{ "POST", "/admin/api/keys", "key.create", keys_create, false },
+	{ "GET", "/admin/api/keys/show", "key.show", keys_show, false },
+	{ "POST", "/admin/api/keys/state", "key.state", keys_state, false },
+	{ "POST", "/admin/api/keys/rotate", "key.rotate", keys_rotate, false },
+	{ "GET", DECISIONS_PATH, "decision.show", decision_show, false },
+	{ "GET", "/admin/api/approvals", "approval.list", approvals_list, false },
+	{ "POST", "/admin/api/approvals", "approval.answer", approvals_answer, false },
+	{ "POST", "/admin/api/keys/budget", "key.budget", keys_budget, false },
+	{ "POST", "/admin/api/budget/grant", "budget.grant", budget_grant, false },
+	{ "POST", "/admin/api/budget/revoke", "budget.revoke", budget_revoke, false },
+	{ "GET", "/admin/api/budget/grants", "budget.list", budget_grants, false },
+	{ "GET", "/admin/api/quota", "quota", quota, false },
+	{ "GET", "/admin/api/tools", "tools", tools, true },
+	{ "GET", "/admin/api/servers", "servers", servers, true },
+	{ "POST", "/admin/api/servers/sign-in", "servers.sign-in", no_gateway, false },
+	{ "GET", "/admin/api/lock", "lock.seen", lock_seen, true },
+	{ "POST", "/admin/api/lock", "lock.approve", lock_note, false },
+	{ "POST", "/admin/api/reload", "policies.reload", reload, false },
+	{ "POST", "/admin/api/script", "script.run", no_gateway, false },
+	{ "POST", "/admin/api/sync", "audit.sync", no_gateway, false },
+	{ "POST", "/admin/api/webhook/test", "webhook.test", webhook_test, true },
 };
 
 static int
@@ -618,7 +604,7 @@ admin_answer(const struct admin_request *r, struct buf *out, struct err *e)
 	if (r->body.n > 0 && !json_check(r->body, true, e))
 		return false;
 	arena_init(&w.a, ARENA_BYTES);
-	ok = route->answer(&w);
+	ok = route->running && r->hub == NULL ? no_gateway(&w) : route->answer(&w);
 	arena_free(&w.a);
 	return ok;
 }

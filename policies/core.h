@@ -2,7 +2,8 @@
 /*
  * core - what the files of the governance core share; private to this folder.
  *
- *   core.c    opens everything, replays, turns        key.c     virtual keys
+ *   core.c    opens everything, turns                 key.c     virtual keys; key_end.c their end
+ *   recover.c what a crash left in the journal
  *   gate.c    enter and leave; afford.c, hold.c             budget.c  accounts; period.c their time
  *   scribe.c  the thread that writes the database     record.c  what a journal record says
  *   reload.c  new policies while serving              limits.c  token buckets
@@ -302,18 +303,29 @@ void approvals_key_end(struct key *k, const char *why);
 void approvals_rebind(struct core *c);
 void approvals_metrics(const struct core *c, struct buf *out);
 
+/* ---- recover.c ---- */
+
+/* Opens c->journal, applies to the database what it has and that has not, settles the passes that
+ * a crash left open, and renews the anchor.  *applied: the last record's number. */
+struct anchor;
+bool recover(
+    struct core *c, struct store *s, struct anchor *a, uint64_t *applied, struct err *e) MUST_CHECK;
+
 /* ---- key.c ---- */
 
 struct key *key_add(struct core *c, const struct key_row *r); /* from the store */
 void keys_resolve(struct core *c);                            /* after a bundle was loaded */
-/* Those whose owner is gone since keys_resolve(): their passes and watchers end. */
-void keys_orphans_cut(struct core *c);
-/* Cuts what belongs to keys whose time is over, and again when the next one's is. */
-void keys_expiry_set(struct core *c);
 void keys_free(struct core *c);
 void key_row_of(const struct key *k, struct key_row *out);
 /* Whose budgets count: the key itself, then its owners, leaf first. */
 void key_chain(const struct key *k, struct chain *out);
+
+/* ---- key_end.c ---- */
+
+/* Those whose owner is gone since keys_resolve(): their passes and watchers end. */
+void keys_orphans_cut(struct core *c);
+/* Cuts what belongs to keys whose time is over, and again when the next one's is. */
+void keys_expiry_set(struct core *c);
 
 /* ---- redact.c ---- */
 

@@ -27,7 +27,7 @@ if NAME == "--list" then
 end
 
 local tools, calls = filler(NAME), {}
-if not tools then tools, calls = assert(loadfile(HERE .. "/fakes/" .. NAME .. ".lua"))(DIR .. "/work", DIR) end
+if not tools then tools, calls = assert(loadfile(HERE .. "/fakes/" .. NAME .. ".lua"))(DIR .. "/desk", DIR) end
 
 local function call(p)
 	local f = calls[p.name]

@@ -61,7 +61,7 @@ end
 function office.neutral(data, text) return (text:gsub(data:gsub("%p", "%%%0"), "/srv/office")) end
 
 function office.script(data, task)
-	local text = read_file(BENCH .. "/tasks/" .. task.id .. ".lua"):gsub("@WORK@", data .. "/work"):gsub("@REPO@", data .. "/repo")
+	local text = read_file(BENCH .. "/tasks/" .. task.id .. ".lua"):gsub("@WORK@", data .. "/desk"):gsub("@REPO@", data .. "/repo")
 	return (text:gsub("\n$", ""))
 end
 
@@ -84,7 +84,7 @@ function office.check_effect(mcp, data, task)
 	local e = task.effect
 	if not e then return end
 	if e.file then
-		local path = data .. "/work/" .. e.file
+		local path = data .. "/desk/" .. e.file
 		local text = read_file(path) or ""
 		expect(select(2, text:gsub("\n", "\n")), task.id .. " lines"):is(e.lines)
 		for _, part in ipairs(e.has) do expect(text, task.id):has(part) end

@@ -119,7 +119,7 @@ export async function office(real) {
 	rmSync(dir, { recursive: true, force: true });
 	mkdirSync(join(dir, "policies/root"), { recursive: true });
 	execFileSync(fake, [join(here, "seed.lua"), dir]);
-	const work = join(dir, "work");
+	const work = join(dir, "desk");
 	const repo = join(dir, "repo");
 	if (real) {
 		execFileSync("git", ["init", "-q", "-b", "main", repo]);

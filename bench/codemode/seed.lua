@@ -4,11 +4,11 @@
 --
 --   build/codemode/fake bench/codemode/seed.lua DIR       DIR must be there and empty
 --
---   DIR/work/logs/app-00.log … 23      60 lines each, 52 of all tell of an error
---   DIR/work/services/NAME.json        ten services; four differ from the table `services`
---   DIR/work/invoices.csv              forty customers; five do not match the table `orders`
---   DIR/work/notes/meeting-00.md … 11  two action items each, of eight people
---   DIR/work/src/                      240 files in a tree
+--   DIR/desk/logs/app-00.log … 23      60 lines each, 52 of all tell of an error
+--   DIR/desk/services/NAME.json        ten services; four differ from the table `services`
+--   DIR/desk/invoices.csv              forty customers; five do not match the table `orders`
+--   DIR/desk/notes/meeting-00.md … 11  two action items each, of eight people
+--   DIR/desk/src/                      240 files in a tree
 --   DIR/shop.db                        services, orders
 --   DIR/history.json, DIR/repo.fi      a history of 70 commits, 50 after v0.1.0: for the fake, and for git fast-import
 --
@@ -17,7 +17,7 @@ local DIR = ...
 local HERE = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$")
 dofile(HERE .. "/../../tests/rig_json.lua")
 local random = dofile(HERE .. "/fakes/random.lua")
-local WORK = DIR .. "/work"
+local WORK = DIR .. "/desk"
 
 local function folder(path) assert(fs.mkdir(path)) end
 local function write(path, text)

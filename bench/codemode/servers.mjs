@@ -14,7 +14,7 @@ export function realServers(modules, dir) {
 	});
 	const mcp = "@modelcontextprotocol/server-";
 	return {
-		filesystem: npm(mcp + "filesystem/dist/index.js", [join(dir, "work")]),
+		filesystem: npm(mcp + "filesystem/dist/index.js", [join(dir, "desk")]),
 		sqlite: npm("mcp-sqlite/mcp-sqlite-server.js", [join(dir, "shop.db")]),
 		memory: npm(mcp + "memory/dist/index.js", [], { MEMORY_FILE_PATH: join(dir, "graph.json") }),
 		git: npm("@cyanheads/git-mcp-server/dist/index.js", [],

@@ -161,7 +161,7 @@ end
 local function does(gw, up, data, key, task)
 	local before = #up.requests
 	up.options.on = able(data, task)
-	local words = task.prompt:gsub("@WORK@", data .. "/work"):gsub("@REPO@", data .. "/repo")
+	local words = task.prompt:gsub("@WORK@", data .. "/desk"):gsub("@REPO@", data .. "/repo")
 	expect(ended_well(claude(gw, key, {}, words)).result):is("FINAL: " .. task.says)
 	local asked = table.move(up.requests, before + 1, #up.requests, 1, {})
 	for _, r in ipairs(asked) do expect(tool_names(r)):same { "mcp__tollgate__lua", "mcp__tollgate__tools" } end

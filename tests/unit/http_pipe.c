@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * http_pipe - the listener, driven with bytes: what broke other servers, and every way a client may
- * behave.  With the argument "cpu", the listener and the client library are timed as a proxy.
+ * behave.
  */
 #include "base/http.h"
 #include "gateway/listen.h"
@@ -656,153 +656,12 @@ test_drain(void)
 	buf_fini(&b);
 }
 
-/* ---- CPU per request: this process as the proxy ---- */
-
-#define LANES 32
-
-/* Reads; true when a whole request has come. */
-static bool
-mock_ate(int fd, char in[65536], long *left)
-{
-	ssize_t n = recv(fd, in, 65535, 0);
-	const char *head, *length;
-
-	if (n <= 0)
-		return false;
-	in[n] = '\0';
-	if (*left == 0 && (head = strstr(in, "\r\n\r\n")) != NULL &&
-	    (length = strstr(in, "content-length: ")) != NULL)
-		*left = head + 4 - in + strtol(length + 16, NULL, 10);
-	*left -= n;
-	return *left == 0;
-}
-
-static void *
-mock(void *arg)
-{
-	long left[LANES + 1] = { 0 };
-	static const char reply[] = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-				    "content-length: 1024\r\n\r\n";
-	char out[sizeof(reply) - 1 + 1024], in[65536];
-	struct pollfd p[LANES + 1] = { { .fd = *(int *)arg, .events = POLLIN } };
-	int n = 1;
-
-	memcpy(out, reply, sizeof(reply) - 1);
-	memset(out + sizeof(reply) - 1, 'x', 1024);
-	while (poll(p, (nfds_t)n, 2000) > 0) {
-		if ((p[0].revents & POLLIN) && n <= LANES) {
-			p[n].events = POLLIN;
-			p[n++].fd = take_conn(p[0].fd);
-		}
-		for (int i = 1; i < n; i++)
-			if ((p[i].revents & POLLIN) && mock_ate(p[i].fd, in, &left[i]))
-				(void)put(p[i].fd, (struct str){ out, sizeof(out) });
-	}
-	for (int i = 1; i < n; i++)
-		(void)close(p[i].fd);
-	return NULL;
-}
-
 static void
-lanes_run(const char *name, const char *target, int rounds, int bytes)
+setup(int upstream_port, const char *path)
 {
-	struct buf b, q;
-	struct timespec t0, t1;
-	clockid_t clock;
-	int fd[LANES];
-
-	buf_init(&b, 0);
-	buf_init(&q, 0);
-	buf_printf(&q,
-	    "POST %s HTTP/1.1\r\n" HOST "user-agent: claude-cli/2.0\r\n"
-	    "accept: application/json\r\nauthorization: Bearer 0123456789abcdef\r\n"
-	    "anthropic-version: 2023-06-01\r\ncontent-length: %d\r\n\r\n",
-	    target, bytes);
-	for (int i = 0; i < bytes; i++)
-		buf_putc(&q, 'y');
-	for (int i = 0; i < LANES; i++)
-		fd[i] = dial(port);
-	(void)pthread_getcpuclockid(rig.thread, &clock);
-	for (int r = -50; r < rounds; r++) {
-		if (r == 0)
-			(void)clock_gettime(clock, &t0);
-		for (int i = 0; i < LANES; i++)
-			(void)put(fd[i], buf_str(&q));
-		for (int i = 0; i < LANES; i++) {
-			buf_reset(&b);
-			if (!hear(fd[i], &b, "\r\n\r\n") ||
-			    !hear_n(fd[i], &b,
-				(size_t)(strcmp(target, "/up") == 0 ? 1024 : bytes) + 4 +
-				    (size_t)(strstr(buf_cstr(&b), "\r\n\r\n") - b.p)))
-				abort();
-		}
-	}
-	(void)clock_gettime(clock, &t1);
-	printf("%s: %.1f us CPU per request\n", name,
-	    ((double)(t1.tv_sec - t0.tv_sec) * 1e9 + (double)(t1.tv_nsec - t0.tv_nsec)) / 1e3 /
-		(rounds * LANES));
-	for (int i = 0; i < LANES; i++)
-		(void)close(fd[i]);
-	buf_fini(&b);
-	buf_fini(&q);
-}
-
-static long
-resident_kib(void)
-{
-	char line[128], *end = line;
-	FILE *f = fopen("/proc/self/statm", "re");
-
-	if (f == NULL || fgets(line, sizeof(line), f) == NULL)
-		abort();
-	(void)fclose(f);
-	(void)strtol(line, &end, 10);
-	return strtol(end, NULL, 10) * 4;
-}
-
-static void
-idle_run(void)
-{
-	static int fd[4000];
-	struct buf b;
-	long before = resident_kib();
-
-	buf_init(&b, 0);
-	for (size_t i = 0; i < COUNT(fd); i++) {
-		fd[i] = dial(port);
-		buf_reset(&b);
-		(void)say(fd[i], POST_5 "hello");
-		if (!hear(fd[i], &b, "hello"))
-			abort();
-	}
-	printf("idle connection: %ld bytes\n", (resident_kib() - before) * 1024 / (long)COUNT(fd));
-	lanes_run("listener beside 4,000 idle connections", "/echo", 1500, 1024);
-	for (size_t i = 0; i < COUNT(fd); i++)
-		(void)close(fd[i]);
-	buf_fini(&b);
-}
-
-static void
-cpu(int server)
-{
-	pthread_t thread;
-
-	if (pthread_create(&thread, NULL, mock, &server) != 0)
-		abort();
-	lanes_run("listener alone, 1 KB in and out", "/echo", 1500, 1024);
-	lanes_run("proxy, 1 KB in and out", "/up", 1500, 1024);
-	lanes_run("proxy, 100 KB in, 1 KB out", "/up", 200, 100 * 1024);
-	idle_run();
-	(void)pthread_join(thread, NULL);
-}
-
-static void
-setup(int upstream_port, const char *path, bool timing)
-{
-	struct listen_limits limits = { .body_bytes = 1 << 20,
-		.header_ms = timing ? 0 : 300,
-		.body_ms = timing ? 0 : 300,
-		.idle_ms = timing ? 0 : 1200 };
+	struct listen_limits limits = {
+		.body_bytes = 1 << 20, .header_ms = 300, .body_ms = 300, .idle_ms = 1200
+	};
 	char url[64];
 	struct err e = { 0 };
 
@@ -821,28 +680,23 @@ setup(int upstream_port, const char *path, bool timing)
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
 	char path[64];
 	int upstream_port, server = serve(&upstream_port, 64);
-	bool timing = argc > 1 && strcmp(argv[1], "cpu") == 0;
 
 	(void)snprintf(path, sizeof(path), "/tmp/http_pipe.%d.sock", (int)getpid());
-	setup(upstream_port, path, timing);
-	if (timing) {
-		cpu(server);
-	} else {
-		test_pipelines();
-		test_smuggling();
-		test_too_large();
-		test_continue();
-		test_gone();
-		test_slow_reader();
-		test_ends();
-		test_local(path);
-		test_through(server);
-		test_drain();
-	}
+	setup(upstream_port, path);
+	test_pipelines();
+	test_smuggling();
+	test_too_large();
+	test_continue();
+	test_gone();
+	test_slow_reader();
+	test_ends();
+	test_local(path);
+	test_through(server);
+	test_drain();
 	rig_stop();
 	TEST("nothing is left");
 	listen_free(&all);
