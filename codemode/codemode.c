@@ -178,11 +178,8 @@ codemode_metrics(struct codemode *cm, struct buf *out)
 	front_metrics(cm, out);
 	buf_printf(out,
 	    "# TYPE tollgate_run_calls_total counter\ntollgate_run_calls_total %llu\n"
-	    "# TYPE tollgate_run_cpu_us_total counter\ntollgate_run_cpu_us_total %llu\n"
-	    "# TYPE tollgate_run_kept_bytes_total counter\ntollgate_run_kept_bytes_total %llu\n"
 	    "# TYPE tollgate_prefetched_tools_total counter\n"
 	    "tollgate_prefetched_tools_total %llu\n",
-	    (unsigned long long)cm->calls, (unsigned long long)cm->cpu_us,
-	    (unsigned long long)cm->kept_bytes, (unsigned long long)cm->hinted);
+	    (unsigned long long)cm->calls, (unsigned long long)cm->hinted);
 	metered_put(cm, out);
 }

@@ -5,7 +5,7 @@
 #include "codemode/run.h"
 
 /* A run of `k` has ended: what its tools answered, less what its model reads. */
-void metered_add(struct codemode *cm, struct key *k, int64_t kept_bytes);
+void metered_add(struct codemode *cm, struct key *k, const struct outcome *o);
 /* Prometheus lines. */
 void metered_put(const struct codemode *cm, struct buf *out);
 void metered_free(struct codemode *cm);

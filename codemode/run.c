@@ -144,7 +144,6 @@ used_fill(struct run *r)
 		return;
 	o->sandbox = sandbox_level_word(sandbox_level(r->cm->sandbox));
 	sandbox_run_used(r->worker, &o->cpu_us, &o->memory_kb);
-	r->cm->cpu_us += (uint64_t)o->cpu_us;
 }
 
 /* What the audit says of it. */
@@ -161,8 +160,7 @@ outcome_fill(struct run *r, const struct run_end *end, size_t told_bytes)
 	o->replayed = r->leg.replayed;
 	if (r->past != NULL)
 		o->run = arena_str(&r->arena, str_of(r->past->id));
-	r->cm->kept_bytes += (uint64_t)o->kept_bytes;
-	metered_add(r->cm, r->c.key, o->kept_bytes);
+	metered_add(r->cm, r->c.key, o);
 }
 
 static enum past_state

@@ -22,7 +22,7 @@ struct codemode {
 	struct core *core;
 	struct sandbox *sandbox;
 	uint64_t ends[SANDBOX_CANCELLED + 1];
-	uint64_t calls, kept_bytes, cpu_us;
+	uint64_t calls;
 	struct hot hot;
 	struct shapes shapes;
 	struct map metered;            /* struct metered, by team */

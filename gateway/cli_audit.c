@@ -35,27 +35,36 @@ data_of(const struct cli *cli, char out[4096], struct err *e)
 /* ---- usage ---- */
 
 static void
+usage_row_print(struct str r, struct arena *a)
+{
+	long long cost = cli_number(r, "cost_nusd"), cpu_us = cli_number(r, "cpu_us");
+
+	(void)printf("%-28.*s %9lld %9lld %6lld %8lld %12lld %12lld %7lld.%06lld %12lld %10lld "
+		     "%6lld.%03lld %8lld\n",
+	    STR_ARG(cli_text(r, "name", a)), (long long)cli_number(r, "requests"),
+	    (long long)cli_number(r, "calls"), (long long)cli_number(r, "runs"),
+	    (long long)cli_number(r, "refused"), (long long)cli_number(r, "input_tokens"),
+	    (long long)cli_number(r, "output_tokens"), cost / 1000000000, cost % 1000000000 / 1000,
+	    (long long)cli_number(r, "kept_bytes"),
+	    (long long)cli_number(r, "kept_tokens_estimate"), cpu_us / 1000000,
+	    cpu_us % 1000000 / 1000, (long long)(cli_number(r, "memory_kb") + 1023) / 1024);
+}
+
+/* What scripts kept out of contexts is counted in bytes; tokens are estimated from them. */
+static void
 usage_print(struct str rows)
 {
 	struct json_iter it;
 	struct str key, r;
 	struct arena a;
 
-	(void)printf("%-28s %9s %9s %6s %8s %12s %12s %14s %12s\n", "", "requests", "calls", "runs",
-	    "refused", "input", "output", "cost USD", "kept bytes");
+	(void)printf("%-28s %9s %9s %6s %8s %12s %12s %14s %12s %10s %10s %8s\n", "", "requests",
+	    "calls", "runs", "refused", "input", "output", "cost USD", "kept bytes", "~tokens",
+	    "CPU s", "max MiB");
 	arena_init(&a, ARENA_BYTES);
 	if (json_open(rows, &it))
 		while (json_next(&it, &key, &r))
-			(void)printf("%-28.*s %9lld %9lld %6lld %8lld %12lld %12lld %7lld.%06lld "
-				     "%12lld\n",
-			    STR_ARG(cli_text(r, "name", &a)), (long long)cli_number(r, "requests"),
-			    (long long)cli_number(r, "calls"), (long long)cli_number(r, "runs"),
-			    (long long)cli_number(r, "refused"),
-			    (long long)cli_number(r, "input_tokens"),
-			    (long long)cli_number(r, "output_tokens"),
-			    (long long)(cli_number(r, "cost_nusd") / 1000000000),
-			    (long long)(cli_number(r, "cost_nusd") % 1000000000 / 1000),
-			    (long long)cli_number(r, "kept_bytes"));
+			usage_row_print(r, &a);
 	arena_free(&a);
 }
 

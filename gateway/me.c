@@ -2,10 +2,10 @@
 /*
  * me - what a key may know about itself.
  *
- * GET /v1/quota: its budgets.  GET /me: that, who it is, what it sees and why not the rest, and
- * what it was refused lately.  Names of tools and models that it may not use are shown here on
- * purpose: this is where an engineer learns whom to ask; /mcp itself never tells them apart from
- * unknown ones.
+ * GET /v1/quota: its budgets.  GET /me: that, who it is, what it sees and why not the rest, what
+ * its scripts used and saved, and what it was refused lately.  Names of tools and models that it
+ * may not use are shown here on purpose: this is where an engineer learns whom to ask; /mcp itself
+ * never tells them apart from unknown ones.
  */
 #include "gateway/gateway.h"
 
@@ -117,7 +117,9 @@ me_all(struct exchange *x)
 	buf_puts(&b, "],\"code_mode\":[");
 	l.any = false;
 	row(&l, ASK_RUN, "run", STR("run"));
-	buf_puts(&b, "],\"denials\":");
+	buf_puts(&b, "],\"scripts\":");
+	core_scripts_json(x->g->core, x->key, &b);
+	buf_puts(&b, ",\"denials\":");
 	core_denials_json(x->key, &b);
 	buf_puts(&b, "}\n");
 	exchange_reply(x, 200, STR("application/json"), buf_str(&b));

@@ -15,9 +15,12 @@
 
 #define QUARTER_S 900
 
+#define NUMBERS   10
+#define UNMETERED 8 /* those that an older database counts, too */
+
 struct cell {
 	char *id;
-	int64_t n[8];
+	int64_t n[NUMBERS];
 	bool met;
 };
 
@@ -25,6 +28,7 @@ struct verify {
 	struct buf *out;
 	struct chain_head head;
 	struct map ledger;
+	size_t numbers; /* that the ledger counts */
 	bool bad;
 };
 
@@ -90,7 +94,7 @@ ledger_add(struct verify *v, struct str event)
 	struct arena a;
 	struct buf id;
 	struct cell *c;
-	int64_t s = number_of(event, "entered_ns") / 1000000000;
+	int64_t memory_kb, s = number_of(event, "entered_ns") / 1000000000;
 	bool ok;
 
 	arena_init(&a, event.n + 65536);
@@ -111,6 +115,9 @@ ledger_add(struct verify *v, struct str event)
 		c->n[5] += number_of(event, "cache_read_tokens");
 		c->n[6] += number_of(event, "cost_nusd");
 		c->n[7] += number_of(event, "kept_bytes");
+		c->n[8] += number_of(event, "cpu_us");
+		memory_kb = number_of(event, "memory_kb");
+		c->n[9] = c->n[9] > memory_kb ? c->n[9] : memory_kb;
 		buf_fini(&id);
 	}
 	arena_free(&a);
@@ -156,8 +163,8 @@ on_cell(void *ctx, const struct usage_row *r)
 {
 	struct verify *v = ctx;
 	const struct str who[5] = { r->key, r->customer, r->team, r->user, r->name };
-	const int64_t n[8] = { r->requests, r->refused, r->input, r->output, r->cache_write,
-		r->cache_read, r->cost_nusd, r->kept_bytes };
+	const int64_t n[NUMBERS] = { r->requests, r->refused, r->input, r->output, r->cache_write,
+		r->cache_read, r->cost_nusd, r->kept_bytes, r->cpu_us, r->memory_kb };
 	struct cell *c;
 	struct buf id;
 
@@ -165,7 +172,7 @@ on_cell(void *ctx, const struct usage_row *r)
 	cell_id(&id, r->quarter_s, str_of(kind_word((enum ask_kind)r->kind)), who);
 	c = map_get(&v->ledger, buf_str(&id));
 	buf_fini(&id);
-	if (c == NULL || memcmp(c->n, n, sizeof(n)) != 0) {
+	if (c == NULL || memcmp(c->n, n, v->numbers * sizeof(*n)) != 0) {
 		buf_printf(v->out, "the ledger differs from the rows: key " STR_FMT ", " STR_FMT,
 		    STR_ARG(r->key), STR_ARG(r->name));
 		v->bad = true;
@@ -203,6 +210,7 @@ audit_verify(const char *data_dir, struct buf *out, struct err *e)
 
 	if (s == NULL)
 		return false;
+	v.numbers = store_metered(s) ? NUMBERS : UNMETERED;
 	/* One read transaction: a running gateway goes on writing behind it. */
 	ok = store_snapshot(s, e) && store_audit_each(s, 0, on_row, &v, e) &&
 	     (v.bad || store_usage_each(s, 0, on_cell, &v, e));

@@ -65,6 +65,7 @@ on_usage(void *ctx, const struct usage_row *r)
 	char id[512];
 
 	afford_recall(c, r);
+	scripts_recall(c, r);
 	if (r->kind == ASK_TOOL)
 		frequent_learn(&c->frequents,
 		    &(struct frequent_of){ r->customer, r->team, r->user }, r->name, r->quarter_s,

@@ -34,6 +34,8 @@ struct scribe;
 struct reload;
 struct redact_tables;
 
+struct scripts;
+
 #define DENIALS_MAX 8
 struct denial { /* what a key was refused lately, for its owner; in memory only */
 	int64_t ts_ns;
@@ -54,9 +56,10 @@ struct key {
 	enum key_state state;
 	int64_t created_ns, expires_ns;
 	struct subject subject;
-	struct denial *denials; /* a ring; NULL before the first */
-	size_t denials_n;       /* ever */
-	struct buf event;       /* ,"key":… as every row of its work has it; rendered once */
+	struct denial *denials;  /* a ring; NULL before the first */
+	size_t denials_n;        /* ever */
+	struct scripts *scripts; /* NULL before the first */
+	struct buf event;        /* ,"key":… as every row of its work has it; rendered once */
 	bool admin, resolved, orphaned; /* orphaned: the last reload took its owner away */
 	bool expired;                   /* and what it had open has been cut */
 	struct err owner_err;           /* why it is not */
@@ -284,6 +287,12 @@ void gate_remember(struct core *c, struct str actor, const char *name, const str
 const char *kind_word(enum ask_kind k);
 const char *end_word(enum pass_end e);
 void denial_note(struct key *k, const struct pass *p, const struct err *e); /* usage.c */
+void utc_put(struct buf *out, int64_t s); /* usage.c; "2026-11-01T00:00:00Z", quoted */
+
+/* ---- scripts.c ---- */
+
+void scripts_add(struct key *k, int64_t entered_s, const struct outcome *o); /* one has ended */
+void scripts_recall(struct core *c, const struct usage_row *r);              /* at a start */
 
 /* ---- approval_gate.c ---- */
 

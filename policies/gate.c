@@ -170,7 +170,9 @@ usage_of(const struct pass *p, const struct outcome *o)
 		.cache_write = o == NULL ? 0 : o->usage.cache_write,
 		.cache_read = o == NULL ? 0 : o->usage.cache_read,
 		.cost_nusd = o == NULL ? 0 : o->cost_nusd,
-		.kept_bytes = o == NULL ? 0 : o->kept_bytes };
+		.kept_bytes = o == NULL ? 0 : o->kept_bytes,
+		.cpu_us = o == NULL ? 0 : o->cpu_us,
+		.memory_kb = o == NULL ? 0 : o->memory_kb };
 }
 
 /* Between the two the event is written: its members, without the last bracket. */
@@ -519,6 +521,8 @@ sums_add(const struct pass *p, const struct outcome *o)
 {
 	struct tally *s = &p->core->sums[p->kind];
 
+	if (p->kind == ASK_RUN)
+		scripts_add(p->key, p->entered_ns / 1000000000, o);
 	s->ends[o->end]++;
 	s->cost_nusd += o->cost_nusd;
 	s->input += o->usage.input;

@@ -344,6 +344,7 @@ keys_free(struct core *c)
 		free(k->budget);
 		arena_free(&k->arena);
 		free(k->denials);
+		free(k->scripts);
 		buf_fini(&k->event);
 		k->magic = 0;
 		free(k);

@@ -373,6 +373,8 @@ struct ask {
 	struct str view;              /* later: the MCP view; "" = all */
 };
 
+#define TOKEN_BYTES 4 /* taken for a token where only bytes are known: an estimate, named so */
+
 enum pass_end {
 	END_OK = 1,
 	END_TOOL_ERROR,
@@ -589,6 +591,9 @@ bool core_kept_each(struct core *c, kept_f *fn, void *ctx, struct err *e) MUST_C
  * "policy"; 100 at most],"script_limits":[{"limit":"seconds","amount","text":"20 s",
  * "policy"}: what one script may use]}; also `tollgate quota` and GET /v1/quota. */
 void core_quota_json(struct core *c, struct key *k, struct buf *out);
+/* JSON: what the key's scripts did: [{"period":"day","since","until","runs","kept_bytes",
+ * "kept_tokens_estimate","cpu_us","memory_kb"}, the same of week, month, year]. */
+void core_scripts_json(struct core *c, const struct key *k, struct buf *out);
 /* What the key was refused since the start, the newest first, eight at most. */
 void core_denials_json(const struct key *k, struct buf *out);
 /* A refusal ("p_…", one of those eight of some key) or an approval ("d_…"); false: not known, the
@@ -647,6 +652,7 @@ bool
 rollout_json(const char *data_dir, int64_t since_ns, struct buf *out, struct err *e) MUST_CHECK;
 /* by: "customer", "team", "user", "key", "model", "tool", "server"; JSON array of
  * {"name","requests","calls","runs","input_tokens","output_tokens","cache_read_tokens",
- * "cache_write_tokens","cost_nusd","kept_bytes","refused"}. */
+ * "cache_write_tokens","cost_nusd","kept_bytes","kept_tokens_estimate","cpu_us","memory_kb",
+ * "refused"}; memory_kb is the most of one script. */
 bool usage_json(const char *data_dir, struct str by, int64_t since_ns, struct buf *out,
     struct err *e) MUST_CHECK;

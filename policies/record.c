@@ -55,13 +55,19 @@ get_str(struct str *in, struct str *s)
 	return true;
 }
 
-/* The numbers of a usage cell, in one order for both directions. */
-#define USAGE_NUMBERS 9
+/* The numbers of a usage cell, in one order for both directions.  A journal of before the ledger
+ * counted CPU and memory has the first nine; what stands before them tells. */
+#define USAGE_NUMBERS     11
+#define USAGE_NUMBERS_OLD 9
+#define USAGE_MEMORY      10 /* of which the largest counts */
+enum usage_form { USAGE_NONE, USAGE_OLD, USAGE_METERED };
+
 static int64_t *
 usage_number(struct usage_row *u, int i)
 {
 	int64_t *all[USAGE_NUMBERS] = { &u->quarter_s, &u->requests, &u->refused, &u->input,
-		&u->output, &u->cache_write, &u->cache_read, &u->cost_nusd, &u->kept_bytes };
+		&u->output, &u->cache_write, &u->cache_read, &u->cost_nusd, &u->kept_bytes,
+		&u->cpu_us, &u->memory_kb };
 
 	return all[i];
 }
@@ -83,11 +89,12 @@ usage_put(struct buf *out, struct usage_row u)
 }
 
 static bool
-usage_get(struct str *in, struct usage_row *u)
+usage_get(struct str *in, int64_t form, struct usage_row *u)
 {
+	int n = form == USAGE_OLD ? USAGE_NUMBERS_OLD : USAGE_NUMBERS;
 	int64_t kind;
 
-	for (int i = 0; i < USAGE_NUMBERS; i++)
+	for (int i = 0; i < n; i++)
 		if (!get_i64(in, usage_number(u, i)))
 			return false;
 	if (!get_i64(in, &kind))
@@ -187,7 +194,7 @@ record_end(struct buf *out, size_t event_at, const struct record_rows *rows)
 
 	if (buf_ok(out))
 		memcpy(out->p + event_at - sizeof(n), &n, sizeof(n));
-	put_i64(out, rows->usage != NULL);
+	put_i64(out, rows->usage != NULL ? USAGE_METERED : USAGE_NONE);
 	if (rows->usage != NULL)
 		usage_put(out, *rows->usage);
 	put_i64(out, rows->key != NULL);
@@ -211,8 +218,8 @@ record_get(struct str in, struct record *out)
 	if (!get_str(&in, &out->id) || !get_str(&in, &out->parent) || !get_i64(&in, &out->ts_ns) ||
 	    !get_str(&in, &out->event) || !get_i64(&in, &has))
 		return false;
-	out->has_usage = has != 0;
-	if (out->has_usage && !usage_get(&in, &out->usage))
+	out->has_usage = has != USAGE_NONE;
+	if (out->has_usage && !usage_get(&in, has, &out->usage))
 		return false;
 	if (!get_i64(&in, &has))
 		return false;
@@ -290,10 +297,12 @@ usage_add(struct usage_row *into, struct usage_row u)
 {
 	struct usage_row t = *into;
 
-	for (int k = 1; k < USAGE_NUMBERS; k++) /* 0 is the quarter itself */
+	for (int k = 1; k < USAGE_MEMORY; k++) /* 0 is the quarter itself */
 		if (__builtin_add_overflow(
 			*usage_number(&t, k), *usage_number(&u, k), usage_number(&t, k)))
 			return false;
+	if (t.memory_kb < u.memory_kb)
+		t.memory_kb = u.memory_kb;
 	*into = t;
 	return true;
 }

@@ -13,7 +13,8 @@
 
 struct store;
 struct store *store_open(const char *data_dir, struct err *e) MUST_CHECK; /* migrates */
-/* ERR_NOT_FOUND.  `data_dir` may also be a database file itself: a copy, a backup. */
+/* ERR_NOT_FOUND.  `data_dir` may also be a database file itself: a copy, a backup.  An older one
+ * is read as it is: what its tables do not have yet is 0 or "". */
 struct store *store_open_reader(const char *data_dir, struct err *e) MUST_CHECK;
 void store_close(struct store **s);
 
@@ -32,7 +33,9 @@ struct usage_row { /* one cell of the ledger: who, what, which quarter of an hou
 	int64_t quarter_s;
 	int kind; /* enum ask_kind */
 	struct str key, customer, team, user, name;
-	int64_t requests, refused, input, output, cache_write, cache_read, cost_nusd, kept_bytes;
+	int64_t requests, refused, input, output, cache_write, cache_read, cost_nusd, kept_bytes,
+	    cpu_us;
+	int64_t memory_kb; /* no sum: the most of one script */
 };
 bool store_usage_add(struct store *s, const struct usage_row *r, struct err *e) MUST_CHECK;
 struct key_row {
@@ -77,6 +80,8 @@ bool store_hash_at(
 /* Has this database, or the one that it is a copy of, ever had a DATA/anchor beside it? */
 bool store_anchored(struct store *s, bool *anchored, struct err *e) MUST_CHECK;
 bool store_anchored_set(struct store *s, struct err *e) MUST_CHECK;
+/* Are cpu_us and memory_kb in the ledger?  An older database has them in its rows alone. */
+bool store_metered(const struct store *s);
 bool store_sound(struct store *s, struct err *e) MUST_CHECK; /* every page; takes its time */
 /* Approvals, budget grants and what is kept of scripts: in an older copy they may have been used,
  * taken back or continued since. */

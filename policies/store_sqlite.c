@@ -20,7 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STORE_VERSION 5
+#define STORE_VERSION 6
+#define METERED       6          /* the version whose ledger counts CPU and memory */
 #define BUSY_MS       200        /* the scribe tries again; a reader gives up */
 #define ANCHORED      1953459308 /* PRAGMA application_id; "toll" */
 
@@ -41,13 +42,15 @@ enum sql {
 
 static const char *const sql_text[SQL_N] = {
 	[SQL_AUDIT] = "INSERT INTO audit(seq,ts_ns,id,parent,event,hash) VALUES(?,?,?,?,?,?)",
-	[SQL_USAGE] = "INSERT INTO usage VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+	[SQL_USAGE] = "INSERT INTO usage VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
 		      "ON CONFLICT DO UPDATE SET requests=requests+excluded.requests,"
 		      "refused=refused+excluded.refused,input=input+excluded.input,"
 		      "output=output+excluded.output,"
 		      "cache_write=cache_write+excluded.cache_write,"
 		      "cache_read=cache_read+excluded.cache_read,cost_nusd=cost_nusd+"
-		      "excluded.cost_nusd,kept_bytes=kept_bytes+excluded.kept_bytes",
+		      "excluded.cost_nusd,kept_bytes=kept_bytes+excluded.kept_bytes,"
+		      "cpu_us=cpu_us+excluded.cpu_us,"
+		      "memory_kb=max(memory_kb,excluded.memory_kb)",
 	[SQL_KEY] =
 	    "INSERT INTO keys VALUES(?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
 	    "state=excluded.state,expires_ns=excluded.expires_ns,budget=excluded.budget",
@@ -101,10 +104,31 @@ static const char *const migrations[STORE_VERSION] = {
 	"CREATE TABLE kept(key TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL,"
 	" until_ns INTEGER NOT NULL, PRIMARY KEY(key,name)) WITHOUT ROWID;"
 	"PRAGMA user_version=5;",
+	/* What the rows know already is counted, so that the ledger goes on to be their sum; 3 is
+	 * ASK_RUN. */
+	"ALTER TABLE usage ADD COLUMN cpu_us INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE usage ADD COLUMN memory_kb INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE usage SET cpu_us=s.cpu_us,memory_kb=s.memory_kb FROM (SELECT"
+	" json_extract(event,'$.entered_ns')/900000000000*900 AS quarter_s,"
+	" json_extract(event,'$.key') AS key,"
+	" coalesce(json_extract(event,'$.customer'),'') AS customer,"
+	" coalesce(json_extract(event,'$.team'),'') AS team,"
+	" coalesce(json_extract(event,'$.user'),'') AS user,"
+	" json_extract(event,'$.name') AS name,"
+	" coalesce(sum(json_extract(event,'$.cpu_us')),0) AS cpu_us,"
+	" max(coalesce(json_extract(event,'$.memory_kb'),0)) AS memory_kb"
+	" FROM audit WHERE CASE WHEN json_valid(event)"
+	" THEN json_extract(event,'$.kind')='run' ELSE 0 END"
+	" GROUP BY 1,2,3,4,5,6) AS s "
+	"WHERE usage.kind=3 AND usage.quarter_s=s.quarter_s AND usage.key=s.key AND"
+	" usage.customer=s.customer AND usage.team=s.team AND usage.user=s.user AND"
+	" usage.name=s.name;"
+	"PRAGMA user_version=6;",
 };
 
 struct store {
 	sqlite3 *db;
+	int64_t version;
 	sqlite3_stmt *stmt[SQL_N];
 };
 
@@ -149,18 +173,21 @@ scalar(struct store *s, const char *sql, int64_t *out, struct err *e)
 }
 
 static bool
+version_read(struct store *s, struct err *e)
+{
+	if (!scalar(s, "PRAGMA user_version", &s->version, e))
+		return false;
+	return s->version <= STORE_VERSION ||
+	       err_set(e, ERR_STORE,
+		   "the database is of version %lld, newer than this program's %d (upgrade it)",
+		   (long long)s->version, STORE_VERSION);
+}
+
+static bool
 migrate(struct store *s, struct err *e)
 {
-	int64_t version = 0;
-
-	if (!scalar(s, "PRAGMA user_version", &version, e))
-		return false;
-	if (version > STORE_VERSION)
-		return err_set(e, ERR_STORE,
-		    "the database is of version %lld, newer than this program's %d (upgrade it)",
-		    (long long)version, STORE_VERSION);
-	for (; version < STORE_VERSION; version++)
-		if (!run(s, "BEGIN IMMEDIATE", e) || !run(s, migrations[version], e) ||
+	for (; s->version < STORE_VERSION; s->version++)
+		if (!run(s, "BEGIN IMMEDIATE", e) || !run(s, migrations[s->version], e) ||
 		    !run(s, "COMMIT", e))
 			return false;
 	return true;
@@ -209,7 +236,7 @@ store_open(const char *data_dir, struct err *e)
 	s = db_open(data_dir, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e);
 	ok = s != NULL && run(s, "PRAGMA journal_mode=WAL", e) &&
 	     run(s, "PRAGMA synchronous=FULL", e) && run(s, "PRAGMA wal_autocheckpoint=4000", e) &&
-	     migrate(s, e);
+	     version_read(s, e) && migrate(s, e);
 
 	for (int i = 0; ok && i < SQL_N; i++)
 		ok = sqlite3_prepare_v3(s->db, sql_text[i], -1, SQLITE_PREPARE_PERSISTENT,
@@ -224,14 +251,20 @@ struct store *
 store_open_reader(const char *data_dir, struct err *e)
 {
 	struct store *s = db_open(data_dir, SQLITE_OPEN_READONLY, e);
-	int64_t version = 0;
 
-	if (s != NULL &&
-	    (!scalar(s, "PRAGMA user_version", &version, e) || version != STORE_VERSION)) {
-		(void)err_set(e, ERR_STORE, "the database in %s is not of this version", data_dir);
+	if (s != NULL && !version_read(s, e))
+		store_close(&s);
+	else if (s != NULL && s->version == 0) {
+		(void)err_set(e, ERR_STORE, "%s holds no database of Tollgate", data_dir);
 		store_close(&s);
 	}
 	return s;
+}
+
+bool
+store_metered(const struct store *s)
+{
+	return s->version >= METERED;
 }
 
 /* ---- writing ---- */
@@ -289,7 +322,7 @@ store_usage_add(struct store *s, const struct usage_row *r, struct err *e)
 {
 	sqlite3_stmt *q = s->stmt[SQL_USAGE];
 	const int64_t numbers[] = { r->requests, r->refused, r->input, r->output, r->cache_write,
-		r->cache_read, r->cost_nusd, r->kept_bytes };
+		r->cache_read, r->cost_nusd, r->kept_bytes, r->cpu_us, r->memory_kb };
 
 	(void)sqlite3_bind_int64(q, 1, r->quarter_s);
 	(void)sqlite3_bind_int(q, 2, r->kind);
@@ -599,7 +632,9 @@ store_usage_each(
 			.cache_write = sqlite3_column_int64(q, 11),
 			.cache_read = sqlite3_column_int64(q, 12),
 			.cost_nusd = sqlite3_column_int64(q, 13),
-			.kept_bytes = sqlite3_column_int64(q, 14) };
+			.kept_bytes = sqlite3_column_int64(q, 14),
+			.cpu_us = sqlite3_column_int64(q, 15),
+			.memory_kb = sqlite3_column_int64(q, 16) };
 
 		if (!fn(ctx, &r))
 			break;

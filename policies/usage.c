@@ -13,6 +13,7 @@
 struct sum {
 	char *name;
 	int64_t requests, calls, runs, refused, input, output, cache_read, cache_write, cost, kept;
+	int64_t cpu_us, memory_kb;
 };
 
 struct sums {
@@ -68,6 +69,8 @@ on_cell(void *ctx, const struct usage_row *r)
 	s->cache_write += r->cache_write;
 	s->cost += r->cost_nusd;
 	s->kept += r->kept_bytes;
+	s->cpu_us += r->cpu_us;
+	s->memory_kb = s->memory_kb > r->memory_kb ? s->memory_kb : r->memory_kb;
 	return true;
 }
 
@@ -89,10 +92,12 @@ sum_put(struct buf *out, const struct sum *s)
 	buf_printf(out,
 	    ",\"requests\":%lld,\"calls\":%lld,\"runs\":%lld,\"input_tokens\":%lld,"
 	    "\"output_tokens\":%lld,\"cache_read_tokens\":%lld,\"cache_write_tokens\":%lld,"
-	    "\"cost_nusd\":%lld,\"kept_bytes\":%lld,\"refused\":%lld}",
+	    "\"cost_nusd\":%lld,\"kept_bytes\":%lld,\"kept_tokens_estimate\":%lld,"
+	    "\"cpu_us\":%lld,\"memory_kb\":%lld,\"refused\":%lld}",
 	    (long long)s->requests, (long long)s->calls, (long long)s->runs, (long long)s->input,
 	    (long long)s->output, (long long)s->cache_read, (long long)s->cache_write,
-	    (long long)s->cost, (long long)s->kept, (long long)s->refused);
+	    (long long)s->cost, (long long)s->kept, (long long)(s->kept / TOKEN_BYTES),
+	    (long long)s->cpu_us, (long long)s->memory_kb, (long long)s->refused);
 }
 
 static void
@@ -144,8 +149,8 @@ usage_json(const char *data_dir, struct str by, int64_t since_ns, struct buf *ou
 
 /* ---- quota ---- */
 
-static void
-time_put(struct buf *out, int64_t s)
+void
+utc_put(struct buf *out, int64_t s)
 {
 	time_t t = (time_t)s;
 	struct tm tm;
@@ -167,7 +172,7 @@ budget_put(struct buf *out, const struct budget *b, const struct account *a)
 	    "\"left_nusd\":%lld,\"resets_at\":",
 	    period_word(b->period), (long long)b->amount_nusd, (long long)a->used_nusd[i],
 	    (long long)a->held_nusd[i], (long long)(left > 0 ? left : 0));
-	time_put(out, a->end_s[i]);
+	utc_put(out, a->end_s[i]);
 	if (granted > 0)
 		buf_printf(out, ",\"granted_nusd\":%lld", (long long)granted);
 	buf_putc(out, '}');
@@ -196,7 +201,7 @@ limit_put(struct buf *out, const struct core *c, const struct limit *l, const st
 	    limit_per_word(l->per), (long long)s.used, (long long)s.held, (long long)s.left);
 	if (l->period_ms > 0) {
 		buf_puts(out, ",\"full_at\":");
-		time_put(out, (now_ms + s.full_in_ms + 999) / 1000);
+		utc_put(out, (now_ms + s.full_in_ms + 999) / 1000);
 	}
 	buf_putc(out, '}');
 }
@@ -347,7 +352,7 @@ static void
 denial_put(const struct denial *d, struct buf *out)
 {
 	buf_printf(out, "{\"id\":\"%s\",\"at\":", d->id);
-	time_put(out, d->ts_ns / 1000000000);
+	utc_put(out, d->ts_ns / 1000000000);
 	buf_printf(
 	    out, ",\"kind\":\"%s\",\"verdict\":\"%s\",\"name\":", kind_word(d->kind), d->word);
 	buf_json_str(out, str_of(d->name));

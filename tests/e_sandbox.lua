@@ -41,7 +41,7 @@ local metrics = gw:client():get("/metrics").body
 expect(metrics):has('tollgate_sandbox_ends_total{end="DONE"} 1')
 expect(metrics):matches("tollgate_sandbox_idle %d")
 expect(metrics):matches("tollgate_sandbox_memory_total_bytes %d+")
-expect(metrics):matches("tollgate_run_cpu_us_total %d%d%d%d+")
+expect(metrics):matches("tollgate_run_cpu_us_total{team=\"[^\"]+\"} %d%d%d%d+")
 
 test "without namespaces scripts run, and everybody is told"
 local gw, key = start { without = UNSHARE }
