@@ -12,6 +12,7 @@
 #include "codemode/front.h"
 
 #include "codemode/failure.h"
+#include "codemode/shape.h"
 
 #define REFUSAL_BYTES 16000
 
@@ -39,10 +40,22 @@ tool_of(void *ctx, size_t i)
 	return hub_find_tool(r->cm->hub, r->names[i]);
 }
 
+static void
+put_signature(void *ctx, const struct tool *t, struct buf *out)
+{
+	const struct run *r = ctx;
+
+	shape_put_signature(r->cm, r->c.key, t, false, out);
+}
+
 void
 front_check(struct run *r, const struct sandbox_tool *tools)
 {
-	struct lint_tools t = { .names = tools, .n = r->names_n, .find = tool_of, .ctx = r };
+	struct lint_tools t = { .names = tools,
+		.n = r->names_n,
+		.find = tool_of,
+		.put_signature = put_signature,
+		.ctx = r };
 	struct str parts[] = { STR("do return end "), r->code }; /* lines keep their numbers */
 	struct lint_finding found[LINT_FINDINGS_MAX];
 	struct buf text;

@@ -19,7 +19,6 @@
 #include "codemode/resume.h"
 #include "codemode/run.h"
 #include "codemode/shape.h"
-#include "codemode/signature.h"
 #include "codemode/tools.h"
 
 #define VALUE_BYTES_MAX ((size_t)4 << 20) /* into a script; see sandbox_answer() */
@@ -256,7 +255,7 @@ args_fit(struct run *r, uint32_t id, const struct tool *t, struct str args)
 	fit = tool_check_args(t, args, &why);
 	if (!fit) {
 		buf_puts(&why, "\n  ");
-		signature_put(&why, t, false);
+		shape_put_signature(r->cm, r->c.key, t, false, &why);
 		answer_error(r, id, "invalid_args", buf_str(&why));
 	}
 	buf_fini(&why);

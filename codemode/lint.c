@@ -15,7 +15,6 @@
 
 #include "codemode/arguments.h"
 #include "codemode/outline.h"
-#include "codemode/signature.h"
 
 #define NEAREST_NAMES 512
 #define CALLS_MAX     1000 /* looked at; a script has fewer, or none of this helps it */
@@ -77,10 +76,10 @@ finding(struct site *c, const char *code)
 }
 
 static void
-put_signature(struct buf *out, const struct tool *t)
+put_signature(const struct lint *l, struct buf *out, const struct tool *t)
 {
 	buf_puts(out, "\n  ");
-	signature_put(out, t, false);
+	l->tools->put_signature(l->tools->ctx, t, out);
 }
 
 static void
@@ -89,7 +88,7 @@ tell_args(struct site *c, const char *why)
 	struct buf *out = finding(c, "invalid_args");
 
 	buf_puts(out, why);
-	put_signature(out, c->t);
+	put_signature(c->l, out, c->t);
 }
 
 /* ---- names ---- */
@@ -193,7 +192,7 @@ tell_unknown(struct site *c, size_t from, size_t to)
 					   : NULL;
 
 		if (t != NULL)
-			put_signature(out, t);
+			put_signature(c->l, out, t);
 	}
 	if (near.n == 0 && n <= 12) {
 		buf_printf(out, "\n  " STR_FMT " has", STR_ARG(c->server));

@@ -22,6 +22,7 @@ struct lint_tools {
 	const struct sandbox_tool *names; /* sorted by server, as a run's table is */
 	size_t n;
 	const struct tool *(*find)(void *ctx, size_t i); /* NULL: gone meanwhile */
+	void (*put_signature)(void *ctx, const struct tool *t, struct buf *out);
 	void *ctx;
 };
 struct lint_finding {

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "codemode/signature.h"
 
 #define SHAPES_MAX   2000
 #define LEARN_ALL    32
@@ -129,6 +130,13 @@ shape_find(struct codemode *cm, struct key *k, const struct tool *t)
 	id_of(id, k, t);
 	s = map_get(&cm->shapes.by_id, str_of(id));
 	return s == NULL || s->schema.n == 0 ? STR("") : buf_str(&s->schema);
+}
+
+void
+shape_put_signature(
+    struct codemode *cm, struct key *k, const struct tool *t, bool describe, struct buf *out)
+{
+	signature_put_learned(out, t, shape_find(cm, k, t), describe);
 }
 
 void

@@ -11,6 +11,9 @@ void shape_learn(struct codemode *cm, struct key *k, const struct tool *t, struc
 /* What is known of the tool's results in the key's team, as a JSON Schema; "" = nothing.  Lives
  * until the next shape_learn(). */
 struct str shape_find(struct codemode *cm, struct key *k, const struct tool *t);
+/* The line of signature_put_learned(), as `k` is shown it wherever a tool is named. */
+void shape_put_signature(
+    struct codemode *cm, struct key *k, const struct tool *t, bool describe, struct buf *out);
 void shape_init(struct codemode *cm);
 void shape_load(struct codemode *cm, const struct kept_row *r);
 void shape_free(struct codemode *cm);

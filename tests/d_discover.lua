@@ -18,7 +18,7 @@ local function quiet()
 	return mcp_server "quiet" { tools = {
 		{ name = "notes", result = function() return text(json.array { { id = 1, title = "private words" } }) end },
 		{ name = "by_mail", result = function() return text { ["ana@acme.test"] = 3, ["bob@acme.test"] = 5 } end },
-		{ name = "hidden", result = function() return text { id = 9, name = "x" } end } } }
+		{ name = "hidden", inputSchema = { type = "object", properties = { deep = { type = "boolean" } } }, result = function() return text { id = 9, name = "x" } end } } }
 end
 
 local RULES = [[
@@ -109,7 +109,13 @@ expect(r.content[1].text):is("1")
 local learned = tools(ana, "quiet")
 expect(learned):has("quiet.notes{} -> ~{id:integer, title:string}[]")
 expect(learned):has("quiet.by_mail{} -> ~table<string,integer>")
-expect(learned):has("quiet.hidden{} -> ~{id:integer, name:string}")
+expect(learned):has("quiet.hidden{deep?:boolean} -> ~{id:integer, name:string}")
+-- An error shows the line that a search would: before anything runs, at the call, and with a name that is not there.
+for _, code in ipairs { "return quiet.hidden{deep=1}", "local a = {deep=1} return quiet.hidden(a)", "return quiet.hiden{}" } do
+	local said = gw:mcp(ana):call("lua", { code = code })
+	expect(said.isError, code):is(true)
+	expect(said.content[1].text, code):has("quiet.hidden{deep?:boolean} -> ~{id:integer, name:string}")
+end
 -- What stayed out of the context is counted by team, an estimate of four bytes a token.
 local kept = gw:client():get("/metrics").body:match('tollgate_run_kept_tokens_estimate_total{team="acme/core"} (%d+)')
 expect(tonumber(kept) and tonumber(kept) > 20, "tokens kept away: " .. tostring(kept)):is(true)

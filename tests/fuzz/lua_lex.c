@@ -11,6 +11,7 @@
 #include "codemode/lenient.h"
 #include "codemode/lint.h"
 #include "codemode/outline.h"
+#include "codemode/signature.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -58,10 +59,17 @@ find(void *ctx, size_t i)
 }
 
 static void
+put_signature(void *ctx, const struct tool *tool, struct buf *out)
+{
+	(void)ctx;
+	signature_put(out, tool, false);
+}
+
+static void
 lint_and_tell(struct str text, const struct lua_tokens *s, const struct lenient *l)
 {
 	static const struct sandbox_tool names[] = { { { "x", 1 }, { "y", 1 } } };
-	struct lint_tools tools = { names, 1, find, NULL };
+	struct lint_tools tools = { names, 1, find, put_signature, NULL };
 	struct lint_finding found[LINT_FINDINGS_MAX];
 	size_t n = lint_check(text, &tools, found);
 	struct buf out;

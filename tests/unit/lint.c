@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "codemode/failure.h"
+#include "codemode/signature.h"
 #include "tests/unit/check.h"
 
 static const struct tool tools[] = {
@@ -36,10 +37,17 @@ find(void *ctx, size_t i)
 	return &known[i];
 }
 
+static void
+put_signature(void *ctx, const struct tool *t, struct buf *out)
+{
+	(void)ctx;
+	signature_put(out, t, false);
+}
+
 static size_t
 lint(const char *source, char *first, size_t cap)
 {
-	struct lint_tools t = { names, COUNT(names), find, NULL };
+	struct lint_tools t = { names, COUNT(names), find, put_signature, NULL };
 	struct lint_finding found[LINT_FINDINGS_MAX];
 	size_t n = lint_check(str_of(source), &t, found);
 
