@@ -116,11 +116,14 @@ parameters_put(struct buf *out, const struct tool *t)
 	}
 }
 
-/* The type; mark: "~" where it was learned. */
+/* The type, with "~" where it was learned. */
 static void
-return_put(struct buf *out, struct str schema, struct str root, const char *mark)
+return_put(struct buf *out, struct str schema, struct str root, bool is_learned)
 {
-	struct type_ask ask = { .schema = schema, .root = root, .bytes = RETURN_BYTES };
+	struct type_ask ask = {
+		.schema = schema, .root = root, .learned = is_learned, .bytes = RETURN_BYTES
+	};
+	const char *mark = is_learned ? "~" : "";
 	size_t at = out->n;
 
 	buf_printf(out, " -> %s", mark);
@@ -147,9 +150,9 @@ signature_put_learned(struct buf *out, const struct tool *t, struct str learned,
 	parameters_put(out, t);
 	(void)result_unwraps(t, &schema);
 	if (schema.n > 0)
-		return_put(out, schema, t->output_schema, "");
+		return_put(out, schema, t->output_schema, false);
 	else if (learned.n > 0 && !str_eq(learned, STR("{}")))
-		return_put(out, learned, learned, "~");
+		return_put(out, learned, learned, true);
 	if (describe)
 		describe_put(out, t);
 }

@@ -82,9 +82,10 @@ tool_list_put_line(const struct tool_list *l, const struct tool *t, bool describ
 	signature_put_learned(out, t, learned(l, t), describe);
 }
 
-/* "filesystem 14, git 28": servers with their number of tools. */
+/* "filesystem git", or "filesystem 14, git 28": with their number of tools.  A count costs two
+ * tokens and a comma one, in every request: the definition goes without. */
 static void
-servers_put(struct buf *out, const struct tool_list *l)
+servers_put(struct buf *out, const struct tool_list *l, bool count)
 {
 	size_t n = 0, servers = 0;
 
@@ -92,13 +93,14 @@ servers_put(struct buf *out, const struct tool_list *l)
 		for (n = 1; i + n < l->n && str_eq(l->t[i + n]->server, l->t[i]->server);)
 			n++;
 		if (servers++ > 0)
-			buf_puts(out, ", ");
+			buf_puts(out, count ? ", " : " ");
 		if (servers > SERVERS_MAX || (out->limit > 0 && out->limit - out->n < 64)) {
 			buf_puts(out, "…");
 			return;
 		}
 		buf_put(out, l->t[i]->script_server);
-		buf_printf(out, " %zu", n);
+		if (count)
+			buf_printf(out, " %zu", n);
 	}
 	if (servers == 0)
 		buf_puts(out, "none");
@@ -186,10 +188,8 @@ tools_put_tools(const struct tool_list *l, struct buf *out)
 	struct buf text;
 
 	buf_init(&text, DESCRIPTION_BYTES);
-	buf_puts(&text,
-	    "Find tools to call from `lua`; returns their Lua signatures. Servers (number of "
-	    "tools): ");
-	servers_put(&text, l);
+	buf_puts(&text, "Find tools to call from `lua`; returns their Lua signatures. Servers: ");
+	servers_put(&text, l, false);
 	buf_puts(out, "{\"name\":\"tools\",\"description\":");
 	buf_json_str(out, buf_str(&text));
 	buf_puts(out,
@@ -299,7 +299,7 @@ tools_put_answer(const struct tool_list *l, struct str query, struct buf *out)
 		nearest_put(l, query, out);
 	}
 	buf_puts(out, "Servers (number of tools): ");
-	servers_put(out, l);
+	servers_put(out, l, true);
 	buf_puts(out, ". Ask for a server by name to list its tools.");
 }
 

@@ -19,6 +19,7 @@
 #define NEST_MAX      3
 #define ENUM_MAX      12
 #define DEFAULT_BYTES 16
+#define LOOSE_FIELDS  4 /* of which none is always there */
 
 static void any_put(struct walk *w, struct str schema);
 
@@ -27,9 +28,9 @@ default_put(struct walk *w, struct str v)
 {
 	enum json_kind k = v.p == NULL ? JSON_BAD : json_kind(v);
 
-	if (v.n > DEFAULT_BYTES || k == JSON_BAD || k == JSON_NULL || k == JSON_ARRAY ||
-	    k == JSON_OBJECT)
-		return;
+	if (v.n > DEFAULT_BYTES || k == JSON_BAD || k == JSON_NULL || k == JSON_FALSE ||
+	    k == JSON_ARRAY || k == JSON_OBJECT)
+		return; /* what is left out is nil, and that is false anyway */
 	buf_putc(w->out, '=');
 	type_put_literal(w->out, v);
 }
@@ -156,6 +157,17 @@ map_put(struct walk *w, struct str names, struct str value)
 	buf_putc(w->out, '>');
 }
 
+/* Rows of a query: which keys there are was said by who asked. */
+static bool
+is_loose(const struct walk *w, const struct parts *p, const struct fields *f)
+{
+	struct json_iter it;
+	struct str key, v;
+
+	return w->learned && f->n >= LOOSE_FIELDS && json_open(p->of[REQUIRED], &it) &&
+	       !json_next(&it, &key, &v);
+}
+
 // NOLINTNEXTLINE(misc-no-recursion)
 static void
 object_put(struct walk *w, const struct parts *p, const char *empty)
@@ -164,7 +176,9 @@ object_put(struct walk *w, const struct parts *p, const char *empty)
 	struct str rest = rest_of(p);
 
 	parts_fields(w, &f, p, false);
-	if (f.n > 0 && w->nest < nest_max(w))
+	if (is_loose(w, p, &f))
+		buf_puts(w->out, "table");
+	else if (f.n > 0 && w->nest < nest_max(w))
 		fields_put(w, &f, p, false);
 	else if (rest.p != NULL && w->nest < nest_max(w))
 		map_put(w, p->of[PROPERTY_NAMES], rest);
@@ -527,7 +541,8 @@ walk_of(struct buf *out, const struct type_ask *a)
 		.bytes = a->bytes,
 		.root = a->root,
 		.detail = a->detail,
-		.parameters = a->parameters };
+		.parameters = a->parameters,
+		.learned = a->learned };
 }
 
 void

@@ -10,7 +10,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { here, office, top } from "./office.mjs";
 import { Conversation, sum, SYSTEM, tokenizer, tokens } from "./count.mjs";
-import { doTask, MODES, warm } from "./modes.mjs";
+import { doTask, MODES, partsOfOurs, warm } from "./modes.mjs";
 import { searcher } from "./search.mjs";
 import { total } from "./formats.mjs";
 
@@ -84,6 +84,21 @@ function oneConversation(w, records, modes) {
 	});
 }
 
+// Where our input goes; a sum that is not the counted one would be a table of something else.
+function partsTable(w, records, counted) {
+	const all = records.map((r) => partsOfOurs(w, r));
+	const modes = Object.keys(all[0]);
+	const kinds = Object.keys(all[0].C1);
+	const row = (name, m, list) => [name, m, ...kinds.map((k) => n(sum(list, (p) => p[k]))), n(sum(list, (p) => sum(kinds, (k) => p[k])))];
+	for (const m of modes)
+		counted.find(([c]) => c === m)[1].forEach((t, i) => {
+			const made = sum(kinds, (k) => all[i][m][k]);
+			if (made !== t.input) throw new Error(`${m} of ${records[i].task.id} is made of ${made} tokens, not of ${t.input}`);
+		});
+	return table(["task", "form", ...kinds, "input"], [...modes.flatMap((m) => [...records.map((r, i) => row(r.task.id, m, [all[i][m]])),
+		row("**total**", m, all.map((p) => p[m]))])]);
+}
+
 function report(w, o, records, counted, together) {
 	const modes = counted.map(([m]) => m);
 	const totals = Object.fromEntries(counted.map(([m, list]) => [m, Object.fromEntries(COLUMNS.map((c) => [c, sum(list, (x) => x[c])]))]));
@@ -99,6 +114,8 @@ function report(w, o, records, counted, together) {
 	out.push(table(["task", ...modes], rows), "");
 	out.push(modes.map((m) => `${m}: ${MODES[m].title}`).join("; ") + `. cost: input 1, cache write 1.25, cache read 0.1, output 5; ` +
 		`cost20k: with ${n(SYSTEM)} tokens of system prompt.`, "");
+	out.push("What our input is made of (definitions, hot set, prompt and search once for each request that carries them):", "");
+	out.push(partsTable(w, records, counted), "");
 	out.push("All nine tasks in one conversation (what was found once is not searched for again):", "");
 	out.push(table(["form", ...COLUMNS.filter((c) => c !== "output")],
 		together.map(([m, t]) => [`${m} ${MODES[m].title}`, ...COLUMNS.filter((c) => c !== "output").map((c) => n(t[c]))])), "");

@@ -189,6 +189,21 @@ function floorDefinition(w, r) {
 	return tokens({ name: "lua", description: lines.join("\n"), input_schema: { type: "object", properties: { code: { type: "string" } } } });
 }
 
+// What the input of our two forms is made of, summed over a task's requests as they are counted.
+export function partsOfOurs(w, r) {
+	const { found, more } = r.search;
+	const prompt = tokens(w.neutral(r.prompt)), written = script(w, "lua", r.codes.lua);
+	const asked = [{ query: r.task.query, found }, ...more].map((m) => use("tools", { query: m.query }) + tokens(m.found));
+	const requests = 2 + (more.length ? 2 : 1);
+	const definitions = ours(w.freshTools);
+	return {
+		C1: { definitions: requests * definitions, "hot set": 0, prompt: requests * prompt,
+			search: (requests - 1) * asked[0] + 2 * sum(asked.slice(1)), script: written, result: tokens(w.neutral(r.ours.text)) },
+		...(r.hot && { C2: { definitions: 2 * definitions, "hot set": 2 * (ours(w.hotTools) - definitions), prompt: 2 * prompt, search: 0,
+			script: written, result: tokens(w.neutral(r.hot.text)) } }),
+	};
+}
+
 const ours = (defs) => sum(defs, (t) => tokens({ name: t.name, description: t.description, input_schema: t.inputSchema }));
 
 export const MODES = {

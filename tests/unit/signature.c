@@ -115,6 +115,43 @@ test_full(void)
 	toolset_free(&s);
 }
 
+static void
+learned(const char *schema, const char *want)
+{
+	struct toolset *s = toolset_new(STR("srv"));
+	const struct tool *t = tool_of(s, STR("{\"name\":\"t\"}"));
+	struct buf b;
+
+	buf_init(&b, 0);
+	signature_put_learned(&b, t, str_of(schema), false);
+	CHECK_STR(buf_str(&b), want);
+	buf_fini(&b);
+	toolset_free(&s);
+}
+
+#define S "{\"type\":\"string\"}"
+
+static void
+test_learned(void)
+{
+	TEST("what was learned is marked");
+	learned("{\"type\":\"string\"}", "srv.t{} -> ~string");
+	learned("{}", "srv.t{}");
+	learned("{\"type\":\"object\",\"properties\":{\"a\":" S ",\"b\":" S
+		"},\"required\":[\"a\"]}",
+	    "srv.t{} -> ~{a:string, b?:string}");
+	TEST("keys of which none is always there are those of the calls, not of the tool");
+	learned("{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"a\":" S
+		",\"b\":" S ",\"c\":" S ",\"d\":" S "},\"required\":[]}}",
+	    "srv.t{} -> ~table[]");
+	learned("{\"type\":\"object\",\"properties\":{\"a\":" S ",\"b\":" S ",\"c\":" S
+		"},\"required\":[]}",
+	    "srv.t{} -> ~{a?:string, b?:string, c?:string}");
+	learned("{\"type\":\"object\",\"properties\":{\"a\":" S ",\"b\":" S ",\"c\":" S ",\"d\":" S
+		"},\"required\":[\"d\"]}",
+	    "srv.t{} -> ~{a?:string, b?:string, c?:string, d:string}");
+}
+
 /* ---- any schema ---- */
 
 static uint64_t seed = 88172645463325252ull;
@@ -283,6 +320,7 @@ main(void)
 	test_table();
 	test_names();
 	test_full();
+	test_learned();
 	test_any();
 	return check_done();
 }
