@@ -20,30 +20,28 @@
 #include "codemode/shape.h"
 #include "codemode/tools.h"
 
-bool
-codemode_visible(const struct codemode *cm, struct key *k)
+static bool
+visible(void *ctx, struct key *k)
 {
+	const struct codemode *cm = ctx;
+
 	return sandbox_level(cm->sandbox) != SANDBOX_UNAVAILABLE &&
 	       rules_may_list(cm->core, k, ASK_RUN, STR("run"));
 }
 
-static bool
-visible(void *ctx, struct key *k)
+static void
+define_lua(
+    void *ctx, struct key *k, const struct view_settings *of, struct str session, struct buf *out)
 {
-	return codemode_visible(ctx, k);
+	hot_put_lua(ctx, k, of, session, out);
 }
 
 static void
-define_lua(void *ctx, struct key *k, struct str session, struct buf *out)
-{
-	hot_put_lua(ctx, k, session, out);
-}
-
-static void
-define_tools(void *ctx, struct key *k, struct str session, struct buf *out)
+define_tools(
+    void *ctx, struct key *k, const struct view_settings *of, struct str session, struct buf *out)
 {
 	struct codemode *cm = ctx;
-	struct tool_list l = tool_list_of(cm, k);
+	struct tool_list l = tool_list_of(cm, k, of);
 
 	(void)session;
 	tools_put_tools(&l, out);
@@ -107,7 +105,7 @@ call_tools(void *ctx, const struct builtin_call *c, struct err *e)
 	a->call = c->call;
 	buf_init(&a->json, 0);
 	buf_init(&text, 0);
-	tools_answer(cm, c->key, query, &text);
+	tools_answer(cm, c->key, c->view, query, &text);
 	script_text_result(&a->json, buf_str(&text), false);
 	buf_fini(&text);
 	arena_free(&arena);

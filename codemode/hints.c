@@ -32,12 +32,14 @@ codemode_hints(
     struct codemode *cm, struct key *k, struct str task, struct str known, struct buf *out)
 {
 	const struct tool *hits[SEARCH_HITS_MAX];
+	struct code_offer offer;
 	struct tool_list l;
 	size_t found, told = 0;
 
-	if (!codemode_visible(cm, k))
+	hub_code_offer(cm->hub, k, NULL, &offer);
+	if (!offer.scripts)
 		return 0;
-	l = tool_list_of(cm, k);
+	l = tool_list_of(cm, k, NULL);
 	found = search_task(l.t, l.n, task, hits);
 	for (size_t i = 0; i < found; i++) {
 		size_t at = out->n;

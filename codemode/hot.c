@@ -176,9 +176,10 @@ session_keep(struct codemode *cm, struct str id, struct hot_text *t)
 }
 
 void
-hot_put_lua(struct codemode *cm, struct key *k, struct str session, struct buf *out)
+hot_put_lua(struct codemode *cm, struct key *k, const struct view_settings *of, struct str session,
+    struct buf *out)
 {
-	struct tool_list l = tool_list_of(cm, k);
+	struct tool_list l = tool_list_of(cm, k, of);
 	uint64_t print = print_of(&l);
 	struct hot_session *s = NULL;
 	struct hot_text *t;
@@ -188,6 +189,8 @@ hot_put_lua(struct codemode *cm, struct key *k, struct str session, struct buf *
 
 	key_info(k, &info);
 	buf_put(&id, info.id);
+	buf_putc(&id, '\n');
+	buf_put(&id, of != NULL ? of->name : STR(""));
 	buf_putc(&id, '\n');
 	buf_put(&id, str_clip(session, 300));
 	ASSERT(buf_ok(&id));

@@ -208,7 +208,7 @@ search(struct run *r, uint32_t id, struct str args)
 		(void)json_string(raw, &a, &query);
 	buf_init(&text, 0);
 	buf_init(&json, 0);
-	tools_answer(r->cm, r->c.key, query, &text);
+	tools_answer(r->cm, r->c.key, r->c.view, query, &text);
 	buf_json_str(&json, buf_str(&text));
 	leg_answer(r, id, FRAME_OK, buf_str(&json));
 	buf_fini(&json);
@@ -289,6 +289,7 @@ call_tool(struct run *r, const struct asked_call *a, const struct tool *t, struc
 	leg_sent(r, a->id);
 	in->call = hub_call(r->cm->hub, &r->job,
 	    &(struct call_ask){ .key = r->c.key,
+		.view = r->c.view,
 		.parent = r->c.pass,
 		.asks = r->c.peer,
 		.rest = inner_rest,

@@ -263,7 +263,7 @@ worker_start(struct run *r, struct err *e)
 
 	tab.tools = mem_alloc(FRAME_TOOLS_MAX * sizeof(*tab.tools));
 	r->names = arena_alloc(&r->arena, FRAME_TOOLS_MAX * sizeof(*r->names));
-	hub_tools(r->cm->hub, r->c.key, table_add, &tab);
+	hub_tools(r->cm->hub, r->c.key, r->c.view, table_add, &tab);
 	if (tab.full)
 		log_warn(&r->job, "a script's tool table was cut", F_INT("tools", (int64_t)tab.n));
 	r->names_n = tab.n;

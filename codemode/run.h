@@ -36,8 +36,6 @@ struct codemode {
 	size_t session_bytes, run_bytes;
 };
 
-/* May `k` run scripts here? */
-bool codemode_visible(const struct codemode *cm, struct key *k);
 /* The call function of the built-in `lua`: starts, and answers with builtin_done(). */
 bool script_start(struct codemode *cm, const struct builtin_call *c, struct err *e) MUST_CHECK;
 /* One text block as a CallToolResult. */

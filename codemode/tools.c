@@ -55,11 +55,11 @@ list_add(void *ctx, const struct tool *t)
 }
 
 struct tool_list
-tool_list_of(struct codemode *cm, struct key *k)
+tool_list_of(struct codemode *cm, struct key *k, const struct view_settings *of)
 {
 	struct tool_list l = { .cm = cm, .key = k };
 
-	hub_tools(cm->hub, k, list_add, &l);
+	hub_tools(cm->hub, k, of, list_add, &l);
 	return l;
 }
 
@@ -304,9 +304,10 @@ tools_put_answer(const struct tool_list *l, struct str query, struct buf *out)
 }
 
 void
-tools_answer(struct codemode *cm, struct key *k, struct str query, struct buf *out)
+tools_answer(struct codemode *cm, struct key *k, const struct view_settings *of, struct str query,
+    struct buf *out)
 {
-	struct tool_list l = tool_list_of(cm, k);
+	struct tool_list l = tool_list_of(cm, k, of);
 
 	tools_put_answer(&l, query, out);
 	tool_list_fini(&l);

@@ -13,7 +13,8 @@ struct tool_list {
 	struct codemode *cm; /* and key: what has been learned; NULL: nothing */
 	struct key *key;
 };
-struct tool_list tool_list_of(struct codemode *cm, struct key *k);
+/* of: what is in that view; NULL: everything. */
+struct tool_list tool_list_of(struct codemode *cm, struct key *k, const struct view_settings *of);
 /* Its signature, with the shape of its results as far as that has been learned. */
 void
 tool_list_put_line(const struct tool_list *l, const struct tool *t, bool describe, struct buf *out);
@@ -29,4 +30,5 @@ void tools_put_tools(const struct tool_list *l, struct buf *out);
 /* Signatures for a query: several needs separated by ";", a server's name, or server.tool. */
 void tools_put_answer(const struct tool_list *l, struct str query, struct buf *out);
 /* The same for a key. */
-void tools_answer(struct codemode *cm, struct key *k, struct str query, struct buf *out);
+void tools_answer(struct codemode *cm, struct key *k, const struct view_settings *of,
+    struct str query, struct buf *out);

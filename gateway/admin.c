@@ -353,6 +353,27 @@ tool_put(void *ctx, const struct tool *t)
 	buf_fini(&why);
 }
 
+/* Of a key, `lua` stands with its tools: it comes with another, which is `tools`. */
+static void
+scripts_put(struct listing *l)
+{
+	struct code_offer o;
+	struct buf why;
+
+	buf_init(&why, 0);
+	hub_code_offer(l->w->r->hub, l->k, NULL, &o);
+	rules_why(l->w->r->core, l->k, ASK_RUN, STR("run"), &why);
+	buf_puts(&why, "; ");
+	code_offer_put(&o, &why);
+	buf_printf(l->w->out,
+	    "%s{\"tool\":\"lua\",\"listed_name\":\"lua\",\"pin\":\"free\",\"allowed\":%s,"
+	    "\"code_mode\":\"%s\",\"why\":",
+	    l->first ? "" : ",", o.scripts ? "true" : "false", code_mode_word(o.mode));
+	buf_json_str(l->w->out, buf_str(&why));
+	buf_putc(l->w->out, '}');
+	buf_fini(&why);
+}
+
 static bool
 tools(struct work *w)
 {
@@ -363,6 +384,8 @@ tools(struct work *w)
 		return false;
 	buf_putc(w->out, '[');
 	hub_all_tools(w->r->hub, tool_put, &l);
+	if (l.k != NULL)
+		scripts_put(&l);
 	buf_putc(w->out, ']');
 	return true;
 }

@@ -167,6 +167,25 @@ tools_print(struct str rows)
 	}
 }
 
+/* "code_mode" of /me, as the row of `lua` of the admin API. */
+static void
+scripts_print(struct str rows)
+{
+	struct json_iter it;
+	struct str key, t;
+	struct arena a;
+
+	if (!json_open(rows, &it))
+		return;
+	while (json_next(&it, &key, &t)) {
+		arena_init(&a, ARENA_BYTES);
+		(void)printf("%s %-40s %.*s; %.*s\n",
+		    str_eq(cli_text(t, "listed", &a), STR("true")) ? "+" : "-", "lua",
+		    STR_ARG(cli_text(t, "why", &a)), STR_ARG(cli_text(t, "how", &a)));
+		arena_free(&a);
+	}
+}
+
 int
 cmd_tools(const struct cli *cli)
 {
@@ -175,9 +194,12 @@ cmd_tools(const struct cli *cli)
 	int code;
 
 	if (cli->url != NULL) {
-		if (fetched(cli, STR("/me"), &out, &code) &&
-		    json_get(buf_str(&out), STR("tools"), &rows))
-			tools_print(rows);
+		if (fetched(cli, STR("/me"), &out, &code)) {
+			if (json_get(buf_str(&out), STR("tools"), &rows))
+				tools_print(rows);
+			if (json_get(buf_str(&out), STR("code_mode"), &rows))
+				scripts_print(rows);
+		}
 		buf_fini(&out);
 		return code;
 	}

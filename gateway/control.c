@@ -185,6 +185,24 @@ script_key(struct exchange *x, const struct script_ask *a, struct err *e)
 	return k;
 }
 
+/* Where scripts are off, `lua` is a name that nobody knows; who asks here may know why. */
+static bool
+script_offered(struct exchange *x, struct key *k, struct err *e)
+{
+	struct code_offer o;
+	struct buf how;
+
+	hub_code_offer(x->g->hub, k, NULL, &o);
+	if (o.mode != CODE_MODE_OFF)
+		return true;
+	buf_init(&how, 0);
+	code_offer_put(&o, &how);
+	(void)err_set(
+	    e, ERR_NOT_FOUND, "this key is offered no scripts: " STR_FMT, STR_ARG(buf_str(&how)));
+	buf_fini(&how);
+	return false;
+}
+
 /* {"key","code","resume","plan":bool} or {"replay":RUN}.  The run is the key's, with all that it
  * may do; its client is who asked. */
 static void
@@ -197,7 +215,8 @@ script_run(struct exchange *x, struct str actor)
 	struct err e;
 	bool on = false;
 
-	if (!script_read(x, &a, &e) || (k = script_key(x, &a, &e)) == NULL) {
+	if (!script_read(x, &a, &e) || (k = script_key(x, &a, &e)) == NULL ||
+	    !script_offered(x, k, &e)) {
 		exchange_refuse(x, &e);
 		return;
 	}

@@ -52,6 +52,26 @@ models_put(struct list *l)
 			row(l, ASK_MODEL, "model", m->rows[i].pattern);
 }
 
+/* `run` is the grant; mode and the rest are what comes of it in a list of tools. */
+static void
+scripts_put(struct list *l)
+{
+	struct code_offer o;
+	struct buf how;
+
+	buf_init(&how, 0);
+	hub_code_offer(l->x->g->hub, l->x->key, NULL, &o);
+	code_offer_put(&o, &how);
+	row(l, ASK_RUN, "run", STR("run"));
+	l->out->n--; /* its bracket */
+	buf_printf(l->out,
+	    ",\"mode\":\"%s\",\"listed\":%s,\"alone\":%s,\"how\":", code_mode_word(o.mode),
+	    o.scripts ? "true" : "false", o.alone ? "true" : "false");
+	buf_json_str(l->out, buf_str(&how));
+	buf_putc(l->out, '}');
+	buf_fini(&how);
+}
+
 static const char *
 state_word(enum key_state s)
 {
@@ -116,7 +136,7 @@ me_all(struct exchange *x)
 	models_put(&l);
 	buf_puts(&b, "],\"code_mode\":[");
 	l.any = false;
-	row(&l, ASK_RUN, "run", STR("run"));
+	scripts_put(&l);
 	buf_puts(&b, "],\"scripts\":");
 	core_scripts_json(x->g->core, x->key, &b);
 	buf_puts(&b, ",\"denials\":");

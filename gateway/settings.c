@@ -361,16 +361,16 @@ prefix_read(struct reading *r, struct yaml *y, void *into)
 		*(enum mcp_prefix *)into = (enum mcp_prefix)v;
 }
 
-static void
-code_mode_read(struct reading *r, struct yaml *y, void *into)
+void
+code_mode_setting(struct reading *r, struct yaml *y, void *into)
 {
 	static const struct word words[] = { { "opt-in", CODE_MODE_OPT_IN },
 		{ "auto", CODE_MODE_AUTO }, { "only", CODE_MODE_ONLY }, { "off", CODE_MODE_OFF },
 		{ NULL, 0 } };
-	int v = CODE_MODE_OPT_IN;
+	int v = CODE_MODE_UNSAID;
 
 	if (word_read(r, y, words, &v))
-		*(enum mcp_code_mode *)into = (enum mcp_code_mode)v;
+		*(enum code_mode *)into = (enum code_mode)v;
 }
 
 static void
@@ -378,7 +378,7 @@ mcp_read(struct reading *r, struct yaml *y, void *into)
 {
 	static const struct setting rows[] = { { "prefix", offsetof(struct settings, prefix),
 						   prefix_read },
-		{ "code_mode", offsetof(struct settings, code_mode), code_mode_read },
+		{ "code_mode", offsetof(struct settings, code_mode), code_mode_setting },
 		{ "session_idle", offsetof(struct settings, session_idle_ms), ms_read },
 		{ NULL, 0, NULL } };
 

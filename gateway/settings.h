@@ -76,7 +76,7 @@ struct settings {
 	struct view_settings *views;
 	size_t views_n;
 	enum mcp_prefix prefix;
-	enum mcp_code_mode code_mode;
+	enum code_mode code_mode;
 	enum mcp_pin pin;
 	struct locked_file lock;
 	struct identity_settings identity; /* issuer "" = none */

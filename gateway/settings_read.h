@@ -35,10 +35,11 @@ struct word { /* ends with NULL; a value < 0 is not supported yet */
 };
 bool word_read(struct reading *r, struct yaml *y, const struct word *words, int *out);
 bool text_read(struct reading *r, struct yaml *y, struct str *out);
-void path_read(struct reading *r, struct yaml *y, void *into); /* const char * */
-void url_read(struct reading *r, struct yaml *y, void *into);  /* const char * */
-void ms_read(struct reading *r, struct yaml *y, void *into);   /* int */
-void bool_read(struct reading *r, struct yaml *y, void *into); /* bool */
+void path_read(struct reading *r, struct yaml *y, void *into);         /* const char * */
+void url_read(struct reading *r, struct yaml *y, void *into);          /* const char * */
+void ms_read(struct reading *r, struct yaml *y, void *into);           /* int */
+void bool_read(struct reading *r, struct yaml *y, void *into);         /* bool */
+void code_mode_setting(struct reading *r, struct yaml *y, void *into); /* enum code_mode */
 
 /* The value of a text that may name a secret; warns about one that stands here in the open.
  * *missing: the variable or file that is not there. */

@@ -81,6 +81,7 @@ views_read(struct reading *r, struct yaml *y, void *settings)
 	static const struct setting rows[] = { { "tools", 0, tools_read },
 		{ "prompts", 0, prompts_read }, { "resources", 0, resources_read },
 		{ "instructions", offsetof(struct view_settings, instructions), instructions_read },
+		{ "code_mode", offsetof(struct view_settings, code_mode), code_mode_setting },
 		{ NULL, 0, NULL } };
 	struct settings *s = r->s;
 

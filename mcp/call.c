@@ -211,6 +211,7 @@ builtin_start(struct call *c, const struct call_ask *a, struct err *e)
 		return err_set(e, ERR_TOO_LARGE, "the arguments or _meta are too large");
 	c->bc = (struct builtin_call){ .hub = c->hub,
 		.key = a->key,
+		.view = a->view,
 		.pass = &c->pass,
 		.job = &c->job,
 		.args = buf_str(&c->args),
@@ -225,12 +226,14 @@ builtin_start(struct call *c, const struct call_ask *a, struct err *e)
 	return c->builtin->call(c->builtin->ctx, &c->bc, e);
 }
 
+/* Where scripts are off it is a name like any other. */
 static const struct builtin *
-builtin_find(struct hub *h, struct str name)
+builtin_find(struct hub *h, const struct call_ask *a)
 {
-	for (size_t i = 0; h->code_mode != CODE_MODE_OFF && i < h->builtins_n; i++)
-		if (str_eq(h->builtins[i].name, name))
-			return &h->builtins[i];
+	for (size_t i = 0; i < h->builtins_n; i++)
+		if (str_eq(h->builtins[i].name, a->name))
+			return scripts_mode(h, a->key, a->view) != CODE_MODE_OFF ? &h->builtins[i]
+										 : NULL;
 	return NULL;
 }
 
@@ -298,7 +301,7 @@ call_find(struct call *c, const struct call_ask *a, const struct tool **t, struc
 	*t = NULL;
 	switch (a->kind) {
 	case CALL_TOOL:
-		c->builtin = builtin_find(h, a->name);
+		c->builtin = builtin_find(h, a);
 		*t = c->builtin != NULL ? NULL : hub_find_tool(h, a->name);
 		if (*t == NULL)
 			break;
@@ -314,7 +317,7 @@ call_find(struct call *c, const struct call_ask *a, const struct tool **t, struc
 		c->server = hub_find_resource(h, a->name, &c->own);
 		break;
 	}
-	if (a->view != NULL && !in_view(c, a->view, *t))
+	if (a->view != NULL && c->builtin == NULL && !in_view(c, a->view, *t))
 		return not_found(a, e);
 	return c->builtin != NULL || c->server != NULL || not_found(a, e);
 }

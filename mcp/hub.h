@@ -21,7 +21,7 @@ struct hub {
 	size_t builtins_n;
 	uint64_t generation;
 	enum mcp_prefix prefix;
-	enum mcp_code_mode code_mode;
+	enum code_mode code_mode; /* of /mcp, not of views */
 	enum mcp_pin pin;
 	const struct lock *lock;              /* borrowed; NULL: there is none */
 	struct map by_name;                   /* listed and policy names -> struct tool */

@@ -63,19 +63,15 @@ struct server_settings {         /* everything is borrowed for the life of the h
 };
 
 /* A subset with a path of its own, /mcp/v/NAME.  It is no right: a key still needs its grants.
- * Patterns are "server/name" with * on each side ("any" is every server); lists only what it names,
- * and no built-in. */
+ * Patterns are "server/name" with * on each side ("any" is every server); lists only what it names.
+ * Scripts are there only where it says how, and see its tools alone. */
 struct view_settings {
 	struct str name, instructions; /* instructions: "" = the hub's own */
+	enum code_mode code_mode;      /* UNSAID: no scripts */
 	const struct str *patterns[3]; /* tools, prompts, resources */
 	size_t patterns_n[3];
 };
 enum mcp_prefix { PREFIX_ALWAYS, PREFIX_NEVER, PREFIX_ON_COLLISION }; /* see view.c */
-/* What stands in the list of a key that may run scripts.  OPT_IN: its tools, and `lua` and `tools`,
- * unless the client asks for one of the next (header tollgate-code-mode: only, auto or off).  AUTO:
- * the two alone where the tools are more than 15 or their definitions some 2,000 tokens.  ONLY: the
- * two alone.  OFF: neither is there.  What is not listed can be called as before. */
-enum mcp_code_mode { CODE_MODE_OPT_IN, CODE_MODE_AUTO, CODE_MODE_ONLY, CODE_MODE_OFF };
 /* Where small secrets are kept, already sealed; name: [a-z0-9-]+.  Failures are the keeper's to
  * log: what is not kept is asked for again after a restart. */
 struct hub_keep {
@@ -89,7 +85,7 @@ struct hub_settings {
 	const struct view_settings *views; /* borrowed, like the servers */
 	size_t views_n;
 	enum mcp_prefix prefix;
-	enum mcp_code_mode code_mode;
+	enum code_mode code_mode;  /* of /mcp; UNSAID: OPT_IN */
 	enum mcp_pin pin;          /* of servers that do not say */
 	int session_idle_ms;       /* legacy sessions; 0: 1,800,000 */
 	size_t result_bytes_max;   /* one tool result; 0: 10 MiB */
@@ -171,9 +167,10 @@ struct tool {                    /* immutable; valid until the next turn unless 
 	struct str blocked; /* a sentence: listed, and its calls are refused; or "" */
 	struct str alias;   /* its listed name, of mcp.lock; or "" */
 };
-/* Every tool this key may list, in a stable order (built-ins not included). */
+/* Every tool this key may list, in a stable order (built-ins not included); of: within that view,
+ * NULL: everywhere. */
 typedef void tool_f(void *ctx, const struct tool *t);
-void hub_tools(struct hub *h, struct key *k, tool_f *fn, void *ctx);
+void hub_tools(struct hub *h, struct key *k, const struct view_settings *of, tool_f *fn, void *ctx);
 /* Every tool there is, those that are hidden too, for an operator. */
 void hub_all_tools(struct hub *h, tool_f *fn, void *ctx);
 /* By "server/tool", "server.tool" or "server__tool", whatever the key may do; NULL = none. */
@@ -186,6 +183,25 @@ uint64_t hub_generation(const struct hub *h); /* changes with the catalogue */
 bool tool_check_args(const struct tool *t, struct str args, struct buf *why);
 /* As a value in args: one that is not known yet, and fits. */
 #define TOOL_ARG_ANY "\"\\u0000any\""
+
+/* ---- scripts.c: how scripts are offered ---- */
+
+/* What stands in the list of a key that may run scripts.  OPT_IN: its tools, and `lua` and `tools`,
+ * unless the client asks for less (header tollgate-code-mode: only, auto or off).  AUTO: the two
+ * alone where the tools are more than 15 or their definitions some 2,000 tokens.  ONLY: the two
+ * alone.  OFF: neither is there, nor can it be called.  Tools that are not listed can be called as
+ * before. */
+struct code_offer {
+	enum code_mode mode;
+	struct code_said said; /* the policy that says so; UNSAID: the settings do */
+	bool scripts, alone;   /* are the two listed, and without the tools? */
+	size_t tools;
+};
+/* Its texts are valid until the turn ends. */
+void hub_code_offer(
+    struct hub *h, struct key *k, const struct view_settings *of, struct code_offer *out);
+/* "code_mode only by policy platform:4: of 62 tools none is listed" */
+void code_offer_put(const struct code_offer *o, struct buf *out);
 
 /* ---- call.c: the only way to an upstream ---- */
 
@@ -248,9 +264,10 @@ struct str call_error(const struct call *c);
 struct builtin_call {
 	struct hub *hub;
 	struct key *key;
-	struct pass *pass; /* open; the built-in's own calls name it as parent */
-	struct job *job;   /* parent for what it starts; cancelled with the call */
-	struct str args;   /* checked object; lives as long as the call */
+	struct pass *pass;                /* open; the built-in's own calls name it as parent */
+	struct job *job;                  /* parent for what it starts; cancelled with the call */
+	struct str args;                  /* checked object; lives as long as the call */
+	const struct view_settings *view; /* where it was called: scripts see what is in it */
 	struct str session, tool_use, client, address;
 	struct str meta;              /* the caller's params._meta object, or "" */
 	struct outcome *outcome;      /* the built-in fills in kept_bytes, calls, cpu_us, detail */
@@ -263,7 +280,8 @@ struct builtin {
 	struct str ask_name; /* "run" */
 	bool (*visible)(void *ctx, struct key *k);
 	/* The listed JSON object; session: as in struct call_ask, what it got stays the same. */
-	void (*define)(void *ctx, struct key *k, struct str session, struct buf *out);
+	void (*define)(void *ctx, struct key *k, const struct view_settings *of, struct str session,
+	    struct buf *out);
 	/* Starts; on false the call fails with *e.  Ends by builtin_done() or cancel of job. */
 	bool (*call)(void *ctx, const struct builtin_call *c, struct err *e);
 	void *ctx;

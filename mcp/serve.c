@@ -113,13 +113,17 @@ instructions_put(struct visit *v, struct buf *out)
 	static const char bare[] =
 	    "Tools of several servers behind one gateway. The list holds what your key may use. A "
 	    "call that a policy or a budget refuses says why in its result.";
+	static const char scripts[] =
+	    "Tools of several servers behind one gateway, called from scripts: `tools` finds what "
+	    "your key may use, `lua` runs a script. A call that a policy or a budget refuses says "
+	    "why.";
 	const struct view *view = hub_view(v->hub, v->r->key, v->view);
 
 	if (v->view != NULL && v->view->instructions.n > 0) {
 		buf_put(out, v->view->instructions);
 		return;
 	}
-	buf_puts(out, v->hub->prefix == PREFIX_ALWAYS ? always : bare);
+	buf_puts(out, view->alone ? scripts : v->hub->prefix == PREFIX_ALWAYS ? always : bare);
 	for (size_t i = 0; i < v->hub->servers_n; i++) {
 		const struct server *sv = &v->hub->servers[i];
 		size_t room = INSTRUCTIONS_BYTES_MAX - out->n;

@@ -16,8 +16,6 @@
 #define REPLY_BYTES_MAX ((size_t)64 << 20)
 #define LIST_TTL_MS     5000
 #define PINNED_TTL_MS   60000
-#define FEW_TOOLS       15   /* code_mode: auto lists so many beside `lua` */
-#define FEW_BYTES       8000 /* of their definitions: some 2,000 tokens */
 
 static const struct list {
 	const char *method, *member;
@@ -69,14 +67,12 @@ cursor_read(struct visit *v, const struct list *l, struct str raw, size_t *offse
 static void
 builtins_put(struct visit *v, struct buf *b, bool any)
 {
-	for (size_t i = 0; v->view == NULL && i < v->hub->builtins_n; i++) {
+	for (size_t i = 0; i < v->hub->builtins_n; i++) {
 		const struct builtin *bi = &v->hub->builtins[i];
 
-		if (!view_has_builtin(v->hub, bi, v->r->key))
-			continue;
 		if (any)
 			buf_putc(b, ',');
-		bi->define(bi->ctx, v->r->key, visit_session(v), b);
+		bi->define(bi->ctx, v->r->key, v->view, visit_session(v), b);
 		any = true;
 	}
 }
@@ -92,63 +88,23 @@ list_ttl_ms(const struct hub *h, enum view_list list)
 	return PINNED_TTL_MS;
 }
 
-/* What this visit is to see of the two ways; a client may ask for fewer tools, not for more. */
-static enum mcp_code_mode
-mode_of(const struct visit *v)
+/* What this visit is to see of the two ways; a client may ask for less, not for more. */
+static struct scripts_shown
+shown_of(struct visit *v, const struct list *l, const struct view *view)
 {
 	const struct header *h = http1_find(v->r->head, STR("tollgate-code-mode"));
 
-	if (v->hub->code_mode != CODE_MODE_OPT_IN || h == NULL)
-		return v->hub->code_mode;
-	if (str_ieq(str_trim(h->value), STR("only")))
-		return CODE_MODE_ONLY;
-	if (str_ieq(str_trim(h->value), STR("auto")))
-		return CODE_MODE_AUTO;
-	return str_ieq(str_trim(h->value), STR("off")) ? CODE_MODE_OFF : CODE_MODE_OPT_IN;
-}
-
-static bool
-is_small(const struct visit *v, const struct view *view)
-{
-	size_t n = view_count(view, VIEW_TOOLS);
-	bool small = n <= FEW_TOOLS;
-	struct buf b;
-
-	buf_init(&b, FEW_BYTES);
-	for (size_t i = 0; i < n && small; i++) {
-		view_put(&b, v->hub, v->r->key, view, VIEW_TOOLS, i);
-		small = buf_ok(&b);
-	}
-	buf_fini(&b);
-	return small;
-}
-
-/* Where scripts are the way to the tools, only the two that make them are listed. */
-static bool
-scripts_alone(const struct visit *v, const struct view *view, enum mcp_code_mode mode)
-{
-	bool scripts = false;
-
-	for (size_t i = 0; v->view == NULL && i < v->hub->builtins_n; i++)
-		scripts |= view_has_builtin(v->hub, &v->hub->builtins[i], v->r->key);
-	switch (mode) {
-	case CODE_MODE_ONLY:
-		return scripts;
-	case CODE_MODE_AUTO:
-		return scripts && !is_small(v, view);
-	case CODE_MODE_OPT_IN:
-	case CODE_MODE_OFF:
-		return false;
-	}
-	UNREACHABLE();
+	if (l->list != VIEW_TOOLS)
+		return (struct scripts_shown){ 0 };
+	return scripts_shown(v->hub, v->r->key, view, h != NULL ? h->value : STR(""));
 }
 
 static void
 page_serve(struct visit *v, const struct rpc *m, const struct list *l, size_t first)
 {
 	const struct view *view = hub_view(v->hub, v->r->key, v->view);
-	enum mcp_code_mode mode = l->list == VIEW_TOOLS ? mode_of(v) : CODE_MODE_OFF;
-	size_t n = scripts_alone(v, view, mode) ? 0 : view_count(view, l->list), at;
+	struct scripts_shown shown = shown_of(v, l, view);
+	size_t n = shown.alone ? 0 : view_count(view, l->list), at;
 	struct buf b;
 
 	buf_init(&b, REPLY_BYTES_MAX);
@@ -158,7 +114,7 @@ page_serve(struct visit *v, const struct rpc *m, const struct list *l, size_t fi
 			buf_putc(&b, ',');
 		view_put(&b, v->hub, v->r->key, view, l->list, at);
 	}
-	if (at >= n && mode != CODE_MODE_OFF)
+	if (at >= n && shown.scripts)
 		builtins_put(v, &b, at > first);
 	buf_putc(&b, ']');
 	if (at < n)

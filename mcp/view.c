@@ -355,10 +355,9 @@ tools_fill(struct hub *h, struct view *v, struct key *k)
 			v->print[VIEW_TOOLS] = mix(v->print[VIEW_TOOLS],
 			    map_hash(t->definition) ^ map_hash(t->listed_name));
 		}
-	for (size_t i = 0; v->of == NULL && i < h->builtins_n; i++)
-		if (view_has_builtin(h, &h->builtins[i], k))
-			v->print[VIEW_TOOLS] =
-			    mix(v->print[VIEW_TOOLS], map_hash(h->builtins[i].name));
+	scripts_settle(h, k, v);
+	if (v->scripts)
+		v->print[VIEW_TOOLS] = mix(v->print[VIEW_TOOLS], v->alone ? 3 : 2);
 }
 
 static void
@@ -471,12 +470,6 @@ view_put(struct buf *out, struct hub *h, struct key *k, const struct view *v, en
 }
 
 bool
-view_has_builtin(const struct hub *h, const struct builtin *b, struct key *k)
-{
-	return h->code_mode != CODE_MODE_OFF && b->visible(b->ctx, k);
-}
-
-bool
 view_has(const struct view *v, struct str server)
 {
 	for (size_t i = 0; i < v->tools_n; i++)
@@ -490,12 +483,12 @@ view_has(const struct view *v, struct str server)
 }
 
 void
-hub_tools(struct hub *h, struct key *k, tool_f *fn, void *ctx)
+hub_tools(struct hub *h, struct key *k, const struct view_settings *of, tool_f *fn, void *ctx)
 {
 	const struct view *v;
 
 	IS(h, HUB_MAGIC);
-	v = hub_view(h, k, NULL);
+	v = hub_view(h, k, of);
 	for (size_t i = 0; i < v->tools_n; i++)
 		fn(ctx, v->tools[i]);
 }

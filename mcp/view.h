@@ -9,6 +9,9 @@ struct view {
 	char id[96]; /* the key's, and the declared view's name */
 	const struct view_settings *of;
 	uint64_t generation;
+	enum code_mode code_mode; /* scripts.c: what holds for this key here */
+	bool scripts;             /* are `lua` and `tools` listed, and to be called? */
+	bool alone;               /* without the tools that they call */
 	const struct tool **tools;
 	size_t tools_n;
 	const struct offer **offers[OFFER_KINDS]; /* by the first three of enum view_list */
@@ -25,9 +28,19 @@ size_t view_count(const struct view *v, enum view_list list);
 void view_put(struct buf *out, struct hub *h, struct key *k, const struct view *v,
     enum view_list list, size_t i);
 bool view_has(const struct view *v, struct str server); /* anything of it */
-/* Is it listed to this key? */
-bool view_has_builtin(const struct hub *h, const struct builtin *b, struct key *k);
 void hub_views_drop(struct hub *h);
+
+/* ---- scripts.c ---- */
+
+enum code_mode scripts_mode(const struct hub *h, struct key *k, const struct view_settings *of);
+/* Fills in what a view says of scripts; its tools are there. */
+void scripts_settle(struct hub *h, struct key *k, struct view *v);
+struct scripts_shown {
+	bool scripts, alone;
+};
+/* What one request lists.  asked: its header tollgate-code-mode, or ""; never more for it. */
+struct scripts_shown
+scripts_shown(struct hub *h, struct key *k, const struct view *v, struct str asked);
 
 /* The catalogue or somebody's view changed. */
 void hub_changed(struct hub *h);

@@ -207,9 +207,20 @@ struct policy {
 	const struct pattern *ceiling; /* all that whom it applies to may do at most; n = 0: none */
 	size_t ceiling_n;
 	int ceiling_line;
-	struct str ceiling_at;        /* "root/acme.yaml:9" */
+	struct str ceiling_at;    /* "root/acme.yaml:9" */
+	enum code_mode code_mode; /* how scripts are offered to whom it applies to */
+	int code_mode_line;
+	struct str code_mode_at;
 	const struct node *models_of; /* not a policy but that level's `models:`; no rules then */
 };
+
+/* ---- codemode.c ---- */
+
+/* `code_mode:` of a policy. */
+void
+code_mode_read(struct loading *ld, const struct policy_file *f, struct policy *p, struct yaml *y);
+/* What the policies say to the subject; UNSAID where none does. */
+void rules_code_said(const struct bundle *b, const struct subject *s, struct code_said *out);
 
 /* ---- memo.c ---- */
 
@@ -257,7 +268,8 @@ struct bundle {
 	size_t tests_n, tests_cap;
 	struct policy **policies; /* in order of file and line once loaded */
 	size_t policies_n, policies_cap, rules_n;
-	size_t limits_n; /* rules that have limits or bounds */
+	size_t limits_n;     /* rules that have limits or bounds */
+	size_t code_modes_n; /* policies that say code_mode: */
 	const struct redact_rule *redacts;
 	size_t labels_n, flows_n;        /* rules that label; that hold after something */
 	const struct applies **subjects; /* of conditions; struct condition.bit is the index */

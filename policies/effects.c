@@ -131,8 +131,10 @@ effects_of(struct bundle *b, const struct subject *s, const struct call *c, stru
 		if (d->limits[i].rule->limits_n > 0)
 			limits[n++] = limit_words(a, d->limits[i].rule);
 	out->limits_n = texts_settle(limits, n + redacts_of(b, s, c, limits + n, a));
-	if (c->kind == ASK_RUN)
+	if (c->kind == ASK_RUN) {
 		(void)rules_bounds(b, s, &out->bounds);
+		rules_code_said(b, s, &out->code_mode);
+	}
 	out->limits = limits;
 	if (d->n == 0)
 		out->open = true; /* nothing was kept that arguments could turn */
@@ -169,6 +171,14 @@ bounds_within(const struct bounds *a, const struct bounds *b)
 	return true;
 }
 
+/* Does `a` offer scripts no more widely than `b`?  What stands where no policy says it is not
+ * known here. */
+static bool
+mode_within(enum code_mode a, enum code_mode b)
+{
+	return a == b || a == CODE_MODE_OFF || (b != CODE_MODE_UNSAID && a > b);
+}
+
 /* Is all that `a` allows allowed by `b`, as far as the words tell? */
 static bool
 within(const struct effects *a, const struct effects *b)
@@ -179,7 +189,8 @@ within(const struct effects *a, const struct effects *b)
 	       (b->open || (!a->open && subset(a->ways, a->ways_n, b->ways, b->ways_n))) &&
 	       subset(b->bars, b->bars_n, a->bars, a->bars_n) &&
 	       subset(b->limits, b->limits_n, a->limits, a->limits_n) &&
-	       bounds_within(&a->bounds, &b->bounds);
+	       bounds_within(&a->bounds, &b->bounds) &&
+	       mode_within(a->code_mode.mode, b->code_mode.mode);
 }
 
 enum shift
@@ -210,4 +221,6 @@ effects_text(const struct effects *f, struct buf *out)
 	for (size_t i = 0; i < f->limits_n; i++)
 		buf_printf(out, "%s" STR_FMT, n++ > 0 ? "; " : "", STR_ARG(f->limits[i]));
 	bounds_text(&f->bounds, out);
+	if (f->code_mode.mode != CODE_MODE_UNSAID)
+		buf_printf(out, "; code_mode %s", code_mode_word(f->code_mode.mode));
 }

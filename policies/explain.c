@@ -26,6 +26,10 @@ call_read(const struct core_settings *s, struct str text, struct call *out, stru
 			out->kind = kinds[i].kind;
 			out->name = STR_SPAN(text.p + kinds[i].head.n, text.p + text.n);
 		}
+	if (str_eq(text, STR("lua")) || str_eq(text, STR("tools"))) { /* as models know it */
+		out->kind = ASK_RUN;
+		out->name = STR("run");
+	}
 	out->requested = out->name;
 	for (size_t i = 0; out->kind == ASK_MODEL && i < s->aliases_n; i++)
 		if (str_eq(s->aliases[i].name, out->requested))

@@ -223,6 +223,28 @@ bounds_put(const struct explained *x, struct buf *out)
 	}
 }
 
+/* Every policy that says how scripts are offered: the narrowest holds. */
+static void
+code_mode_put(const struct explained *x, struct buf *out)
+{
+	struct code_said said;
+
+	if (x->call->kind != ASK_RUN)
+		return;
+	rules_code_said(x->bundle, x->subject, &said);
+	for (size_t i = 0; i < x->bundle->policies_n; i++) {
+		const struct policy *p = x->bundle->policies[i];
+
+		if (p->code_mode == CODE_MODE_UNSAID || !policy_in(x->bundle, x->subject->all, i))
+			continue;
+		buf_printf(out, "  code_mode " STR_FMT ":%d %s%s\n", STR_ARG(p->id),
+		    p->code_mode_line, code_mode_word(p->code_mode),
+		    p->observe                            ? " (observes only)"
+		    : str_eq(p->code_mode_at, said.where) ? " -> holds"
+							  : "");
+	}
+}
+
 static bool
 in_scope(const struct explained *x)
 {
@@ -262,6 +284,7 @@ explain_text(const struct explained *x, struct buf *out)
 		buf_printf(out, "  and %zu more rules that speak of it\n", x->more);
 	levels_text(x, out);
 	bounds_put(x, out);
+	code_mode_put(x, out);
 	buf_init(&fix, FIX_BYTES_MAX);
 	explain_fix(x, &fix);
 	if (fix.n > 0)
@@ -348,6 +371,23 @@ bounds_json(const struct explained *x, struct buf *out)
 	buf_putc(out, ']');
 }
 
+/* ,"code_mode":{"mode":"only","policy":"platform","at":"root/platform.yaml:4"} */
+static void
+code_mode_json(const struct explained *x, struct buf *out)
+{
+	struct code_said said;
+
+	if (x->call->kind != ASK_RUN)
+		return;
+	rules_code_said(x->bundle, x->subject, &said);
+	if (said.mode == CODE_MODE_UNSAID)
+		return;
+	buf_printf(out, ",\"code_mode\":{\"mode\":\"%s\"", code_mode_word(said.mode));
+	member(out, "policy", said.policy);
+	member(out, "at", said.where);
+	buf_putc(out, '}');
+}
+
 void
 explain_json(const struct explained *x, struct buf *out)
 {
@@ -379,6 +419,7 @@ explain_json(const struct explained *x, struct buf *out)
 	}
 	buf_printf(out, "],\"more\":%zu", x->more);
 	bounds_json(x, out);
+	code_mode_json(x, out);
 	buf_reset(&text);
 	explain_fix(x, &text);
 	if (text.n > 0)

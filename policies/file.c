@@ -254,7 +254,7 @@ static void
 file_parse(struct loading *ld, struct policy_file *f, struct str text)
 {
 	static const char *const known[] = { "version", "organisation", "policy", "owner",
-		"applies_to", "mode", "explain", "ceiling", "rules", NULL };
+		"applies_to", "mode", "explain", "code_mode", "ceiling", "rules", NULL };
 	static const char *const later[] = { "tags", NULL };
 	static const struct key_table keys = { "a policy file", known, later };
 	struct yaml *doc;

@@ -247,6 +247,7 @@ lint_all(struct lint *l)
 {
 	classes_find(l);
 	lint_rules(l);
+	lint_code_modes(l);
 	grants_check(l);
 	levels_check(l);
 	if (l->b->tests_n > 0)

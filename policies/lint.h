@@ -5,6 +5,7 @@
  *   lint.c        the walk, the report, what is wrong with people
  *   lintrule.c    rules that others make void, or that nothing reaches
  *   lintcond.c    conditions that can never hold
+ *   lintmode.c    a code_mode: that changes nothing
  *   cover.c       patterns against patterns
  */
 #pragma once
@@ -44,6 +45,10 @@ void lint_rules(struct lint *l);
 bool condition_impossible(const struct condition *c, struct buf *why);
 /* Does a test of it say nothing? */
 bool condition_idle(const struct condition *c, struct buf *why);
+
+/* ---- lintmode.c ---- */
+
+void lint_code_modes(struct lint *l);
 
 /* ---- cover.c ---- */
 

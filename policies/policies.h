@@ -267,6 +267,29 @@ void rules_project(
  * "denied by root.yaml:9". */
 void rules_why(struct core *c, struct key *k, enum ask_kind kind, struct str name, struct buf *out);
 
+/* ---- codemode.c: how scripts are offered ---- */
+
+/* From wide to narrow; of several policies the narrowest holds.  See enum's words in mcp/mcp.h. */
+enum code_mode {
+	CODE_MODE_UNSAID,
+	CODE_MODE_OPT_IN,
+	CODE_MODE_AUTO,
+	CODE_MODE_ONLY,
+	CODE_MODE_OFF
+};
+#define CODE_MODES (CODE_MODE_OFF + 1)
+const char *code_mode_word(enum code_mode m); /* "opt-in", …; "" of UNSAID */
+struct code_said {
+	enum code_mode mode;
+	struct str policy,
+	    where; /* "platform", "root/platform.yaml:4"; live as long as the bundle */
+	int line;
+	bool opaque; /* neither is told */
+};
+/* `code_mode:` of the policies that apply to the key; UNSAID: none says it, or they are observed.
+ */
+void rules_code_mode(struct core *c, struct key *k, struct code_said *out);
+
 /* ---- bound.c: what one script may use ---- */
 
 enum bound_kind { BOUND_SECONDS, BOUND_MEMORY, BOUND_CALLS, BOUND_BYTES, BOUND_MONEY };

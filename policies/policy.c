@@ -421,19 +421,21 @@ ceiling_read(struct loading *ld, const struct policy_file *f, struct policy *p, 
 	p->ceiling = patterns;
 }
 
-/* mode:, explain:, ceiling: */
+/* mode:, explain:, code_mode:, ceiling: */
 static void
 manner_read(struct loading *ld, const struct policy_file *f, struct policy *p, struct yaml *doc)
 {
 	static const struct str modes[] = { STR("enforce"), STR("observe") };
 	static const struct str levels[] = { STR("reason"), STR("opaque"), STR("full") };
 	struct yaml *mode = yaml_get(doc, "mode"), *explain = yaml_get(doc, "explain");
-	struct yaml *ceiling = yaml_get(doc, "ceiling");
+	struct yaml *ceiling = yaml_get(doc, "ceiling"), *scripts = yaml_get(doc, "code_mode");
 
 	if (mode != NULL)
 		p->observe = word_read(ld, mode, modes, COUNT(modes)) == 1;
 	if (explain != NULL)
 		p->explain = (enum explain)word_read(ld, explain, levels, COUNT(levels));
+	if (scripts != NULL)
+		code_mode_read(ld, f, p, scripts);
 	if (ceiling != NULL)
 		ceiling_read(ld, f, p, ceiling);
 }
@@ -443,12 +445,13 @@ policy_read(struct loading *ld, const struct policy_file *f)
 {
 	struct yaml *doc = f->doc, *id = yaml_get(doc, "policy"), *owner = yaml_get(doc, "owner");
 	struct yaml *applies = yaml_get(doc, "applies_to"), *rules = yaml_get(doc, "rules");
-	struct yaml *ceiling = yaml_get(doc, "ceiling");
+	struct yaml *ceiling = yaml_get(doc, "ceiling"), *scripts = yaml_get(doc, "code_mode");
 	struct policy *p;
 
 	if (id == NULL) {
 		if (owner != NULL || applies != NULL || rules != NULL || ceiling != NULL ||
-		    yaml_get(doc, "mode") != NULL || yaml_get(doc, "explain") != NULL)
+		    scripts != NULL || yaml_get(doc, "mode") != NULL ||
+		    yaml_get(doc, "explain") != NULL)
 			problem(&ld->problems, doc, "policy: NAME is missing");
 		return;
 	}
@@ -469,8 +472,8 @@ policy_read(struct loading *ld, const struct policy_file *f)
 		    &ld->problems, id, "applies_to is missing (who? e.g. { teams: [NAME] })");
 	else
 		applies_read(ld, f, &p->applies, applies);
-	if (rules == NULL && ceiling != NULL)
-		return; /* it only bounds */
+	if (rules == NULL && (ceiling != NULL || scripts != NULL))
+		return; /* it only bounds, or says how */
 	if (rules == NULL)
 		problem_key(&ld->problems, id, "rules is missing");
 	else

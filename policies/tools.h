@@ -81,6 +81,7 @@ struct effects {
 	const struct str *limits; /* "at most 200 calls/day per user", "redact …", in order */
 	size_t limits_n;
 	struct bounds bounds; /* of one script */
+	struct code_said code_mode;
 };
 void effects_of(struct bundle *b, const struct subject *s, const struct call *c, struct arena *a,
     struct effects *out);

@@ -67,6 +67,20 @@ rules_may_list(struct core *c, struct key *k, enum ask_kind kind, struct str nam
 }
 
 void
+rules_code_mode(struct core *c, struct key *k, struct code_said *out)
+{
+	(void)c;
+	(void)k;
+	*out = (struct code_said){ .policy = STR(""), .where = STR("") };
+}
+
+const char *
+code_mode_word(enum code_mode m)
+{
+	return m == CODE_MODE_UNSAID ? "" : "said";
+}
+
+void
 rules_project(
     struct core *c, struct key *k, struct str name, struct str definition, struct buf *out)
 {

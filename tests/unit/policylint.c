@@ -103,6 +103,9 @@ static const struct mistake mistakes[] = {
 	    false, "its calls: bounds nothing: root/guard.yaml:" },
 	{ "customers/acme/bounds.yaml", "ceiling:", "ceiling: #!\n  - k8s/*", false,
 	    "a ceiling grants nothing" },
+	{ TEAM, "  - allow: code:run\n", "code_mode: auto #!\n", false,
+	    "code_mode: auto says how scripts are offered, and nobody" },
+	{ TEAM, "rules:", "code_mode: sometimes #!\nrules:", true, "opt-in, auto, only, off" },
 	{ TEAM, "", "  - allow: notes/put #!\n    when: { path: { under: / } }\n", false,
 	    "under / holds every path" },
 };
@@ -302,6 +305,32 @@ test_mistakes(const char *dir)
 }
 
 static void
+test_modes(const char *dir)
+{
+	static const char *const wide[] = { GUARD, TEAM };
+	struct buf text, out;
+
+	TEST("a code_mode that another policy narrows for all is told, the narrower one is not");
+	for (size_t i = 0; i < 2; i++) {
+		struct file *f = file_named(wide[i]);
+		const char *whole = buf_cstr(&f->text), *at = strstr(whole, "rules:");
+
+		buf_init(&text, 0);
+		buf_put(&text, STR_SPAN(whole, at));
+		buf_printf(&text, "code_mode: %s\n%s", i == 0 ? "only" : "auto", at);
+		folder_put(dir, f->path, buf_cstr(&text));
+		buf_fini(&text);
+	}
+	CHECK(lint(dir, false, &out));
+	CHECK(strstr(buf_cstr(&out), TEAM ":7: warning: code_mode: auto holds for nobody: " GUARD
+					  ":5 says only, which is narrower") != NULL);
+	CHECK(strstr(buf_cstr(&out), "code_mode: only") == NULL);
+	buf_fini(&out);
+	for (size_t i = 0; i < 2; i++)
+		folder_put(dir, wide[i], buf_cstr(&file_named(wide[i])->text));
+}
+
+static void
 test_tests(const char *dir)
 {
 	struct file *f = file_named(TEAM);
@@ -381,6 +410,7 @@ main(void)
 
 	bundle_make();
 	test_mistakes(dir);
+	test_modes(dir);
 	test_tests(dir);
 	test_meets();
 	for (size_t i = 0; i < all_n; i++)

@@ -9,6 +9,7 @@
  *   list     what has an allowed call is listed; what is not listed has none
  *   observe  a policy that observes decides nothing
  *   bounds   what one script may use is the smallest of all that is said of it, in whatever order
+ *   scripts  how they are offered is the narrowest of all that is said, in whatever order
  *   effects  what `policy diff` takes for the same decides the same, and for narrower never opens
  *
  * SEED=n runs another world; the seed is printed.
@@ -133,9 +134,12 @@ piece_make(struct piece *p, size_t number, const char *effect, const char *who)
 {
 	static const char ceiling[] =
 	    "ceiling: [\"a/*\", \"any/get*\", \"model:*\", \"code:run\"]\n";
+	static const char *const modes[] = { "", "", "", "code_mode: opt-in\n", "code_mode: auto\n",
+		"code_mode: only\n", "code_mode: off\n" };
 
-	(void)snprintf(p->head, sizeof(p->head), "version: 1\npolicy: p%zu\napplies_to: %s\n%s",
-	    number, who == NULL ? PICK(whos) : who, effect == NULL && rnd(6) == 0 ? ceiling : "");
+	(void)snprintf(p->head, sizeof(p->head), "version: 1\npolicy: p%zu\napplies_to: %s\n%s%s",
+	    number, who == NULL ? PICK(whos) : who, effect == NULL && rnd(6) == 0 ? ceiling : "",
+	    PICK(modes));
 	p->n = 1 + rnd(RULES_MAX - 1);
 	for (size_t i = 0; i < p->n; i++)
 		rule_make(p->rules[i], sizeof(p->rules[i]), effect);
@@ -297,6 +301,20 @@ bounds_moved(struct bundle *x, struct bundle *y, const struct point *p)
 	return moved;
 }
 
+static enum code_mode
+mode_at(struct bundle *b, const struct point *p)
+{
+	struct code_said said;
+	struct subject s;
+	struct arena a;
+
+	arena_init(&a, SCOPE_ARENA_BYTES);
+	subject_of(b, p, &a, &s);
+	rules_code_said(b, &s, &said);
+	arena_free(&a);
+	return said.mode;
+}
+
 static void
 shown(const struct point *p, int was, int is)
 {
@@ -321,8 +339,12 @@ compare(struct bundle *x, struct bundle *y, bool same)
 			CHECK(same ? was == is : is <= was);
 			shown(&p, was, is);
 		}
-		if (p.name == 0 && p.args == 0)
+		if (p.name == 0 && p.args == 0) {
+			enum code_mode was = mode_at(x, &p), is = mode_at(y, &p);
+
 			CHECK(same ? bounds_moved(x, y, &p) == 0 : bounds_moved(x, y, &p) <= 0);
+			CHECK(same ? was == is : is >= was);
+		}
 	} while (point_next(&p));
 }
 
@@ -418,6 +440,35 @@ bounds_hold(const struct world *w, struct bundle *b)
 	bundle_unref(&other);
 }
 
+static size_t modes_seen[CODE_MODES];
+
+/* One more word on it, as for bounds: the narrower of the two, exactly. */
+static void
+modes_hold(const struct world *w, struct bundle *b)
+{
+	static const char *const paths[] = { "root/more.yaml",
+		"customers/acme/teams/payments/more.yaml" };
+	const enum code_mode said = (enum code_mode)(CODE_MODE_OPT_IN + rnd(CODE_MODES - 1));
+	const size_t at = rnd(2);
+	struct piece more = { .n = 1 };
+	struct point p = { 0 };
+	struct bundle *other;
+
+	TEST("how scripts are offered is the narrowest of all that is said of it");
+	piece_make(&more, 99, NULL, NULL);
+	(void)snprintf(more.head, sizeof(more.head),
+	    "version: 1\npolicy: p99\napplies_to: %s\ncode_mode: %s\n",
+	    at == 0 ? "\"*\"" : "{ teams: [payments] }", code_mode_word(said));
+	other = world_load(w, false, paths[at], &more);
+	for (p.user = 0; p.user < COUNT(users); p.user++) {
+		const enum code_mode was = mode_at(b, &p);
+
+		CHECK_EQ_I(mode_at(other, &p), (at == 0 || p.user < 2) && said > was ? said : was);
+		modes_seen[was]++;
+	}
+	bundle_unref(&other);
+}
+
 /* Whoever the folder is not about is asked the same and answers the same. */
 static void
 folders_hold(const struct world *w, struct bundle *b)
@@ -444,7 +495,8 @@ folders_hold(const struct world *w, struct bundle *b)
 		if (!CHECK(was == is))
 			shown(&p, was, is);
 		if (p.name == 0 && p.args == 0)
-			CHECK_EQ_I(bounds_moved(b, other, &p), 0);
+			CHECK(bounds_moved(b, other, &p) == 0 &&
+			      mode_at(b, &p) == mode_at(other, &p));
 	} while (point_next(&p));
 	bundle_unref(&other);
 }
@@ -491,6 +543,8 @@ effects_hold(const struct world *w, struct bundle *b)
 
 	TEST("effects that read alike decide alike; narrower ones never open");
 	rule_make(p->rules[rnd(p->n)], sizeof(p->rules[0]), NULL);
+	if (strstr(p->head, "code_mode: ") == NULL)
+		(void)strcat(p->head, rnd(2) == 0 ? "code_mode: only\n" : "code_mode: off\n");
 	other = world_load(&changed, false, NULL, NULL);
 	do {
 		struct subject x, y;
@@ -514,6 +568,7 @@ effects_hold(const struct world *w, struct bundle *b)
 
 			CHECK(shift != SHIFT_NONE || moved == 0);
 			CHECK(shift != SHIFT_NARROWER || moved <= 0);
+			CHECK(shift != SHIFT_NONE || mode_at(b, &at) == mode_at(other, &at));
 			bounds_turned += moved != 0;
 		}
 		was = ask(b, &at, false);
@@ -548,6 +603,7 @@ main(void)
 		lists_hold(b);
 		observing_holds(&w, b);
 		bounds_hold(&w, b);
+		modes_hold(&w, b);
 		effects_hold(&w, b);
 		do
 			ranks[ask(b, &p, false)]++;
@@ -558,6 +614,8 @@ main(void)
 	printf(
 	    "denied %zu, approved %zu, allowed %zu\n", ranks[DENY], ranks[APPROVE], ranks[ALLOW]);
 	CHECK(bounds_turned > 100);
+	for (size_t i = 0; i < CODE_MODES; i++)
+		CHECK(modes_seen[i] > 3);
 	CHECK(ranks[DENY] > 1000 && ranks[APPROVE] > 100 && ranks[ALLOW] > 1000);
 	return check_done();
 }
