@@ -49,8 +49,8 @@ static const struct command {
 	    "virtual keys; the secret is shown once",
 	    "tollgate key create --name ana-laptop --user ana", cmd_key },
 	{ "budget",
-	    "grant LEVEL AMOUNT --until 2026-12-31|7d --reason TEXT   (a team, user, customer, or "
-	    "'key NAME')\n"
+	    "grant LEVEL AMOUNT --until 2026-12-31|7d --reason TEXT   (a team, user, customer, "
+	    "organisation, or 'key NAME')\n"
 	    "  tollgate budget list\n"
 	    "  tollgate budget revoke GRANT",
 	    "--json --until --reason", "more money for a while, on top of the policy files",

@@ -160,15 +160,21 @@ afford_recall(struct core *c, const struct usage_row *r)
 	int64_t age_ms = loop_wall_ns(c->loop) / 1000000 - (r->quarter_s + QUARTER_S) * 1000;
 	const struct key *k = map_get(&c->by_id, r->key);
 	struct recall rc = { .core = c, .row = r };
+	struct chain chain;
+	struct err e;
 
-	if (k == NULL || !k->resolved || age_ms > RECALL_S * (int64_t)1000)
+	/* Whose owner is gone has still taken from the organisation. */
+	if (k == NULL || age_ms > RECALL_S * (int64_t)1000 ||
+	    !bundle_find_chain(c->bundle, STR(""), STR(""), STR(""), &chain, &e))
 		return;
-	rc.taker = (struct taker){ &k->subject.chain, str_of(k->name), NULL };
+	if (k->resolved)
+		chain = k->subject.chain;
+	rc.taker = (struct taker){ &chain, str_of(k->name), NULL };
 	rc.at_ms = loop_mono_ms(c->loop) - (age_ms > 0 ? age_ms : 0);
-	for (size_t i = 0; i < k->subject.chain.n; i++)
-		for (size_t n = 0; n < k->subject.chain.level[i]->limits_n; n++)
-			recall(&rc, &k->subject.chain.level[i]->limits[n]);
-	if (rules_limited(c->bundle))
+	for (size_t i = 0; i < chain.n; i++)
+		for (size_t n = 0; n < chain.level[i]->limits_n; n++)
+			recall(&rc, &chain.level[i]->limits[n]);
+	if (k->resolved && rules_limited(c->bundle))
 		rules_limits_named(
 		    c->bundle, &k->subject, (enum ask_kind)r->kind, r->name, recall, &rc);
 }

@@ -24,7 +24,7 @@ static const struct node *
 node_named(
     struct loading *ld, const struct policy_file *f, enum level_kind kind, const struct yaml *y)
 {
-	struct str part[LEVELS_MAX], rest = y->text, at[LEVEL_USER + 1];
+	struct str part[LEVEL_USER], rest = y->text, at[LEVEL_USER + 1];
 	const struct node *n;
 	size_t k = 0;
 	struct err e;

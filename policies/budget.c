@@ -11,6 +11,8 @@
  */
 #include "policies/core.h"
 
+_Static_assert(COUNT(((struct pass *)NULL)->at) == CHAIN_MAX, "a pass holds on its whole chain");
+
 struct account *
 account_get(struct core *c, struct str id)
 {

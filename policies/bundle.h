@@ -254,15 +254,15 @@ struct bundle {
 	uint32_t magic;
 	size_t refs;
 	struct arena arena;
-	struct str rev, zone, contact;
-	const struct zone *tz;    /* of `zone`; NULL: UTC */
-	struct spending spending; /* the organisation's */
-	struct str zone_at, contact_at;
+	struct str rev, zone;
+	const struct zone *tz; /* of `zone`; NULL: UTC */
+	struct str zone_at;
+	struct node *org;        /* the level above the customers; always there */
 	struct tool_facts facts; /* in order of name; see facts.h */
-	struct node **nodes;     /* in order of id once loaded */
+	struct node **nodes;     /* org, then in order of id once loaded */
 	size_t nodes_n, nodes_cap;
-	struct map by_id, by_name[LEVELS_MAX + 1]; /* by_name[kind] */
-	const struct str *files;                   /* in order of path, relative to the folder */
+	struct map by_id, by_name[LEVEL_KEY]; /* by_name[kind] */
+	const struct str *files;              /* in order of path, relative to the folder */
 	size_t files_n;
 	const char **tests; /* files named *_test.yaml, as messages name them */
 	size_t tests_n, tests_cap;
@@ -412,6 +412,7 @@ struct loading { /* lives for bundle_load() */
 /* Bytes left for one more rule or level?  Reports once when not. */
 bool loading_room(struct loading *ld, const struct yaml *y);
 
+void org_init(struct bundle *b);
 void org_read(struct loading *ld, const struct policy_file *f, struct yaml *organisation);
 void org_finish(struct loading *ld); /* order, inherited zone and contact */
 void org_free(struct bundle *b);

@@ -40,7 +40,7 @@ owner_of(const struct bundle *b, struct str folder)
 	const struct node *n;
 
 	if (!str_starts(folder, STR("customers/")))
-		return b->contact;
+		return b->org->level.contact;
 	(void)str_cut(&rest, '/');
 	customer = str_cut(&rest, '/');
 	(void)str_cut(&rest, '/');

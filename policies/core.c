@@ -56,7 +56,8 @@ charge_key(struct core *c, const struct usage_row *r, int64_t now_s)
 		account_charge(account_get(c, k->level.id), r->quarter_s, now_s, r->cost_nusd);
 }
 
-/* The ids are those of struct level: "acme", "acme/payments", "acme/payments/ana", "acme//bob". */
+/* The ids are those of struct level: "acme", "acme/payments", "acme/payments/ana", "acme//bob"; the
+ * organisation's is everybody's, whoever has been forgotten since. */
 static bool
 on_usage(void *ctx, const struct usage_row *r)
 {
@@ -70,9 +71,11 @@ on_usage(void *ctx, const struct usage_row *r)
 		frequent_learn(&c->frequents,
 		    &(struct frequent_of){ r->customer, r->team, r->user }, r->name, r->quarter_s,
 		    r->requests);
-	if (r->cost_nusd != 0)
-		charge_key(c, r, now_s);
-	if (r->cost_nusd == 0 || r->customer.n == 0)
+	if (r->cost_nusd == 0)
+		return true;
+	charge_key(c, r, now_s);
+	account_charge(account_get(c, STR(ORGANISATION_ID)), r->quarter_s, now_s, r->cost_nusd);
+	if (r->customer.n == 0)
 		return true;
 	(void)snprintf(id, sizeof(id), STR_FMT, STR_ARG(r->customer));
 	account_charge(account_get(c, str_of(id)), r->quarter_s, now_s, r->cost_nusd);

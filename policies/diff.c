@@ -48,10 +48,7 @@ resolve(
 	struct key_spec who = { .name = key };
 	struct err e;
 
-	for (const struct level *at = l; at != NULL; at = at->parent)
-		*(at->kind == LEVEL_USER     ? &who.user
-		    : at->kind == LEVEL_TEAM ? &who.team
-					     : &who.customer) = at->name;
+	level_owner(l, &who);
 	return subject_resolve(b, &who, a, out, &e);
 }
 
@@ -169,6 +166,8 @@ level_compare(struct diff *d, struct str id)
 	const struct level *in_old = level_named(d->old, id), *in_new = level_named(d->new, id);
 	struct group *plain = NULL;
 
+	if (str_eq(id, STR(ORGANISATION_ID)))
+		return; /* has budgets and limits, and is nobody */
 	for (size_t i = 0; i <= d->keys_n; i++) {
 		struct str key = i == 0 ? STR("") : d->keys[i - 1];
 		struct subject old, new;

@@ -162,10 +162,12 @@ bound_text(const struct finding *f, struct buf *out)
 static void
 who_text(const struct subject *s, struct buf *out)
 {
-	for (size_t i = s->chain.n; i > 0; i--)
-		buf_printf(out, "%s" STR_FMT, i == s->chain.n ? "" : " > ",
-		    STR_ARG(s->chain.level[i - 1]->name));
-	if (s->chain.n == 0)
+	const size_t n = s->chain.n - 1; /* the organisation is everybody's */
+
+	for (size_t i = n; i > 0; i--)
+		buf_printf(
+		    out, "%s" STR_FMT, i == n ? "" : " > ", STR_ARG(s->chain.level[i - 1]->name));
+	if (n == 0)
 		buf_puts(out, "nobody of the organisation");
 	if (s->key.n > 0)
 		buf_printf(out, "  key " STR_FMT, STR_ARG(s->key));
@@ -401,8 +403,8 @@ explain_json(const struct explained *x, struct buf *out)
 		member(out, "model", x->call->name);
 	member(out, "rev", bundle_rev(x->bundle));
 	buf_puts(out, ",\"chain\":[");
-	for (size_t i = c->n; i > 0; i--) {
-		buf_puts(out, i == c->n ? "" : ",");
+	for (size_t i = c->n - 1; i > 0; i--) {
+		buf_puts(out, i == c->n - 1 ? "" : ",");
 		buf_json_str(out, c->level[i - 1]->name);
 	}
 	buf_putc(out, ']');

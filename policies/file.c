@@ -350,7 +350,8 @@ bundle_new(void)
 	map_init(&b->sets);
 	memo_init(&b->memo);
 	b->zone = STR("UTC");
-	b->contact = b->zone_at = b->contact_at = STR("");
+	b->zone_at = STR("");
+	org_init(b);
 	return b;
 }
 

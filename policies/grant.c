@@ -179,11 +179,13 @@ ended_forget(struct core *c)
 	}
 }
 
-/* "acme/payments", "payments", "ana", "key dev": the level's id; nothing else may get money. */
+/* "acme/payments", "payments", "ana", "key dev", "organisation": the level's id; nothing else may
+ * get money. */
 static bool
 level_find(struct core *c, struct str name, struct str *id, struct err *e)
 {
-	static const enum level_kind kinds[] = { LEVEL_TEAM, LEVEL_USER, LEVEL_CUSTOMER };
+	static const enum level_kind kinds[] = { LEVEL_TEAM, LEVEL_USER, LEVEL_CUSTOMER,
+		LEVEL_ORGANISATION };
 	const struct level *l = NULL, *found = NULL;
 
 	if (str_starts(name, STR("key "))) {
@@ -212,7 +214,7 @@ level_find(struct core *c, struct str name, struct str *id, struct err *e)
 	if (found == NULL)
 		return err_set(e, ERR_NOT_FOUND,
 		    "\"" STR_FMT "\" is no team, user or customer of the policy files (or: key "
-		    "NAME)",
+		    "NAME, or: organisation)",
 		    STR_ARG(name));
 	*id = found->id;
 	return true;

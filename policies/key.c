@@ -185,7 +185,8 @@ key_owner(const struct key *k, struct str out[3])
 	for (size_t i = 0; k->resolved && i < k->subject.chain.n; i++) {
 		const struct level *l = k->subject.chain.level[i];
 
-		out[l->kind - LEVEL_CUSTOMER] = l->name;
+		if (l->kind != LEVEL_ORGANISATION)
+			out[l->kind - LEVEL_CUSTOMER] = l->name;
 	}
 }
 
@@ -547,18 +548,5 @@ core_first_owner(const struct core *c, struct key_spec *s)
 	while ((l = bundle_next_level(c->bundle, l)) != NULL)
 		if (best == NULL || l->kind > best->kind)
 			best = l;
-	for (; best != NULL; best = best->parent)
-		switch (best->kind) {
-		case LEVEL_CUSTOMER:
-			s->customer = best->name;
-			break;
-		case LEVEL_TEAM:
-			s->team = best->name;
-			break;
-		case LEVEL_USER:
-			s->user = best->name;
-			break;
-		case LEVEL_KEY: /* stands in no file */
-			UNREACHABLE();
-		}
+	level_owner(best, s);
 }

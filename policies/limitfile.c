@@ -43,7 +43,7 @@ static bool
 per_read(struct loading *ld, const struct yaml *y, const struct limit *like, enum limit_per *out)
 {
 	static const struct str words[] = { STR("key"), STR("user"), STR("team"), STR("customer"),
-		STR("run") };
+		STR("organisation"), STR("run") };
 	char near[HINT_BYTES];
 
 	for (size_t i = 0; y->kind == YAML_SCALAR && i < COUNT(words); i++) {
@@ -58,8 +58,8 @@ per_read(struct loading *ld, const struct yaml *y, const struct limit *like, enu
 		return false;
 	}
 	problem(&ld->problems, y,
-	    "unknown per \"" STR_FMT "\"%s (key, user, team, customer or run)", STR_ARG(y->text),
-	    hint(near, y->text, words, COUNT(words)));
+	    "unknown per \"" STR_FMT "\"%s (key, user, team, customer, organisation or run)",
+	    STR_ARG(y->text), hint(near, y->text, words, COUNT(words)));
 	return false;
 }
 

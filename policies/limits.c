@@ -128,11 +128,12 @@ bucket_look(struct limits *ls, struct bucket *b, int64_t now_ms)
 static const struct level *
 level_of(const struct chain *c, enum limit_per per)
 {
-	static const enum level_kind kinds[] = {
-		[PER_USER] = LEVEL_USER, [PER_TEAM] = LEVEL_TEAM, [PER_CUSTOMER] = LEVEL_CUSTOMER
-	};
+	static const enum level_kind kinds[] = { [PER_USER] = LEVEL_USER,
+		[PER_TEAM] = LEVEL_TEAM,
+		[PER_CUSTOMER] = LEVEL_CUSTOMER,
+		[PER_ORGANISATION] = LEVEL_ORGANISATION };
 
-	for (size_t i = 0; per >= PER_USER && per <= PER_CUSTOMER && i < c->n; i++)
+	for (size_t i = 0; per >= PER_USER && per <= PER_ORGANISATION && i < c->n; i++)
 		if (c->level[i]->kind == kinds[per])
 			return c->level[i];
 	return NULL;
@@ -426,7 +427,8 @@ limit_what_word(enum limit_what w)
 const char *
 limit_per_word(enum limit_per p)
 {
-	static const char *const words[] = { "", "key", "user", "team", "customer", "run" };
+	static const char *const words[] = { "", "key", "user", "team", "customer", "organisation",
+		"run" };
 
 	return words[p];
 }

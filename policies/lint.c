@@ -80,10 +80,7 @@ level_add(struct lint *l, const struct level *level, struct str key)
 	struct subject s;
 	struct err e;
 
-	for (const struct level *at = level; at != NULL; at = at->parent)
-		*(at->kind == LEVEL_USER     ? &who.user
-		    : at->kind == LEVEL_TEAM ? &who.team
-					     : &who.customer) = at->name;
+	level_owner(level, &who);
 	if (arena_left(&l->a) < 65536 || !subject_resolve(l->b, &who, &l->a, &s, &e))
 		return;
 	c = class_of(l, &s);
@@ -116,6 +113,8 @@ classes_find(struct lint *l)
 	size_t n = keys_named(l->b, keys);
 
 	for (const struct level *v = NULL; (v = bundle_next_level(l->b, v)) != NULL;) {
+		if (v->kind == LEVEL_ORGANISATION)
+			continue;
 		level_add(l, v, STR(""));
 		for (size_t i = 0; i < n; i++)
 			level_add(l, v, keys[i]);

@@ -357,7 +357,8 @@ policy_check(const struct site *s)
 			    STR_ARG(p->ceiling[n].text));
 	for (size_t n = 0; n < p->rules_n; n++)
 		denies = denies || p->rules[n].effect == EFFECT_DENY;
-	if (denies && p->owner.n == 0 && s->l->b->contact.n == 0 && p->explain != EXPLAIN_OPAQUE)
+	if (denies && p->owner.n == 0 && s->l->b->org->level.contact.n == 0 &&
+	    p->explain != EXPLAIN_OPAQUE)
 		lint_say(s->l, LINT_WARNING, p->rules[0].where,
 		    "policy " STR_FMT
 		    " refuses and names nobody to ask (owner:, or contact: of the organisation)",

@@ -2,6 +2,10 @@
 /*
  * org - the organisation: customers, their teams, their users, and the budgets of each.
  *
+ * The organisation itself is a level like these, above the customers and there even when no file
+ * says anything of it: every chain ends with it, so what everybody spends together is known
+ * whenever a budget is set.
+ *
  * A level may be spoken of in several files (root/ names the team and its budget, the team's own
  * folder lists its users), but each fact has one owner: a budget, a list of groups or a contact
  * that stands twice is an error that names both places.  Which user is in which group decides what
@@ -15,9 +19,10 @@
 #define GROUPS_MAX 64
 #define MODELS_MAX 256
 
-static const char *const kind_words[] = {
-	[LEVEL_CUSTOMER] = "customer", [LEVEL_TEAM] = "team", [LEVEL_USER] = "user"
-};
+static const char *const kind_words[] = { [LEVEL_ORGANISATION] = "organisation",
+	[LEVEL_CUSTOMER] = "customer",
+	[LEVEL_TEAM] = "team",
+	[LEVEL_USER] = "user" };
 
 /* "root/a.yaml:3" */
 static struct str
@@ -44,9 +49,10 @@ said_once(struct loading *ld, const struct policy_file *f, const struct yaml *y,
 static void
 limit_read(struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y)
 {
-	static const enum limit_per per[] = {
-		[LEVEL_CUSTOMER] = PER_CUSTOMER, [LEVEL_TEAM] = PER_TEAM, [LEVEL_USER] = PER_USER
-	};
+	static const enum limit_per per[] = { [LEVEL_ORGANISATION] = PER_ORGANISATION,
+		[LEVEL_CUSTOMER] = PER_CUSTOMER,
+		[LEVEL_TEAM] = PER_TEAM,
+		[LEVEL_USER] = PER_USER };
 	struct level *l = &n->level;
 	const struct limit like = { .per = per[l->kind], .level = l, .id = l->id };
 
@@ -120,14 +126,13 @@ models_read(struct loading *ld, const struct policy_file *f, struct node *n, str
 }
 
 static void
-contact_read(struct loading *ld, const struct policy_file *f, struct yaml *y, struct str *out,
-    struct str *at)
+contact_read(struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y)
 {
 	struct str text;
 
-	if (said_once(ld, f, y, at) &&
+	if (said_once(ld, f, y, &n->contact_at) &&
 	    text_get(&ld->problems, y, "contact", BUNDLE_TEXT_BYTES, &text))
-		*out = arena_str(&ld->b->arena, text);
+		n->level.contact = arena_str(&ld->b->arena, text);
 }
 
 /* ---- levels ---- */
@@ -135,9 +140,33 @@ contact_read(struct loading *ld, const struct policy_file *f, struct yaml *y, st
 static struct str
 level_id(struct arena *a, const struct node *parent, struct str name)
 {
-	if (parent == NULL)
+	if (parent->level.kind == LEVEL_ORGANISATION)
 		return arena_str(a, name);
 	return arena_printf(a, STR_FMT "/" STR_FMT, STR_ARG(parent->level.id), STR_ARG(name));
+}
+
+static void
+node_push(struct bundle *b, struct node *n)
+{
+	map_set(&b->by_id, n->level.id, n);
+	if (b->nodes_n == b->nodes_cap) {
+		b->nodes_cap = b->nodes_cap == 0 ? 64 : b->nodes_cap * 2;
+		/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+		b->nodes = mem_realloc(b->nodes, b->nodes_cap * sizeof(*b->nodes));
+	}
+	b->nodes[b->nodes_n++] = n;
+}
+
+void
+org_init(struct bundle *b)
+{
+	b->org = arena_new(&b->arena, struct node);
+	b->org->level = (struct level){ .kind = LEVEL_ORGANISATION,
+		.name = STR("organisation"),
+		.id = STR(ORGANISATION_ID),
+		.contact = STR(""),
+		.where = STR("") };
+	node_push(b, b->org);
 }
 
 /* Finds or makes the level that this member names. */
@@ -155,7 +184,7 @@ node_take(struct loading *ld, const struct policy_file *f, enum level_kind kind,
 	n = map_get(&b->by_id, id);
 	if (n != NULL)
 		return n;
-	if (b->nodes_n == BUNDLE_LEVELS_MAX) {
+	if (b->nodes_n == BUNDLE_LEVELS_MAX + 1) { /* and the organisation */
 		problem(
 		    &ld->problems, y, "more than %d customers, teams and users", BUNDLE_LEVELS_MAX);
 		return NULL;
@@ -165,25 +194,18 @@ node_take(struct loading *ld, const struct policy_file *f, enum level_kind kind,
 	n->level = (struct level){ .kind = kind,
 		.name = arena_str(&b->arena, y->key),
 		.id = id,
-		.parent = parent == NULL ? NULL : &parent->level,
+		.parent = &parent->level,
 		.contact = STR(""),
 		.where = place(ld, f, y->key_line) };
 	n->same = map_get(&b->by_name[kind], n->level.name);
 	map_set(&b->by_name[kind], n->level.name, n);
-	map_set(&b->by_id, id, n);
-	if (b->nodes_n == b->nodes_cap) {
-		b->nodes_cap = b->nodes_cap == 0 ? 64 : b->nodes_cap * 2;
-		/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
-		b->nodes = mem_realloc(b->nodes, b->nodes_cap * sizeof(*b->nodes));
-	}
-	b->nodes[b->nodes_n++] = n;
+	node_push(b, n);
 	return n;
 }
 
 /* May a file of this folder speak of this level (`inside`: or of what is below it)? */
 static bool
-path_allows(const struct policy_file *f, enum level_kind kind, const struct node *parent,
-    struct str name, bool *inside)
+path_allows(const struct policy_file *f, enum level_kind kind, struct str name, bool *inside)
 {
 	*inside = true;
 	if (f->customer.n == 0)
@@ -192,20 +214,41 @@ path_allows(const struct policy_file *f, enum level_kind kind, const struct node
 		*inside = f->team.n == 0; /* a team's folder passes through its customer only */
 		return str_eq(name, f->customer);
 	}
-	return kind != LEVEL_TEAM || parent == NULL || f->team.n == 0 || str_eq(name, f->team);
+	return kind != LEVEL_TEAM || f->team.n == 0 || str_eq(name, f->team);
 }
 
 static void level_kids(struct loading *ld, const struct policy_file *f, struct node *parent,
     enum level_kind kind, struct yaml *map);
+
+#define SAID                                                                                       \
+	"budget", "alerts", "limit", "contact", "models", "enforcement", "hold", "at_cap",         \
+	    "unknown_price"
+
+/* What any level may say; the tables of keys know which one may say what. */
+static void
+fact_read(struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y)
+{
+	static const struct {
+		struct str key;
+		void (*read)(struct loading *ld, const struct policy_file *f, struct node *n,
+		    struct yaml *y);
+	} facts[] = { { STR("budget"), budgets_read }, { STR("alerts"), alerts_read },
+		{ STR("limit"), limit_read }, { STR("contact"), contact_read },
+		{ STR("models"), models_read }, { STR("groups"), groups_read } };
+
+	for (size_t i = 0; i < COUNT(facts); i++)
+		if (str_eq(y->key, facts[i].key)) {
+			facts[i].read(ld, f, n, y);
+			return;
+		}
+	(void)spending_read(ld, f, y, &n->level.spending);
+}
 
 static void
 /* NOLINTNEXTLINE(misc-no-recursion): three levels, customer, team, user */
 level_read(
     struct loading *ld, const struct policy_file *f, struct node *n, struct yaml *y, bool inside)
 {
-#define SAID                                                                                       \
-	"budget", "alerts", "limit", "contact", "models", "enforcement", "hold", "at_cap",         \
-	    "unknown_price"
 	static const char *const known[][12] = {
 		[LEVEL_CUSTOMER] = { SAID, "teams", NULL },
 		[LEVEL_TEAM] = { SAID, "users", NULL },
@@ -224,20 +267,8 @@ level_read(
 		else if (!inside)
 			problem_key(&ld->problems, m,
 			    "a team's folder speaks of its team only, not of its customer");
-		else if (str_eq(m->key, STR("budget")))
-			budgets_read(ld, f, n, m);
-		else if (str_eq(m->key, STR("alerts")))
-			alerts_read(ld, f, n, m);
-		else if (str_eq(m->key, STR("limit")))
-			limit_read(ld, f, n, m);
-		else if (str_eq(m->key, STR("contact")))
-			contact_read(ld, f, m, &n->level.contact, &n->contact_at);
-		else if (str_eq(m->key, STR("models")))
-			models_read(ld, f, n, m);
-		else if (str_eq(m->key, STR("groups")) && n->level.kind == LEVEL_USER)
-			groups_read(ld, f, n, m);
 		else
-			(void)spending_read(ld, f, m, &n->level.spending);
+			fact_read(ld, f, n, m);
 	}
 }
 
@@ -256,7 +287,7 @@ level_kids(struct loading *ld, const struct policy_file *f, struct node *parent,
 		struct node *n;
 		bool inside;
 
-		if (!path_allows(f, kind, parent, m->key, &inside)) {
+		if (!path_allows(f, kind, m->key, &inside)) {
 			problem_key(&ld->problems, m,
 			    "this folder speaks of %s " STR_FMT " only (the path is the authority)",
 			    kind == LEVEL_CUSTOMER ? "customer" : "team",
@@ -289,33 +320,37 @@ zone_read(struct loading *ld, const struct policy_file *f, struct yaml *y)
 void
 org_read(struct loading *ld, const struct policy_file *f, struct yaml *organisation)
 {
-	static const char *const known[] = { "zone", "contact", "enforcement", "hold", "at_cap",
-		"unknown_price", "customers", NULL };
-	static const char *const later[] = { "limit", "limits", "alerts", "budget", "models",
-		"scope", NULL };
+	static const char *const known[] = { SAID, "zone", "customers", NULL };
+	static const char *const later[] = { "scope", NULL };
 	static const struct key_table keys = { "organisation", known, later };
+	struct node *n = ld->b->org;
 
 	if (!keys_check(&ld->problems, organisation, &keys))
 		return;
+	if (n->level.where.n == 0)
+		n->level.where = place(ld, f, organisation->key_line);
 	for (struct yaml *m = organisation->kids; m != NULL; m = m->next) {
 		if (str_eq(m->key, STR("customers")))
-			level_kids(ld, f, NULL, LEVEL_CUSTOMER, m);
+			level_kids(ld, f, n, LEVEL_CUSTOMER, m);
 		else if (f->customer.n > 0)
 			problem_key(&ld->problems, m,
 			    "the organisation's own settings stand in root/ only");
 		else if (str_eq(m->key, STR("zone")))
 			zone_read(ld, f, m);
-		else if (str_eq(m->key, STR("contact")))
-			contact_read(ld, f, m, &ld->b->contact, &ld->b->contact_at);
 		else
-			(void)spending_read(ld, f, m, &ld->b->spending);
+			fact_read(ld, f, n, m);
 	}
 }
 
 static int
 node_order(const void *a, const void *b)
 {
-	return str_cmp((*(struct node *const *)a)->level.id, (*(struct node *const *)b)->level.id);
+	const struct level *x = &(*(struct node *const *)a)->level;
+	const struct level *y = &(*(struct node *const *)b)->level;
+
+	if (x->parent == NULL || y->parent == NULL)
+		return (x->parent != NULL) - (y->parent != NULL);
+	return str_cmp(x->id, y->id);
 }
 
 void
@@ -323,20 +358,17 @@ org_finish(struct loading *ld)
 {
 	struct bundle *b = ld->b;
 
-	if (b->nodes_n > 0)
-		qsort(b->nodes, b->nodes_n, sizeof(struct node *), node_order);
-	spending_inherit(&b->spending, NULL);
+	qsort(b->nodes, b->nodes_n, sizeof(struct node *), node_order);
 	/* An id begins with its parent's, so parents come first and have inherited already. */
 	for (size_t i = 0; i < b->nodes_n; i++) {
 		struct node *n = b->nodes[i];
 
 		n->index = i;
 		n->level.zone = b->zone;
-		spending_inherit(&n->level.spending,
-		    n->parent == NULL ? &b->spending : &n->parent->level.spending);
-		if (n->level.contact.n == 0)
-			n->level.contact =
-			    n->parent == NULL ? b->contact : n->parent->level.contact;
+		spending_inherit(
+		    &n->level.spending, n->parent == NULL ? NULL : &n->parent->level.spending);
+		if (n->level.contact.n == 0 && n->parent != NULL)
+			n->level.contact = n->parent->level.contact;
 	}
 }
 
@@ -411,13 +443,12 @@ bundle_find_chain(const struct bundle *b, struct str customer, struct str team, 
     struct chain *out, struct err *e)
 {
 	enum level_kind kind = user.n > 0 ? LEVEL_USER : team.n > 0 ? LEVEL_TEAM : LEVEL_CUSTOMER;
-	const struct node *n;
+	const struct node *n = b->org;
 
 	IS(b, BUNDLE_MAGIC);
 	*out = (struct chain){ 0 };
-	if (user.n == 0 && team.n == 0 && customer.n == 0)
-		return true;
-	n = org_find(b, kind, customer, team, user, e);
+	if (user.n > 0 || team.n > 0 || customer.n > 0)
+		n = org_find(b, kind, customer, team, user, e);
 	if (n == NULL)
 		return false;
 	for (; n != NULL; n = n->parent)
@@ -436,7 +467,7 @@ bundle_zone(const struct bundle *b)
 const struct spending *
 bundle_spending(const struct bundle *b, const struct chain *c)
 {
-	return c->n > 0 ? &c->level[0]->spending : &b->spending;
+	return c->n > 0 ? &c->level[0]->spending : &b->org->level.spending;
 }
 
 struct str
@@ -454,4 +485,15 @@ bundle_next_level(const struct bundle *b, const struct level *after)
 	if (after != NULL)
 		i = ((const struct node *)(const void *)after)->index + 1;
 	return i < b->nodes_n ? &b->nodes[i]->level : NULL;
+}
+
+void
+level_owner(const struct level *l, struct key_spec *who)
+{
+	struct str *const names[] = { [LEVEL_CUSTOMER] = &who->customer,
+		[LEVEL_TEAM] = &who->team,
+		[LEVEL_USER] = &who->user };
+
+	for (; l != NULL && l->kind != LEVEL_ORGANISATION; l = l->parent)
+		*names[l->kind] = l->name;
 }

@@ -16,11 +16,13 @@
 struct bundle;
 struct tool_facts;
 
-/* The files know the first three; a key that has a budget is a level of its own before them. */
-enum level_kind { LEVEL_CUSTOMER = 1, LEVEL_TEAM, LEVEL_USER, LEVEL_KEY };
+/* From the top.  The files know the first four; a key that has a budget is a level of its own below
+ * them.  Every chain ends with the organisation, also that of a key of nobody. */
+enum level_kind { LEVEL_ORGANISATION, LEVEL_CUSTOMER, LEVEL_TEAM, LEVEL_USER, LEVEL_KEY };
 enum period { PERIOD_DAY = 1, PERIOD_WEEK, PERIOD_MONTH, PERIOD_YEAR }; /* weeks start on Monday */
 
-#define LEVELS_MAX        3 /* user, team, customer */
+#define ORGANISATION_ID   "the organisation" /* no name has a space */
+#define LEVELS_MAX        4                  /* user, team, customer, organisation */
 #define CHAIN_MAX         (LEVELS_MAX + 1)
 #define LEVEL_BUDGETS_MAX 4 /* at most one per period */
 
@@ -35,7 +37,7 @@ struct budget {
  * period_ms; LIMIT_CONCURRENT has no period: what was taken comes back at the end.
  */
 enum limit_what { LIMIT_REQUESTS = 1, LIMIT_TOKENS, LIMIT_CALLS, LIMIT_CONCURRENT };
-enum limit_per { PER_KEY = 1, PER_USER, PER_TEAM, PER_CUSTOMER, PER_RUN };
+enum limit_per { PER_KEY = 1, PER_USER, PER_TEAM, PER_CUSTOMER, PER_ORGANISATION, PER_RUN };
 #define LIMIT_AMOUNT_MAX 10000000000 /* times a day in milliseconds, and some, fits an int64_t */
 
 struct limit {
@@ -74,15 +76,15 @@ struct level {
 	struct str name;
 	struct str
 	    id; /* "acme", "acme/payments", "acme/payments/ana", "acme//bob" (no team): stable */
-	const struct level *parent;               /* NULL: a customer */
+	const struct level *parent;               /* NULL: the organisation */
 	struct budget budgets[LEVEL_BUDGETS_MAX]; /* [0] shortest period first */
 	size_t budgets_n;
 	const struct limit *limits;
 	size_t limits_n;
 	struct spending spending; /* whole */
 	struct alerts alerts;
-	struct str zone;    /* IANA name, "UTC" by default; never empty */
-	struct str contact; /* nearest of the level's, its ancestors', the organisation's; or "" */
+	struct str zone;          /* IANA name, "UTC" by default; never empty */
+	struct str contact;       /* nearest of the level's and its ancestors'; or "" */
 	const struct str *groups; /* of a user */
 	size_t groups_n;
 	struct str where; /* "file:line" of its first mention */
@@ -112,9 +114,10 @@ void bundle_unref(struct bundle **bp);         /* clears the pointer; the last o
 struct str bundle_rev(const struct bundle *b); /* sha256 of the files in order of path, hex */
 
 /*
- * The levels of an owner, leaf first (user, team, customer); parts that are "" are left out, and a
- * name that is unique needs no parents ("ana" alone finds acme/payments/ana).  All three "": none
- * (n = 0, true).  ERR_NO_OWNER: not in the files, or ambiguous; the text says which.
+ * The levels of an owner, leaf first (user, team, customer, organisation); parts that are "" are
+ * left out, and a name that is unique needs no parents ("ana" alone finds acme/payments/ana).  All
+ * three "": the organisation alone.  ERR_NO_OWNER: not in the files, or ambiguous; the text says
+ * which, and the chain is empty.
  */
 struct chain {
 	const struct level *level[CHAIN_MAX];
@@ -126,11 +129,11 @@ bool bundle_find_chain(const struct bundle *b, struct str customer, struct str t
 struct zone;
 const struct zone *bundle_zone(const struct bundle *b); /* NULL: UTC; lives with the bundle */
 struct str bundle_zone_name(const struct bundle *b);
-/* The chain's, or for a key of nobody the organisation's. */
+/* The chain's, or of an empty one the organisation's. */
 const struct spending *bundle_spending(const struct bundle *b, const struct chain *c);
 /* "5 USD/day, 100 USD/month": at most one per period, in order of period. */
 bool budgets_parse(
     struct str text, struct budget out[LEVEL_BUDGETS_MAX], size_t *n, struct err *e) MUST_CHECK;
 
-/* All levels, in order of id (parents first); start with NULL. */
+/* All levels, the organisation and then in order of id (parents first); start with NULL. */
 const struct level *bundle_next_level(const struct bundle *b, const struct level *after);

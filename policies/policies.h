@@ -454,7 +454,7 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	struct { /* where the hold lies: the accounts of the chain, and the periods it entered */
 		struct account *account;
 		int64_t start_s[4];
-	} at[4];
+	} at[5]; /* CHAIN_MAX */
 	size_t at_n;
 	struct limit_hold *holds; /* what limits get back; in its arena */
 	size_t holds_n;

@@ -290,6 +290,15 @@ each_read(struct yaml *each, struct repeat *r, struct err *e)
 	       (tokens == NULL || yaml_i64(tokens, 0, 1000000000, &r->tokens, e));
 }
 
+/* A key of nobody takes from what the organisation has alone. */
+static bool
+somebodys(const struct subject *s)
+{
+	const struct level *l = s->chain.level[0];
+
+	return l->kind != LEVEL_ORGANISATION || l->budgets_n + l->limits_n > 0;
+}
+
 static bool
 repeat_read(struct suite *s, struct yaml *at, const struct asked *a, struct repeat *r,
     enum expect *want, struct err *e)
@@ -309,7 +318,7 @@ repeat_read(struct suite *s, struct yaml *at, const struct asked *a, struct repe
 		return yaml_err(at, e, "what is expected? expect_last: allow, deny or approve");
 	if (a->call.kind == ASK_HOSTED)
 		return yaml_err(at, e, "what a provider runs has no limits (repeat the model)");
-	if (s->subject.chain.n == 0)
+	if (!somebodys(&s->subject))
 		return yaml_err(
 		    at, e, "limits and budgets are somebody's: given: { as: { user: ana } }");
 	return yaml_i64(times, 1, REPEAT_TIMES_MAX, &r->times, e) &&

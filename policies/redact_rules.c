@@ -194,17 +194,14 @@ strictest(const struct redact_rule *r, const uint8_t *from, bool enforced, uint8
 }
 
 static void
-by_put(const struct bundle *b, const struct subject *s, const struct redact_rule *r, char *out,
-    size_t cap)
+by_put(const struct subject *s, const struct redact_rule *r, char *out, size_t cap)
 {
 	struct str owner;
 
 	out[0] = '\0';
 	if (r == NULL || r->policy->explain == EXPLAIN_OPAQUE)
 		return;
-	owner = r->policy->owner.n > 0 ? r->policy->owner
-		: s->chain.n > 0       ? s->chain.level[0]->contact
-				       : b->contact;
+	owner = r->policy->owner.n > 0 ? r->policy->owner : s->contact;
 	(void)snprintf(out, cap, " · policy " STR_FMT ":%d%s" STR_FMT "%s", STR_ARG(r->policy->id),
 	    r->rule->line, owner.n > 0 ? " (ask " : "", STR_ARG(str_clip(owner, OWNER_BYTES)),
 	    owner.n > 0 ? ")" : "");
@@ -233,8 +230,8 @@ rules_redact_in(struct bundle *b, const struct subject *s, enum ask_kind kind, s
 		out->any_result |= strictest(r, r->result, enforced, out->result, &by_result);
 	}
 	judging_fini(&none);
-	by_put(b, s, by_args, out->args_by, sizeof(out->args_by));
-	by_put(b, s, by_result, out->result_by, sizeof(out->result_by));
+	by_put(s, by_args, out->args_by, sizeof(out->args_by));
+	by_put(s, by_result, out->result_by, sizeof(out->result_by));
 	return out->any_args || out->any_result;
 }
 

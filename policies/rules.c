@@ -80,7 +80,7 @@ subject_resolve(struct bundle *b, const struct key_spec *who, struct arena *a, s
 	    !scope_parse(a, who->scope, &scope, &out->scope_n, e))
 		return false;
 	out->scope = scope;
-	out->contact = out->chain.n > 0 ? out->chain.level[0]->contact : b->contact;
+	out->contact = out->chain.level[0]->contact;
 	bits = mem_zalloc(bits_bytes(b));
 	for (size_t i = 0; i < b->policies_n + b->subjects_n; i++) {
 		const struct applies *to =

@@ -28,6 +28,8 @@ struct subject {
  * *who and from the arena. */
 bool subject_resolve(struct bundle *b, const struct key_spec *who, struct arena *a,
     struct subject *out, struct err *e) MUST_CHECK;
+/* Names in *who the customer, team and user of a level of the files; none for the organisation. */
+void level_owner(const struct level *l, struct key_spec *who);
 /* Are these well formed?  ERR_INVALID says which is not, and what one looks like. */
 bool scope_check(struct str tags, struct str scope, struct err *e) MUST_CHECK;
 

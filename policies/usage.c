@@ -271,7 +271,7 @@ bounds_put(struct buf *out, struct core *c, const struct key *k)
 static void
 level_put(struct buf *out, struct core *c, const struct level *l, const struct taker *w)
 {
-	static const char *const words[] = { "", "customer", "team", "user", "key" };
+	static const char *const words[] = { "organisation", "customer", "team", "user", "key" };
 	struct account *a = account_get(c, l->id);
 
 	account_roll(a, loop_wall_ns(c->loop) / 1000000000);
@@ -286,6 +286,14 @@ level_put(struct buf *out, struct core *c, const struct level *l, const struct t
 	buf_puts(out, "],");
 	limits_put(out, c, l->limits, l->limits_n, w);
 	buf_putc(out, '}');
+}
+
+/* A customer, team or user is shown also where nothing is said of it: whose key this is. */
+static bool
+is_shown(const struct level *l)
+{
+	return (l->kind != LEVEL_KEY && l->kind != LEVEL_ORGANISATION) ||
+	       l->budgets_n + l->limits_n > 0;
 }
 
 void
@@ -304,7 +312,7 @@ core_quota_json(struct core *c, struct key *k, struct buf *out)
 	buf_json_str(out, str_of(k->name));
 	buf_puts(out, ",\"levels\":[");
 	for (size_t i = 0; i < all.n; i++) {
-		if (all.level[i]->kind == LEVEL_KEY && all.level[i]->budgets_n == 0)
+		if (!is_shown(all.level[i]))
 			continue;
 		if (!first)
 			buf_putc(out, ',');

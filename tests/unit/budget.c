@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * budget - reserve and settle over the levels of a chain (key, user, team, customer), by property:
- * at random limits, chains, holds, costs and orders of settling, no level is ever over its limit
- * with what it holds, a refusal takes nothing, everything is released to the last nano-dollar, and
- * the order of settling does not matter.  A plain array of sums is the model that the accounts must
- * agree with.
+ * budget - reserve and settle over the five levels of a chain (key, user, team, customer,
+ * organisation) and the two of a key of nobody, by property: at random limits, chains, holds, costs
+ * and orders of settling, no level is ever over its limit with what it holds, a refusal takes
+ * nothing, everything is released to the last nano-dollar, and the order of settling does not
+ * matter.  A plain array of sums is the model that the accounts must agree with.
  */
 #include <stdlib.h>
 
 #include "policies/core.h"
 #include "tests/unit/check.h"
 
-#define TEAMS    2
-#define USERS    3 /* of a team */
-#define CHAINS   (TEAMS * USERS)
-#define LEVELS   (1 + TEAMS + 2 * CHAINS) /* each user has a key with a budget of its own */
-#define PASSES   40
-#define STEPS    3000
-#define NO_LIMIT INT64_MAX
+#define CUSTOMERS 2
+#define TEAMS     (CUSTOMERS * 2)
+#define USERS     3 /* of a team */
+#define OWNED     (TEAMS * USERS)
+#define CHAINS    (OWNED + 1) /* each user has a key with a budget of its own; one is nobody's */
+#define LEVELS    (1 + CUSTOMERS + TEAMS + 2 * OWNED + 1)
+#define PASSES    40
+#define STEPS     3000
+#define NO_LIMIT  INT64_MAX
 
 struct world {
 	struct core core;
@@ -57,30 +59,47 @@ level_make(struct world *w, size_t *n, const char *id)
 }
 
 static void
+chain_make(struct world *w, size_t c, const size_t *on, size_t n)
+{
+	w->chain[c].n = n;
+	for (size_t i = 0; i < n; i++) {
+		w->on[c][i] = on[i];
+		w->chain[c].level[i] = &w->level[on[i]];
+	}
+}
+
+static void
 world_make(struct world *w, struct loop *loop)
 {
-	size_t n = 0, c = 0, customer, team, user;
+	size_t n = 0, c = 0, customer = 0, organisation;
 	char id[32];
 
 	*w = (struct world){ .core = { .magic = CORE_MAGIC, .loop = loop } };
 	map_init(&w->core.accounts);
-	customer = level_make(w, &n, "acme");
+	organisation = level_make(w, &n, ORGANISATION_ID);
 	for (int t = 0; t < TEAMS; t++) {
-		(void)snprintf(id, sizeof(id), "acme/t%d", t);
+		size_t team;
+
+		(void)snprintf(id, sizeof(id), "c%d", t % CUSTOMERS);
+		if (t < CUSTOMERS)
+			customer = level_make(w, &n, id);
+		else
+			for (customer = 0; !str_eq(w->level[customer].id, str_of(id));)
+				customer++;
+		(void)snprintf(id, sizeof(id), "c%d/t%d", t % CUSTOMERS, t);
 		team = level_make(w, &n, id);
 		for (int u = 0; u < USERS; u++) {
-			(void)snprintf(id, sizeof(id), "acme/t%d/u%d", t, u);
+			size_t user, key;
+
+			(void)snprintf(id, sizeof(id), "c%d/t%d/u%d", t % CUSTOMERS, t, u);
 			user = level_make(w, &n, id);
-			w->on[c][0] = customer;
-			w->on[c][1] = team;
-			w->on[c][2] = user;
 			(void)snprintf(id, sizeof(id), "key t%du%d", t, u);
-			w->on[c][3] = level_make(w, &n, id);
-			for (int i = 0; i < CHAIN_MAX; i++)
-				w->chain[c].level[i] = &w->level[w->on[c][i]];
-			w->chain[c++].n = CHAIN_MAX;
+			key = level_make(w, &n, id);
+			chain_make(
+			    w, c++, (size_t[]){ key, user, team, customer, organisation }, 5);
 		}
 	}
+	chain_make(w, c++, (size_t[]){ level_make(w, &n, "key nobody"), organisation }, 2);
 	ASSERT(n == LEVELS && c == CHAINS);
 }
 
@@ -120,7 +139,7 @@ agrees(struct world *w)
 static bool
 should_fit(const struct world *w, size_t chain, int64_t nusd)
 {
-	for (int i = 0; i < CHAIN_MAX; i++) {
+	for (size_t i = 0; i < w->chain[chain].n; i++) {
 		size_t l = w->on[chain][i];
 
 		if (w->limit[l] != NO_LIMIT && w->used[l] + w->held[l] + nusd > w->limit[l])
@@ -148,7 +167,7 @@ try_enter(struct world *w, size_t p)
 	w->open[p] = true;
 	w->chain_of[p] = chain;
 	w->hold[p] = hold;
-	for (int i = 0; i < CHAIN_MAX; i++)
+	for (size_t i = 0; i < w->chain[chain].n; i++)
 		w->held[w->on[chain][i]] += hold;
 	return true;
 }
@@ -158,7 +177,7 @@ leave(struct world *w, size_t p, int64_t cost)
 {
 	budget_settle(&w->pass[p], loop_wall_ns(w->core.loop) / 1000000000, cost);
 	w->open[p] = false;
-	for (int i = 0; i < CHAIN_MAX; i++) {
+	for (size_t i = 0; i < w->chain[w->chain_of[p]].n; i++) {
 		w->held[w->on[w->chain_of[p]][i]] -= w->hold[p];
 		w->used[w->on[w->chain_of[p]][i]] += cost;
 	}
@@ -270,12 +289,12 @@ test_edges(struct loop *loop)
 	w.level[0].budgets[0] = (struct budget){ .period = PERIOD_DAY, .amount_nusd = 1000 };
 	w.level[0].budgets_n = 1;
 	w.level[0].contact = STR("#budgets");
-	user = account_get(&w.core, w.chain[0].level[2]->id);
+	user = account_get(&w.core, w.chain[0].level[1]->id);
 
 	TEST("the last nano-dollar may be held, one more may not, and a refusal names the level");
 	CHECK(budget_reserve(&w.core, &p, &w.chain[0], 1000, &e));
 	CHECK(!budget_reserve(&w.core, &q, &w.chain[CHAINS - 1], 1, &e));
-	CHECK(strstr(e.text, "budget exhausted: acme has used or reserved") == e.text);
+	CHECK(strstr(e.text, "budget exhausted: the organisation has used or reserved") == e.text);
 	CHECK(strstr(e.text, "; ask #budgets") != NULL);
 	CHECK(e.retry_after_s > 0 && e.retry_after_s <= 86400);
 	CHECK(budget_reserve(&w.core, &q, &w.chain[CHAINS - 1], 0, &e));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dollar - a dollar on each of four levels, 1,000 passes at once, random costs, cancels, failing
+ * dollar - a dollar on each of five levels, 1,000 passes at once, random costs, cancels, failing
  * upstreams, and kill -9 at random moments, on a real data folder: with hold: worst nothing is
  * overspent, and ledger, audit and accounts agree to the nano-dollar after every crash.
  *
@@ -17,7 +17,8 @@
 #define AT_ONCE 1000
 #define DOLLAR  1000000000ll
 
-static const char *const levels[] = { "key k", "acme/payments/bob", "acme/payments", "acme" };
+static const char *const levels[] = { "key k", "acme/payments/bob", "acme/payments", "acme",
+	ORGANISATION_ID };
 
 static int64_t
 pick(int64_t n)
@@ -98,7 +99,7 @@ on_row(void *ctx, int64_t seq, struct str event)
 	return true;
 }
 
-/* Accounts of the four levels, the ledger's cells and the audit's rows. */
+/* Accounts of the five levels, the ledger's cells and the audit's rows. */
 static int64_t
 agreed(void)
 {
@@ -165,7 +166,8 @@ one_dollar(void)
 	char path[160];
 
 	(void)snprintf(path, sizeof(path), "%s/root/all.yaml", bundle);
-	file_put(path, "version: 1\norganisation:\n  customers:\n    acme:\n"
+	file_put(path, "version: 1\norganisation:\n"
+		       "  budget: [1 USD/month, 1 USD/year]\n  customers:\n    acme:\n"
 		       "      budget: [1 USD/month, 1 USD/year]\n      teams:\n        payments:\n"
 		       "          budget: [1 USD/month, 1 USD/year]\n          users:\n"
 		       "            bob: { budget: [1 USD/month, 1 USD/year] }\n");
@@ -181,7 +183,7 @@ main(int argc, char **argv)
 	log_setup(LOG_LEVEL_ERROR, false);
 	bundle_make();
 	one_dollar();
-	TEST("a dollar on four levels, 1,000 at once, killed again and again: nothing overspent, "
+	TEST("a dollar on five levels, 1,000 at once, killed again and again: nothing overspent, "
 	     "all "
 	     "books agree");
 	for (int i = 0; i < rounds; i++) {

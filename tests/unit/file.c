@@ -309,6 +309,18 @@ test_organisation(void)
 	    FILES("root/o.yaml", "version: 1\norganisation:\n  customers:\n    a: { teams: { t: { "
 				 "limit: { calls: 1/day, per: customer } } } }\n"),
 	    "per: customer is wider than where it stands (a/t)");
+	expect("a customer's is no limit of the organisation",
+	    FILES("root/o.yaml", "version: 1\norganisation:\n  customers:\n    a: { limit: { "
+				 "calls: 1/day, per: organisation } }\n"),
+	    "per: organisation is wider than where it stands (a)");
+	expect("the organisation's budget stands in root/",
+	    FILES("root/o.yaml", "version: 1\norganisation: { customers: { a: {} } }\n",
+		"customers/a/o.yaml", "version: 1\norganisation: { budget: 5 USD/day }\n"),
+	    "o.yaml:2:17: the organisation's own settings stand in root/ only");
+	expect("the organisation's budget has one owner",
+	    FILES("root/a.yaml", "version: 1\norganisation: { budget: 5 USD/day }\n", "root/b.yaml",
+		"version: 1\norganisation: { budget: 6 USD/day }\n"),
+	    "b.yaml:2:17: \"budget\" is already set in root/a.yaml:2");
 	expect("a limit has one owner",
 	    FILES(
 		"root/a.yaml", LIMIT("{ calls: 5/day }"), "root/b.yaml", LIMIT("{ calls: 5/day }")),
@@ -328,33 +340,41 @@ test_chains(void)
 	size_t n = 0;
 
 	folder_put(dir, "root/o.yaml",
-	    "version: 1\norganisation:\n  zone: UTC\n  contact: \"#top\"\n  customers:\n    acme:\n"
+	    "version: 1\norganisation:\n  zone: UTC\n  contact: \"#top\"\n"
+	    "  budget: 30000 USD/month\n  limit: { calls: 9/day }\n  customers:\n    acme:\n"
 	    "      budget: 20000 USD/month\n      teams:\n        payments:\n"
 	    "          budget: [500 USD/month, 40 USD/day]\n          contact: \"#pay\"\n"
 	    "          users:\n            ana: { groups: [developer], budget: 75 USD/month }\n");
 	b = load(dir, NULL, &e);
 	TEST("a user alone finds its chain, leaf first");
 	if (CHECK(b != NULL) && CHECK(bundle_find_chain(b, STR(""), STR(""), STR("ana"), &c, &e))) {
-		CHECK_EQ_I(c.n, 3);
+		CHECK_EQ_I(c.n, 4);
 		CHECK_STR(c.level[0]->id, "acme/payments/ana");
 		CHECK_STR(c.level[2]->id, "acme");
 		CHECK_EQ_I(c.level[0]->budgets[0].amount_nusd, 75000000000);
 		CHECK_EQ_I(c.level[1]->budgets_n, 2);
 		CHECK_EQ_I(c.level[1]->budgets[0].period, PERIOD_DAY);
-		CHECK_STR(c.level[1]->budgets[0].where, "root/o.yaml:10");
+		CHECK_STR(c.level[1]->budgets[0].where, "root/o.yaml:12");
 		CHECK_STR(c.level[0]->contact, "#pay");
 		CHECK_STR(c.level[2]->contact, "#top");
+		CHECK_STR(c.level[3]->id, ORGANISATION_ID);
+		CHECK_EQ_I(c.level[3]->budgets[0].amount_nusd, 30000000000000);
+		CHECK_STR(c.level[3]->budgets[0].where, "root/o.yaml:5");
+		CHECK_EQ_I(c.level[3]->limits[0].per, PER_ORGANISATION);
+		CHECK(c.level[2]->parent == c.level[3] && c.level[3]->parent == NULL);
 		CHECK_STR(c.level[0]->zone, "UTC");
 	}
 	TEST("who is not in the files has no chain");
 	CHECK(b != NULL && !bundle_find_chain(b, STR("beta"), STR(""), STR("ana"), &c, &e));
 	CHECK_EQ_I(e.code, ERR_NO_OWNER);
-	TEST("nobody is an empty chain");
-	CHECK(b != NULL && bundle_find_chain(b, STR(""), STR(""), STR(""), &c, &e) && c.n == 0);
+	TEST("nobody is of the organisation alone");
+	CHECK(b != NULL && bundle_find_chain(b, STR(""), STR(""), STR(""), &c, &e) && c.n == 1 &&
+	      c.level[0]->kind == LEVEL_ORGANISATION);
 	TEST("levels come parents first");
 	for (const struct level *l = bundle_next_level(b, NULL); l; l = bundle_next_level(b, l))
 		n++;
-	CHECK_EQ_I(n, 3);
+	CHECK_EQ_I(n, 4);
+	CHECK(bundle_next_level(b, NULL)->kind == LEVEL_ORGANISATION);
 	CHECK_EQ_I(bundle_rev(b).n, 64);
 	bundle_unref(&b);
 	folder_drop(&dir);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * usual - four levels with one dollar each, 1,000 passes at once, random costs, cancels and failing
+ * usual - five levels with one dollar each, 1,000 passes at once, random costs, cancels and failing
  * upstreams: what is overspent, what is refused for nothing, and the two bounds that are promised.
  *
  *   hold: worst   overspend 0
@@ -20,7 +20,7 @@
 #define WORST    400000       /* nano-dollars; the usual request costs a fortieth of it */
 #define TYPICAL  10000
 #define REFUSALS 2000 /* ends a run: the budget is used up */
-#define CHAIN    4
+#define CHAIN    CHAIN_MAX
 
 struct world {
 	struct core core;
@@ -66,7 +66,8 @@ random_cost(void)
 static void
 world_make(struct world *w, struct loop *l, enum hold hold, enum at_cap cap)
 {
-	static const char *const ids[CHAIN] = { "key k", "acme/t/u", "acme/t", "acme" };
+	static const char *const ids[CHAIN] = { "key k", "acme/t/u", "acme/t", "acme",
+		ORGANISATION_ID };
 
 	memset(w, 0, sizeof(*w));
 	w->core.magic = CORE_MAGIC;
