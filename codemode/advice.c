@@ -132,6 +132,8 @@ static const struct advice by_phrase[] = {
 	    "patterns of Lua, no regular expressions: % escapes, %d %s %w, no |" },
 	{ "(table expected, got string)",
 	    "that is text: lines(s), split(s, \",\") or json.decode(s) make a list of it" },
+	{ "(list expected, got a table with the fields",
+	    "pass the field that is the list, or go over the fields: for k, v in pairs(t)" },
 	{ "near '?'", "no ? in Lua: c and a or b; (t or {}).field; x or default" },
 	{ "near '{'", "blocks are then ... end, do ... end, function f(x) ... end, not { }" },
 	{ "near '}'", "blocks end with end, not }; tables are {key = value}" },

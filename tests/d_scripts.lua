@@ -155,6 +155,25 @@ local SCRIPTS = {
 -- shapes
 { "local n = 0 for _, r in ipairs(map(db.query{sql='q'}, function(r) return r end)) do n = n + 1 end return n",
 	says = { "bad argument #1 to 'map'", "fields count, rows" } },
+{ "local n = 0\nfor _, r in ipairs(db.query{sql='q'}) do n = n + 1 end return n",
+	says = { "error line 2", "bad argument #1 to 'ipairs'", "the fields count, rows[3]", "pass the field that is the list" } },
+{ "for _, e in ipairs(files.list_directory{path='.'}) do print(e.name) end", says = { "the fields entries[2], total", "pass the field that is the list" } },
+{ "local by = group_by(db.query{sql='q'}.rows, 'city')\nfor k, v in ipairs(by) do print(k, #v) end", says = { "error line 2", "the fields Bonn[2]", "for k, v in pairs(t)" } },
+{ "local c = {} for _, r in ipairs(db.query{sql='q'}.rows) do c[r.name] = r.total end\nfor k, v in ipairs(c) do print(k, v) end return 'done'",
+	"note: line 2: ipairs looped over nothing: no list, but the fields Ann, Bob, Cyd\ndone" },
+{ "return #issues.list_issues{repo='x'}", "note: line 1: # is 0: no list, but the fields items[2]\n0" },
+{ "local r = db.query{sql='q'} for i = 1, #r do print(r[i].name) end return 'none'", "note: line 1: # is 0: no list, but the fields count, rows[3]\nnone" },
+-- lists that are empty, and tables that are meant so: nothing is said
+{ "local n = 0 for _, r in ipairs({}) do n = n + 1 end for _, r in ipairs(array{}) do n = n + 1 end return n", "0" },
+{ "local r = issues.list_issues{repo='x'}.items[2].labels for _, l in ipairs(r) do print(l) end return #r", "0" },
+{ "local r = db.query{sql='q'} r[1] = 'x' for _, l in ipairs(r) do print(l) end return #r", "x\n1" },
+{ "local s = setmetatable({n = 0}, {__index = {size = 1}}) for _, x in ipairs(s) do print(x) end return s.size", "1" },
+{ "local l = setmetatable({a = 1}, {__index = function(_, i) if i < 3 then return i end end}) local n = 0 for _, x in ipairs(l) do n = n + x end return n", "3" },
+{ "local r = db.query{sql='q'} r.note = null return rawlen(r) .. json.encode(r):sub(1, 23)", '0{"count":3,"note":null,' },
+-- a walk over values of any kind is no mistake, and ends
+{ "local function walk(v)\n  if type(v) ~= 'table' then return 1 end\n  local n = 0\n  for _, x in ipairs(v) do n = n + walk(x) end\n"
+	.. "  for k, x in pairs(v) do if type(k) == 'string' then n = n + walk(x) end end\n  return n\nend\nreturn walk(db.query{sql='q'})",
+	"note: line 4: ipairs looped over nothing: no list, but the fields count, rows[3]\n12" },
 { "return sum(db.query{sql='q'}, 'total')", says = { "bad argument #1 to 'sum'", "count, rows" } },
 { "return sum(db.query{sql='q'}.rows, 'total')", "49" },
 { "local r = db.query{sql='q'} return r.data.rows", says = { "nil value (field 'data')", "r has count, rows" } },

@@ -104,8 +104,10 @@ deliver(lua_State *L, struct answer *a)
 	a->body = NULL;
 	if (!ok)
 		return raise_text(L, "upstream", "the answer is not JSON");
-	if (a->flags == FRAME_OK)
+	if (a->flags == FRAME_OK) {
+		record_mark(L);
 		return 1;
+	}
 	if (!lua_istable(L, -1))
 		return raise_text(L, "tool_error", "the tool failed");
 	return raise_error(L);

@@ -336,8 +336,8 @@ put_object(struct put *p, int idx, size_t count)
 	out_put("}", 1);
 }
 
-static bool
-is_marked(lua_State *L, int idx)
+bool
+json_is_array(lua_State *L, int idx)
 {
 	bool marked;
 
@@ -368,7 +368,7 @@ static bool
 is_list(const struct put *p, int idx, size_t *count, lua_Integer *top)
 {
 	lua_State *L = p->L;
-	bool marked = is_marked(L, idx), list = true;
+	bool marked = json_is_array(L, idx), list = true;
 
 	for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
 		lua_Integer k = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;

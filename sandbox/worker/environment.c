@@ -138,6 +138,7 @@ static int
 env_ipairs(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
+	record_looped(L, 1);
 	lua_settop(L, 1);
 	lua_pushvalue(L, lua_upvalueindex(1));
 	lua_insert(L, 1);
@@ -405,10 +406,11 @@ environment_open(lua_State *L)
 	lua_pushcclosure(L, env_setmetatable, 1);
 	lua_setglobal(L, "setmetatable");
 	lua_register(L, "tostring", env_tostring);
+	lua_register(L, "print", env_print);
+	json_open(L);
+	record_open(L);
+	library_open(L); /* with the stock ipairs: its lists are lists */
 	lua_getglobal(L, "ipairs");
 	lua_pushcclosure(L, env_ipairs, 1);
 	lua_setglobal(L, "ipairs");
-	lua_register(L, "print", env_print);
-	json_open(L);
-	library_open(L);
 }

@@ -7,7 +7,7 @@
 --   show_blob{blob=}     asks the gateway to put a handle's block into the result
 local fan, fail, now, search, by_name, show_blob = ...
 local type, tostring, error, ipairs, pairs, select = type, tostring, error, ipairs, pairs, select
-local rawget, rawset, next, tonumber, mtype = rawget, rawset, next, tonumber, math.type
+local rawget, rawset, rawlen, next, tonumber, mtype = rawget, rawset, rawlen, next, tonumber, math.type
 local sort, unpack, concat = table.sort, table.unpack, table.concat
 local floor, format = math.floor, string.format
 local array, null = array, null
@@ -24,7 +24,7 @@ local function want_list(v, name)
 	if type(v) ~= "table" then
 		error(format("bad argument #1 to '%s' (table expected, got %s)", name, type(v)), 3)
 	end
-	if #v > 0 or next(v) == nil then return end
+	if rawlen(v) > 0 or next(v) == nil then return end
 	local fields = {}
 	for k in next, v do
 		if type(k) == "string" and #fields < 12 then fields[#fields + 1] = k end
@@ -160,7 +160,7 @@ local function shape_of(v, depth)
 	if t == "userdata" then return tostring(v) end
 	if t ~= "table" then return t end
 	if depth >= 6 then return "table" end
-	local n = #v
+	local n = rawlen(v)
 	if n > 0 or next(v) == nil then
 		return (n > 0 and shape_of(v[1], depth + 1) or "any") .. "[" .. n .. "]"
 	end

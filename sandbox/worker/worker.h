@@ -62,7 +62,7 @@ struct vm {
 	size_t source_n;
 	struct out out;
 	const void *array_mt, *error_mt, *blob_mt;
-	int array_ref, error_ref, blob_ref, randomseed_ref, add_server_ref, by_name_ref;
+	int array_ref, error_ref, blob_ref, randomseed_ref, add_server_ref, by_name_ref, record_ref;
 };
 extern struct vm vm;
 
@@ -88,6 +88,7 @@ void out_reset(size_t limit);
 void out_put(const void *p, size_t n);
 /* Writes the value at idx to vm.out; raises on what JSON cannot say. */
 void json_put(lua_State *L, int idx, enum json_for how);
+bool json_is_array(lua_State *L, int idx); /* marked as one: codec.c, array{} */
 
 /* codec.c */
 /* Pushes the value of a RESULT, handles and all; false with the byte offset of what is wrong (stack
@@ -120,6 +121,12 @@ void state_give(lua_State *L); /* what S has become, if it was given; or ends wi
 /* explain.c */
 /* The message on top of the stack of an error that has just arisen: says what was there. */
 void explain_error(lua_State *L);
+
+/* record.c */
+void record_open(lua_State *L);
+/* The table at idx is to be looped over as a list: if it is certainly none, says so or raises. */
+void record_looped(lua_State *L, int idx);
+void record_mark(lua_State *L); /* the value on top is a tool's result */
 
 /* library.c */
 void library_open(lua_State *L);

@@ -153,6 +153,53 @@ expect(const char *source, enum sandbox_end end, const char *want)
 }
 
 static void
+printed(const char *source, const char *want)
+{
+	static struct outcome o;
+	struct err e = { .code = ERR_NONE };
+
+	if (!CHECK(begin(&o, str_of(source), 60000, &e)))
+		return;
+	finish(&o);
+	TEST(source);
+	CHECK_EQ_S(sandbox_end_word(o.end), "DONE");
+	if (want != NULL)
+		CHECK_EQ_S(o.log, want);
+	else
+		CHECK(strlen(o.log) < 1000);
+}
+
+/* d_scripts.lua has what models do; here is what is odd. */
+static void
+test_records(void)
+{
+	printed("return #demo.raw{json='{\"a\":null,\"l\":[1]}'}",
+	    "note: line 1: # is 0: no list, but the fields l[1]\n");
+	printed("local r = demo.raw{json='{\"a\":null}'} return #r", "");
+	printed("local r = demo.raw{json='[]'} for _ in ipairs(r) do end return #r", "");
+	printed("for i = 1, 100000 do for _ in ipairs{a=1} do end end",
+	    "note: line 1: ipairs looped over nothing: no list, but the fields a\n");
+	printed("ipairs{a=1}\nipairs{b=1}\nipairs{c=1}\nipairs{d=1}\n",
+	    "note: line 1: ipairs looped over nothing: no list, but the fields a\n"
+	    "note: line 2: ipairs looped over nothing: no list, but the fields b\n"
+	    "note: line 3: ipairs looped over nothing: no list, but the fields c\n");
+	printed("ipairs(setmetatable({a = 1}, {})) ipairs{[{}] = 1, a = 1} ipairs{[2] = 1}", "");
+	printed("return select('#', ipairs{['a\\nb'] = 1, [('x'):rep(99)] = 1})",
+	    "note: line 1: ipairs looped over nothing: no list, but the fields a?b, 1 more\n");
+	printed("local t = {} for i = 1, 5000 do t['k' .. 10000 + i] = i end t.a = {1}\n"
+		"return (pcall(ipairs, t)) -- type",
+	    NULL);
+	expect("return ipairs{l = array{}}", SANDBOX_RUNTIME,
+	    "script:1: bad argument #1 to 'ipairs' (list expected, got a table with the fields "
+	    "l[0])");
+	expect("local ok, e = pcall(ipairs, {l = {1}}) return e", SANDBOX_DONE,
+	    "\"bad argument #1 to 'ipairs' (list expected, got a table with the fields l[1])\"");
+	expect("local r = demo.raw{json='{\"l\":[1]}'} return table.unpack(r)", SANDBOX_DONE,
+	    "(none)");
+	expect("return getmetatable(demo.raw{json='{\"l\":[1]}'})", SANDBOX_DONE, "false");
+}
+
+static void
 test_values(void)
 {
 	expect("return", SANDBOX_DONE, "(none)");
@@ -452,6 +499,7 @@ main(void)
 	TEST("ready within 100 ms");
 	CHECK(from <= 100);
 	test_values();
+	test_records();
 	test_calls();
 	test_concurrency();
 	test_library();
