@@ -83,18 +83,21 @@ is_keyword(struct str s)
 	return false;
 }
 
-/* What a script finds beside servers, and words of other languages that are taken for it: the
- * worker gives a global to a server only when nothing else has the name. */
+/* What a script finds beside servers, names of other languages that the worker answers to, and
+ * words kept for what is to come (tests/d_globals.lua): the worker gives a global to a server only
+ * when nothing else has the name. */
 static bool
 is_global(struct str s)
 {
-	static const char words[][13] = { "array", "assert", "blob", "call", "console", "coroutine",
-		"error", "filter", "getmetatable", "group_by", "ipairs", "json", "keys", "last",
-		"lines", "map", "math", "next", "none", "null", "os", "pairs", "parallel", "pcall",
-		"pluck", "pmap", "print", "prompts", "rawequal", "rawget", "rawlen", "rawset",
-		"reduce", "resources", "select", "self", "setmetatable", "shape", "show",
-		"snippets", "sort_by", "split", "string", "sum", "table", "tonumber", "tools",
-		"tostring", "trim", "type", "undefined", "utf8", "values", "warn", "xpcall" };
+	static const char words[][13] = { "False", "JSON", "NULL", "None", "S", "True", "_ENV",
+		"_G", "_VERSION", "array", "assert", "blob", "by_ref", "call", "console",
+		"coroutine", "error", "filter", "getmetatable", "group_by", "ipairs", "is_null",
+		"json", "keys", "last", "lines", "map", "math", "next", "none", "null", "os",
+		"pairs", "parallel", "pcall", "pluck", "pmap", "print", "prompts", "rawequal",
+		"rawget", "rawlen", "rawset", "reduce", "require", "resources", "select", "self",
+		"setmetatable", "shape", "show", "snippets", "sort_by", "split", "string", "sum",
+		"table", "tonumber", "tools", "tostring", "trim", "type", "undefined", "unpack",
+		"utf8", "values", "warn", "xpcall" };
 
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (str_eq(s, str_of(words[i])))
