@@ -48,7 +48,7 @@ hub_new(struct loop *l, struct core *c, struct http_pool *p, const struct hub_se
 		crypto_random(h->seal_key, sizeof(h->seal_key));
 	base62_random(h->boot, sizeof(h->boot) - 1);
 	h->prefix = s->prefix;
-	h->code_mode = s->code_mode != CODE_MODE_UNSAID ? s->code_mode : CODE_MODE_OPT_IN;
+	h->code_mode = s->code_mode != CODE_MODE_UNSAID ? s->code_mode : CODE_MODE_AUTO;
 	h->pin = s->pin;
 	h->keep = s->keep;
 	h->declared = s->views;

@@ -85,7 +85,7 @@ struct hub_settings {
 	const struct view_settings *views; /* borrowed, like the servers */
 	size_t views_n;
 	enum mcp_prefix prefix;
-	enum code_mode code_mode;  /* of /mcp; UNSAID: OPT_IN */
+	enum code_mode code_mode;  /* of /mcp; UNSAID: AUTO */
 	enum mcp_pin pin;          /* of servers that do not say */
 	int session_idle_ms;       /* legacy sessions; 0: 1,800,000 */
 	size_t result_bytes_max;   /* one tool result; 0: 10 MiB */

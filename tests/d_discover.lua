@@ -147,9 +147,13 @@ local function listed(mode, header, n)
 		["io.modelcontextprotocol/protocolVersion"] = "2026-07-28", ["io.modelcontextprotocol/clientCapabilities"] = json.object and json.object {} or {} } } },
 		{ ["mcp-protocol-version"] = "2026-07-28", ["mcp-method"] = "tools/list", ["tollgate-code-mode"] = header }).json.result.tools
 end
-expect(listed(nil, nil, 20)):is(22)
-expect(listed(nil, "only", 20)):is(2)
-expect(listed(nil, "off", 20)):is(20)
+expect(listed(nil, nil, 20), "auto is the default"):is(2)
+expect(listed(nil, "off", 20), "nothing is less than the two"):is(2)
+expect(listed(nil, nil, 3)):is(5)
+expect(listed(nil, "only", 3)):is(2)
+expect(listed("opt-in", nil, 20)):is(22)
+expect(listed("opt-in", "only", 20)):is(2)
+expect(listed("opt-in", "off", 20)):is(20)
 expect(listed("only", "off", 3)):is(2)
 expect(listed("auto", nil, 3)):is(5)
 expect(listed("auto", nil, 20)):is(2)
