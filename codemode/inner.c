@@ -78,10 +78,12 @@ answer_error(struct run *r, uint32_t id, const char *code, struct str message)
 
 /* Does this error leave open whether the server did what it was asked? */
 static bool
-maybe_done(enum err_code code)
+maybe_done(const struct err *e)
 {
-	return code == ERR_UPSTREAM || code == ERR_TIMEOUT || code == ERR_SLOW ||
-	       code == ERR_CANCELLED || code == ERR_TOO_LARGE || code == ERR_INTERNAL;
+	const enum err_code c = e->code;
+
+	return !e->unsent && (c == ERR_UPSTREAM || c == ERR_TIMEOUT || c == ERR_SLOW ||
+				 c == ERR_CANCELLED || c == ERR_TOO_LARGE || c == ERR_INTERNAL);
 }
 
 /* Retryable is what certainly was not done, and may be another time. */
@@ -97,7 +99,7 @@ answer_err(struct run *r, uint32_t id, const struct err *e)
 		buf_printf(&text, " (try again in %d s)", e->retry_after_s);
 	buf_printf(&json, "{\"code\":\"%s\",\"message\":", error_word(e->code));
 	buf_json_str(&json, buf_str(&text));
-	if (err_retry(e->code) && !maybe_done(e->code))
+	if (err_retry(e->code) && !maybe_done(e))
 		buf_puts(&json, ",\"retryable\":true");
 	buf_putc(&json, '}');
 	leg_answer(r, id, FRAME_ERROR, buf_str(&json));
@@ -165,7 +167,7 @@ inner_done(void *ctx, struct str result_json, const struct err *e)
 	IS(r, RUN_MAGIC);
 	inner_close(in);
 	if (e != NULL) {
-		if (maybe_done(e->code))
+		if (maybe_done(e))
 			leg_lost(r, in->id);
 		answer_err(r, in->id, e);
 		return;
@@ -301,6 +303,7 @@ call_tool(struct run *r, const struct asked_call *a, const struct tool *t, struc
 		.address = r->c.address },
 	    inner_done, in, &e);
 	if (in->call == NULL) {
+		e.unsent = true;
 		inner_close(in);
 		answer_err(r, a->id, &e);
 		return;

@@ -193,8 +193,10 @@ call_resume(void *ctx)
 	if (a->rest != NULL)
 		a->rest(c->ctx, false);
 	a->approval = str_of(c->approval);
-	if (!call_proceed(c, a, &e))
-		call_end(c, STR_NONE, &e);
+	if (call_proceed(c, a, &e))
+		return;
+	e.unsent = true;
+	call_end(c, STR_NONE, &e);
 }
 
 static void

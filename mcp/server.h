@@ -55,6 +55,8 @@ struct server_type {
 	void (*close)(struct server *sv);               /* at once, silently */
 	/* Sends u->out; may answer u later by upcall_answer(), never inside. */
 	bool (*send)(struct upcall *u, struct err *e);
+	/* May a byte of what was sent have left?  NULL: yes. */
+	bool (*left)(const struct upcall *u);
 	void (*forget)(struct upcall *u); /* u has ended: tell the server */
 	void (*reap)(struct upcall *u);   /* and its memory goes */
 	void (*free)(struct server *sv);  /* for good; no upcall is left */

@@ -49,6 +49,7 @@ struct attempt {
 	struct buf name, in;
 	struct sse sse;
 	int status;
+	bool left; /* a byte of it, towards the server; also by a call that has ended */
 	bool events;
 	/* A legacy stream that ends before the answer is taken up again by a GET. */
 	char last_id[EVENT_ID_MAX];
@@ -290,6 +291,7 @@ on_done(void *ctx, const struct err *e)
 	struct reply r = { .status = at->status };
 	struct err why;
 
+	at->left = at->left || http_was_sent(at->call);
 	at->call = NULL;
 	if (!job_running(&u->job))
 		return;
@@ -442,6 +444,14 @@ http_send(struct upcall *u, struct err *e)
 	return oauth_of(at) == NULL ? attempt_start(at, e) : token_first(at, e);
 }
 
+static bool
+http_left(const struct upcall *u)
+{
+	const struct attempt *at = u->wire;
+
+	return at != NULL && (at->left || (at->call != NULL && http_was_sent(at->call)));
+}
+
 /* The http call is a kid of the upcall: its end closes the stream, which is the modern
  * cancellation.  A legacy server must be told. */
 static void
@@ -561,6 +571,7 @@ const struct server_type server_http = { .name = "http",
 	.open = http_open,
 	.close = http_close,
 	.send = http_send,
+	.left = http_left,
 	.forget = http_forget,
 	.reap = http_reap,
 	.free = http_free,

@@ -43,6 +43,7 @@ struct doing {
 	struct openapi_request r;
 	struct buf in;
 	bool has_request, json, text, cut;
+	bool left; /* a byte of it, towards the API */
 	int status;
 	size_t bytes;
 };
@@ -150,6 +151,7 @@ on_done(void *ctx, const struct err *e)
 	struct doing *k = ctx;
 	struct err why;
 
+	k->left = http_was_sent(k->call);
 	k->call = NULL;
 	if (!job_running(&k->u->job))
 		return;
@@ -303,6 +305,14 @@ api_send(struct upcall *u, struct err *e)
 	else
 		loop_defer(u->sv->loop, &k->later, act, k);
 	return true;
+}
+
+static bool
+api_left(const struct upcall *u)
+{
+	const struct doing *k = u->wire;
+
+	return k != NULL && (k->left || (k->call != NULL && http_was_sent(k->call)));
 }
 
 static void
@@ -511,6 +521,7 @@ const struct server_type server_openapi = { .name = "openapi",
 	.open = api_open,
 	.close = api_close,
 	.send = api_send,
+	.left = api_left,
 	.forget = api_forget,
 	.reap = api_reap,
 	.free = api_free,

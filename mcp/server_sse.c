@@ -38,6 +38,7 @@ struct post {
 	struct link link;
 	struct http_call *call;
 	int status;
+	bool left; /* a byte of it, towards the server */
 };
 
 /* ---- requests ---- */
@@ -64,6 +65,7 @@ post_done(void *ctx, const struct err *e)
 	struct reply r = { .status = p->status };
 	struct err why;
 
+	p->left = http_was_sent(p->call);
 	p->call = NULL;
 	if (!job_running(&u->job))
 		return;
@@ -130,6 +132,14 @@ sse_send(struct upcall *u, struct err *e)
 		return post_start(p, e);
 	link_push(&w->waits, &p->link);
 	return true;
+}
+
+static bool
+sse_left(const struct upcall *u)
+{
+	const struct post *p = u->wire;
+
+	return p != NULL && (p->left || (p->call != NULL && http_was_sent(p->call)));
 }
 
 static void
@@ -349,6 +359,7 @@ const struct server_type server_sse = { .name = "sse",
 	.open = sse_open,
 	.close = sse_close,
 	.send = sse_send,
+	.left = sse_left,
 	.forget = sse_forget,
 	.reap = sse_reap,
 	.free = sse_free,

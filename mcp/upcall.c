@@ -66,10 +66,16 @@ void
 upcall_answer(struct upcall *u, const struct reply *r, const struct err *e)
 {
 	static const struct reply none = { .status = 0 };
+	struct err why;
 
 	IS(u, UPCALL_MAGIC);
 	if (!job_running(&u->job))
 		return;
+	if (e != NULL) {
+		why = *e;
+		why.unsent = !u->sent || (u->type->left != NULL && !u->type->left(u));
+		e = &why;
+	}
 	u->reply = r == NULL ? &none : r;
 	if (u->sent && r != NULL && e == NULL)
 		server_main(u->sv)->latency_ms = loop_mono_ms(u->sv->loop) - u->sent_ms;

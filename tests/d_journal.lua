@@ -15,7 +15,7 @@ local function world(o)
 		n = n + 1
 		return { content = json.array {}, structuredContent = { id = a.id, n = n } }
 	end
-	local shop = mcp_server "shop" { tools = { tool("price", true, answer), tool("sell", false, answer),
+	local shop = mcp_server "shop" { tls = o.tls, yaml = o.tls and "ca_file: " .. o.tls.cert, tools = { tool("price", true, answer), tool("sell", false, answer),
 		tool("ship", false, answer), tool("fail", false, function()
 			return { content = json.array { { type = "text", text = "out of stock" } }, isError = true }
 		end), table.unpack(o.tools or {}) } }
@@ -222,3 +222,46 @@ for _, yaml in ipairs { "runs: { keep: 0s }\n", "runs: { keep: 1h, pause_after: 
 	local text = lua(client(gw, key), "S.x = shop.tell{} return 'again'", id)
 	expect(text):has(kept and "again" or "there is no run")
 end
+
+test "a call that found nobody to talk to was not made: it is made when the run is resumed"
+for _, tls in ipairs { false, certificate { name = "localhost" } } do
+	local gw, key, shop = world { tls = tls }
+	local c = client(gw, key)
+	local code = "shop.sell{id=1} shop.ship{id=2} return 'all'"
+	local id = run_of((lua(c, "shop.sell{id=1} error('x')")))
+	-- Nobody listens there any more; or somebody else does, who cannot prove to be it.
+	local other = tls and certificate { name = "localhost" }
+	shop.door.shut()
+	if tls then
+		shop.tls.cert, shop.tls.key = other.cert, other.key
+		shop.door.open()
+	end
+	local text, failed = lua(c, code, id)
+	expect(failed):is(true)
+	expect(text, "the one that failed"):lacks("not known if done")
+	expect(text):has("done: shop.sell (run " .. id)
+	local kind = lua(c, "local ok, e = pcall(shop.ship, {id=3}) return e.code .. ' ' .. tostring(e.retryable)")
+	expect(kind):is("upstream true")
+	if tls then
+		shop.door.shut()
+		shop.tls.cert, shop.tls.key = tls.cert, tls.key
+	end
+	shop.door.open()
+	expect((lua(c, code, id))):is("all")
+	expect(count(shop)):same { sell = 1, ship = 1 }
+end
+
+test "a call that was sent and whose connection broke may have been made: it is not made again"
+local gw, key, shop = world { tools = { { name = "hold", hang = true } } }
+local c = client(gw, key)
+local id = run_of((lua(c, "shop.sell{id=1} error('x')")))
+local code = "shop.sell{id=1} shop.hold{} return 'all'"
+local text
+spawn(function() text = lua(c, code, id) end)
+wait_for("the call", function() return count(shop).hold end)
+shop.door.shut()
+wait_for("the end", function() return text end)
+expect(text):has("sent, and not known if done: shop.hold")
+shop.door.open()
+expect((lua(client(gw, key), code, id))):has("unknown_outcome")
+expect(count(shop)):same { sell = 1, hold = 1 }

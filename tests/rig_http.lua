@@ -176,24 +176,37 @@ function Wire:piece(bytes) return self:send(string.format("%x\r\n%s\r\n", #bytes
 function Wire:end_stream() return self:send("0\r\n\r\n") end
 
 -- Listens; serve(wire) runs as a party of its own for each connection.
+-- -> port, door: door.shut() ends what is connected and refuses what comes, until door.open().
 function rig.server(serve, tls)
-	local fd, port = sys.listen()
-	rig.own(fd)
-	spawn(function()
-		while true do
+	local door, wires = {}, {}
+	local function accept(fd)
+		while door.fd == fd do
 			local c = sys.accept(fd)
 			if c then
+				wires[c] = true
 				spawn(function()
 					local w = wire(c)
 					if not tls or w:secure(tls) then serve(w) end
+					wires[c] = nil
 					rig.close(c)
 				end)
 			else
-				rig.wait_fd(fd, "r")
+				rig.wait_either(fd, function() return door.fd ~= fd end)
 			end
 		end
-	end)
-	return port
+	end
+	function door.open()
+		door.fd, door.port = sys.listen(door.port)
+		spawn(accept, rig.own(door.fd))
+	end
+	function door.shut()
+		local fd = door.fd
+		door.fd = nil
+		rig.close(fd)
+		for c in pairs(wires) do sys.finish(c) end
+	end
+	door.open()
+	return door.port, door
 end
 
 -- True when the peer has gone while we hold its reply.

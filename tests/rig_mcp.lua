@@ -17,6 +17,8 @@
 --     tokens = as, resource, scopes, needs = function(request) -> scope   (rig_oauth.lua)
 --     yaml = "oauth: {}"                             more members of its entry in tollgate.yaml
 --     definition of the whole list: tools_raw = "[...]"
+--     tls = c                        as a provider's (rig_tls.lua); up.tls.cert, up.tls.key: what it shows now
+--   up.door.shut(), .open()         connections end and new ones are refused; and no more
 --   up:push(method, params)         a notification to whoever listens (modern)
 --   up.calls[i]                     { name, args, raw (the request's body), headers }
 --   up.methods[i]                   every method asked, in order
@@ -300,8 +302,9 @@ function mcp_server(name)
 			s.tools[i] = type(t) == "string" and { name = t } or t
 			s.by_name[s.tools[i].name] = s.tools[i]
 		end
-		s.port = rig.server(function(w) s:serve(w) end)
-		s.url = "http://127.0.0.1:" .. s.port .. "/mcp"
+		s.tls = options.tls and { server = true, cert = options.tls.cert, key = options.tls.key }
+		s.port, s.door = rig.server(function(w) s:serve(w) end, s.tls)
+		s.url = (options.tls and "https://localhost:" or "http://127.0.0.1:") .. s.port .. "/mcp"
 		return s
 	end
 end

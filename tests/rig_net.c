@@ -38,15 +38,18 @@ stream_socket(int family)
 	return fd;
 }
 
-/* sys.listen() -> fd, port */
+/* sys.listen([port]) -> fd, port; with one: where another has listened before */
 static int
 sys_listen(lua_State *L)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)luaL_optinteger(L, 1, 0)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t n = sizeof(a);
-	int fd = stream_socket(AF_INET);
+	int fd = stream_socket(AF_INET), one = 1;
 	if (fd < 0)
 		return rig_fail(L, errno);
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&a, n) != 0 || listen(fd, 1024) != 0 ||
 	    getsockname(fd, (struct sockaddr *)&a, &n) != 0) {
 		int err = errno;
