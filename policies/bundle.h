@@ -181,6 +181,7 @@ struct rule {
 	const struct bounds *bounds; /* of one script; NULL: none */
 	struct condition when, unless;
 	struct str text; /* "when path is under /repo unless …", or "" */
+	struct str said; /* the same behind "where readonly" */
 	int line;
 	struct str where; /* "root/solo.yaml:12" */
 	struct str reason;

@@ -139,6 +139,7 @@ hear(const struct bundle *b, uint32_t set, const struct decided *d, struct judgi
 		approvals_verdict(&h, out);
 	} else if (h.grant != NULL) {
 		candidate_verdict(out, true, h.grant, h.grant->rule->reason);
+		out->when = where_text(h.grant->rule->pattern.where);
 	} else {
 		*out = verdict_nobody;
 		if (h.near != NULL) /* always: a list had hope */

@@ -135,6 +135,11 @@ conditions_read(struct loading *ld, const struct policy_file *f, const struct po
 	    : out->when.text.n > 0  ? " unless "
 				    : "unless ",
 	    STR_ARG(out->unless.text));
+	out->said = out->pattern.where == NULL
+			? out->text
+			: arena_printf(&ld->b->arena, STR_FMT "%s" STR_FMT,
+			      STR_ARG(where_text(out->pattern.where)), out->text.n > 0 ? " " : "",
+			      STR_ARG(out->text));
 }
 
 /* What it limits, by what it says: not by where, and the second of two alike is the second. */

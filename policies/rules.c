@@ -279,9 +279,9 @@ granted(const struct bundle *b, const uint8_t *bits, const struct question *q, s
 				continue;
 			best = value;
 			verdict_set(out, true, p, r->where, r->line, r->reason);
+			out->when = value == TRI_YES ? where_text(r->pattern.where) : r->said;
 			if (value == TRI_YES)
 				return value;
-			out->when = r->text;
 		}
 	}
 	return best;

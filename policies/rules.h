@@ -62,7 +62,7 @@ struct verdict {
 	int line;             /* "solo:12" is how people see it */
 	struct str reason;    /* of the deny; or "" */
 	struct str owner;     /* nearest owner or contact; or "" */
-	struct str when;      /* of a list: "when path is under /repo"; "" without conditions */
+	struct str when;      /* allowed: "where readonly", in a list with "when …"; or "" */
 	struct str must;      /* of a refused call: "path must be under /repo"; or "" */
 };
 /*
@@ -96,9 +96,9 @@ void rules_limits_each(const struct bundle *b, const struct subject *s,
 /* What the call would be answered if policies that observe were enforced; false: the same rules. */
 bool rules_would(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
     struct str requested, struct str args, struct verdict *out, struct buf *must);
-/* Appends one line without a newline: "allowed by solo:12 when path is under /repo", "no rule
- * allows it", "path must be under /repo · policy solo:12", "denied by solo:14: Deletes go through
- * #sre (ask #platform)". */
+/* Appends one line without a newline: "allowed by solo:12 where readonly when path is under /repo",
+ * "no rule allows it", "path must be under /repo · policy solo:12", "denied by solo:14: Deletes go
+ * through #sre (ask #platform)". */
 void verdict_text(const struct verdict *v, struct buf *out);
 /* For a refusal towards the client: ERR_DENIED with that text and the name; false. */
 bool verdict_err(const struct verdict *v, struct str name, struct err *e);

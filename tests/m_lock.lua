@@ -257,6 +257,8 @@ expect(#gw:mcp(key):tools()):is(3)
 expect(gw:mcp(key):call("docs__write")):error(-32602)
 gw:ok { "lock", "approve" }
 expect(gw:wait_tools(key, 4)):same { "docs__find", "docs__write", "lua", "tools" }
+expect(gw:ok({ "tools", "--key", "dev" }).out):matches("%+ docs/write +allowed by tools:6 where readonly\n")
+expect(gw:client(key):get("/me").json.tools):has { tool = "docs/find", allowed = true, why = "allowed by tools:6 where readonly" }
 sys.write_file(gw.folder .. "/policies/root/tools.yaml", (read_file(gw.folder .. "/policies/root/tools.yaml"):gsub("docs/%*", "docs/fidn")))
 expect(gw:cli({ "reload" }).err):has 'mcp.lock has no tool "docs/fidn" (did you mean "docs/find"?)'
 expect(gw:cli({ "check" }).err):has 'tools.yaml:6:12: mcp.lock has no tool "docs/fidn"'

@@ -59,6 +59,29 @@ load(const char *rules, const struct tool_facts *f)
 	return b;
 }
 
+/* What a list says of the tool; args: what a call is told. */
+static void
+says(struct bundle *b, const char *tool, const char *args, const char *want)
+{
+	struct buf must, text;
+	struct subject s;
+	struct verdict v;
+	struct err e;
+
+	ASSERT(b != NULL &&
+	       subject_resolve(b, &(struct key_spec){ .name = STR("k") }, &scopes, &s, &e));
+	buf_init(&must, 0);
+	buf_init(&text, 0);
+	if (args == NULL)
+		rules_decide(b, &s, ASK_TOOL, str_of(tool), STR(""), &v);
+	else
+		rules_decide_call(b, &s, ASK_TOOL, str_of(tool), STR(""), str_of(args), &v, &must);
+	verdict_text(&v, &text);
+	CHECK_STR(buf_str(&text), want);
+	buf_fini(&must);
+	buf_fini(&text);
+}
+
 static bool
 allows(struct bundle *b, const char *tool, const char *args)
 {
@@ -100,6 +123,18 @@ test_where(void)
 	CHECK(allows(b, "fs/read", "{}") && allows(b, "git/log", "{}"));
 	CHECK(!allows(b, "fs/drop", "{}") && !allows(b, "new/tool", "{}"));
 	CHECK_STR(buf_str(&told), "");
+	bundle_unref(&b);
+
+	TEST("what allows a tool says of which tools it speaks, in a list and in a call");
+	b = load("  - allow: \"{fs,git}/*\"\n    where: { readonly: true }\n    when: { path: { "
+		 "under: /repo } }\n"
+		 "  - allow: git/*\n    where: { destructive: false }\n",
+	    &facts);
+	says(b, "fs/read", NULL, "allowed by p:5 where readonly when path is under /repo");
+	says(b, "fs/read", "{\"path\":\"/repo/a\"}", "allowed by p:5 where readonly");
+	says(b, "fs/drop", NULL, "no rule allows it");
+	says(b, "git/log", NULL, "allowed by p:8 where not destructive");
+	says(b, "git/log", "{\"path\":\"/repo/a\"}", "allowed by p:5 where readonly");
 	bundle_unref(&b);
 
 	TEST("a deny speaks of what is as wanted, and of all that nothing is known of");
