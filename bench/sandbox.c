@@ -45,7 +45,9 @@
 #define CALLS       4000
 #define TOOLS_LARGE 4096
 #define ECHOES      1500
-#define RUN_MS      1500
+#define BATCH       256 /* runs: as many as one zygote serves, so each batch has a renewal */
+#define BATCHES     10
+#define BATCH_FORKS 100
 #define IDLE        64
 #define SETTLE_NS   1500000
 
@@ -475,19 +477,6 @@ measure_calls(const cpu_set_t *all)
 }
 
 static double
-forks_per_s(void)
-{
-	int64_t until = now_ns() + 300000000, spent = 0;
-	int n = 0;
-
-	open_forker();
-	for (; now_ns() < until; n++)
-		spent += time_fork();
-	close_forker();
-	return n * 1e9 / (double)spent;
-}
-
-static double
 cpu_us(void)
 {
 	struct rusage u;
@@ -497,47 +486,81 @@ cpu_us(void)
 	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
-static void
-measure_throughput(const cpu_set_t *all)
+static int64_t
+fork_ns(void)
+{
+	static struct samples some;
+
+	some.n = 0;
+	for (int i = 0; i < BATCH_FORKS; i++)
+		sample(&some, time_fork());
+	return (int64_t)(quantile_us(&some, 0.5) * 1000);
+}
+
+/* A batch is over when the pool is as it was before: all are told, reaped and replaced. */
+static int64_t
+batch_ns(void)
 {
 	enum { AT_ONCE = 8 };
 	struct run runs[AT_ONCE] = { 0 };
-	int64_t from, until;
-	int done = 0;
-	double forks, rate, own_us, workers_us;
+	uint64_t reaped = sandbox_counts(sandbox).reaped + BATCH;
+	int64_t from = now_ns();
+	int left = BATCH;
+
+	for (size_t i = 0; i < AT_ONCE; i++, left--)
+		start(&runs[i], source, NULL, 0);
+	for (struct sandbox_counts c = sandbox_counts(sandbox);
+	     left > 0 || c.running > 0 || c.idle < 4 || c.reaped < reaped;
+	     c = sandbox_counts(sandbox)) {
+		loop_turn(loop);
+		for (size_t i = 0; i < AT_ONCE; i++) {
+			if (!runs[i].over || left == 0)
+				continue;
+			left--;
+			start(&runs[i], source, NULL, 0);
+		}
+	}
+	return (now_ns() - from) / BATCH;
+}
+
+static void
+measure_throughput(const cpu_set_t *all)
+{
+	static struct samples runs, forks, ratios;
+	double own_us = 0, workers_us;
 	struct sandbox_counts before;
 	uint64_t workers;
 
 	use_core(true, all);
+	open_forker();
 	open_pool(4, 1000);
 	settle(4);
-	forks = forks_per_s();
 	before = sandbox_counts(sandbox);
-	own_us = cpu_us();
-	from = now_ns();
-	until = from + (int64_t)RUN_MS * 1000000;
-	for (size_t i = 0; i < AT_ONCE; i++)
-		start(&runs[i], source, NULL, 0);
-	while (now_ns() < until) {
-		loop_turn(loop);
-		for (size_t i = 0; i < AT_ONCE; i++) {
-			if (!runs[i].over)
-				continue;
-			done++;
-			start(&runs[i], source, NULL, 0);
-		}
+	for (int i = 0; i < BATCHES; i++) {
+		int64_t fork, run;
+
+		settle(4);
+		fork = fork_ns();
+		own_us -= cpu_us();
+		run = batch_ns();
+		own_us += cpu_us();
+		sample(&forks, fork);
+		sample(&runs, run);
+		sample(&ratios, run * 1000 / fork);
 	}
-	rate = done * 1e9 / (double)(now_ns() - from);
-	own_us = cpu_us() - own_us;
 	workers = sandbox_counts(sandbox).reaped - before.reaped;
 	workers_us = (double)(sandbox_counts(sandbox).cpu_us - before.cpu_us);
-	figure("runs_per_s_core", "single-use runs per second and core", "/s", rate, 0, 0);
-	figure("run_gateway_cpu_us", "CPU of a run, gateway", "us", own_us / done, 0, 0);
+	figure("runs_per_s_core", "single-use runs per second and core", "/s",
+	    1e6 / quantile_us(&runs, 0.5), 0, 0);
+	figure("run_gateway_cpu_us", "CPU of a run, gateway", "us", own_us / BATCHES / BATCH, 0, 0);
 	figure("run_worker_cpu_us", "CPU of a run, worker with its fork, lock and exit", "us",
 	    workers_us / (double)(workers > 0 ? workers : 1), 0, 0);
-	figure("forks_per_s_core", "fork + exit + wait per second and core", "/s", forks, 0, 0);
-	figure("forks_per_run", "throughput of fork+exit to that of runs", "x", forks / rate, 0, 5);
+	figure("forks_per_s_core", "fork + exit + wait per second and core", "/s",
+	    1e6 / quantile_us(&forks, 0.5), 0, 0);
+	figure("forks_per_run", "throughput of fork+exit to that of runs", "x",
+	    quantile_us(&ratios, 0.5), 0, 5);
 	close_pool();
+	close_forker();
 	use_core(false, all);
 }
 
