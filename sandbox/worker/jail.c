@@ -20,7 +20,6 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -38,12 +37,7 @@
 
 #include "sandbox/worker/jail.h"
 
-#define NOBODY            65534
-#define READY_HEAP_BYTES  ((size_t)16 << 10)
-#define READY_STACK_BYTES ((size_t)12 << 10)
-#ifndef MADV_POPULATE_WRITE /* younger than the headers of Debian 12 */
-#	define MADV_POPULATE_WRITE 23
-#endif
+#define NOBODY 65534
 
 static void
 note(struct jail *j, const char *what)
@@ -191,57 +185,6 @@ jail_shut(struct jail *j, bool holds)
 	 */
 	(void)setpriority(PRIO_PROCESS, 0, 10);
 	return true;
-}
-
-void
-heap_reserve(size_t limit_bytes)
-{
-	/* volatile: the compiler deletes free(malloc(n)) otherwise */
-	void *volatile p;
-
-	mallopt(M_MMAP_MAX, 0);
-	mallopt(M_TRIM_THRESHOLD, -1);
-	mallopt(M_ARENA_MAX, 1);
-	p = malloc(limit_bytes + limit_bytes / 2 + 2 * (size_t)FRAME_DOWN_MAX);
-	free(p); /* the heap stays this large, its pages untouched */
-}
-
-/*
- * Fills the holes between the blocks.  A child that put its own small blocks there would copy the
- * shared pages one by one, at a page fault each; like this its blocks lie next to each other.
- */
-void
-heap_seal(void)
-{
-	char *volatile end = malloc((size_t)256 << 10); /* too large for a hole */
-	char *volatile p;
-
-	free(end);
-	for (size_t n = (size_t)128 << 10; n >= 16; n -= n > 2048 ? n / 2 : 16)
-		while ((p = malloc(n)) != NULL && p < end)
-			;
-}
-
-static void
-populate(uintptr_t from, size_t bytes, int how)
-{
-	const uintptr_t page = 4096;
-	uintptr_t a = from & ~(page - 1);
-
-	/* An old kernel refuses: then it is the faults after all. */
-	(void)madvise((void *)a, (from - a + bytes + page - 1) & ~(page - 1), how);
-}
-
-void
-pages_ready(void)
-{
-	uintptr_t stack = (uintptr_t)__builtin_frame_address(0);
-	char *volatile heap = malloc(READY_HEAP_BYTES);
-
-	populate(stack - READY_STACK_BYTES, READY_STACK_BYTES, MADV_POPULATE_WRITE);
-	if (heap != NULL)
-		populate((uintptr_t)heap, READY_HEAP_BYTES, MADV_POPULATE_WRITE);
-	free(heap);
 }
 
 static bool

@@ -23,12 +23,6 @@ void jail_enter(struct jail *j); /* namespaces and the empty root; children are 
  * namespace. */
 bool jail_shut(struct jail *j, bool holds);
 bool lock_zygote(void); /* after which it can fork, report and lock children */
-void heap_reserve(size_t limit_bytes);
-/* No block that is allocated from now on lies on a page of what is allocated now. */
-void heap_seal(void);
-/* Makes some of the stack and of the free heap this child's own, before the lock: in two system
- * calls instead of a page fault each. */
-void pages_ready(void);
 /* The lock: after true this process can read and write fd 0 and exit. */
 bool lock_down(int fd, int parent, const struct lock_limits *limits, void (*on_tick)(int));
 void probe_try(uint32_t what, int parent);

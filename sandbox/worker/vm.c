@@ -280,24 +280,6 @@ exercise(void)
 	(void)run(vm.main, text, sizeof(text) - 1);
 }
 
-/* In the zygote: what every child has in common. */
-void
-vm_prepare(void)
-{
-	exercise();
-	lua_gc(vm.main, LUA_GCCOLLECT);
-	lua_gc(vm.main, LUA_GCSTOP); /* until RUN: see start_collector() */
-	heap_seal();
-}
-
-/* In the child, after the lock: what a script touches of the state becomes the child's own before
- * there is a script.  A page costs 4 KiB of each idle worker, or some microseconds of each run. */
-void
-vm_warm(void)
-{
-	exercise();
-}
-
 /* Marking writes to, and so copies, every page that is shared with the zygote: 200 us, more than
  * most scripts take.  So the first cycle waits until this run has made some garbage of its own. */
 static void
@@ -309,6 +291,40 @@ start_collector(void)
 		credit = COLLECTOR_CREDIT;
 	lua_gc(vm.main, LUA_GCRESTART);
 	lua_gc(vm.main, LUA_GCSTEP, -(int)(credit / 1024)); /* lowers its debt, steps not */
+}
+
+static void
+seed_random(const uint64_t seed[2])
+{
+	lua_State *L = vm.main;
+
+	lua_rawgeti(L, LUA_REGISTRYINDEX, vm.randomseed_ref);
+	lua_pushinteger(L, (lua_Integer)seed[0]);
+	lua_pushinteger(L, (lua_Integer)seed[1]);
+	lua_call(L, 2, 0);
+}
+
+/* In a child of the zygote that is thrown away: what every run writes to. */
+static void
+rehearse(void)
+{
+	static const uint64_t seed[2] = { 1, 2 };
+
+	wire_touch();
+	start_collector();
+	seed_random(seed);
+	exercise();
+}
+
+/* In the zygote: what every child has in common. */
+void
+vm_prepare(void)
+{
+	exercise();
+	lua_gc(vm.main, LUA_GCCOLLECT);
+	lua_gc(vm.main, LUA_GCSTOP); /* until RUN: see start_collector() */
+	heap_seal();
+	pages_rehearse(rehearse);
 }
 
 static void
@@ -365,10 +381,7 @@ vm_serve(int fd)
 	vm.time_s = r.time_s;
 	vm.running = L;
 	start_collector();
-	lua_rawgeti(L, LUA_REGISTRYINDEX, vm.randomseed_ref);
-	lua_pushinteger(L, (lua_Integer)r.seed[0]);
-	lua_pushinteger(L, (lua_Integer)r.seed[1]);
-	lua_call(L, 2, 0);
+	seed_random(r.seed);
 	take_names(body.body + sizeof(r), body.body + sizeof(r) + r.tools_bytes, r.tools_n);
 	if (!state_take(L, body.body + sizeof(r) + r.tools_bytes + r.source_bytes, &r))
 		_exit(WORKER_EXIT_EOF);

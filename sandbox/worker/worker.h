@@ -17,6 +17,7 @@
 
 #include "sandbox/frame.h"
 #include "sandbox/worker/jail.h"
+#include "sandbox/worker/pages.h"
 
 #define WORKER_CPU_TICKS_MAX 6000u
 
@@ -68,15 +69,15 @@ extern struct vm vm;
 
 /* vm.c */
 lua_State *vm_new(size_t limit_bytes);
-void vm_prepare(void);           /* zygote, once */
-void vm_warm(void);              /* touch what a script touches, so that the first one is fast */
-_Noreturn void vm_serve(int fd); /* read RUN, run, answer, exit */
+void vm_prepare(void);                                         /* zygote, once */
+_Noreturn void vm_serve(int fd);                               /* read RUN, run, answer, exit */
 _Noreturn void vm_end(enum sandbox_end end, const char *text); /* with the script's line */
 int vm_resume(lua_State *co, lua_State *from, int args, int *results);
 int vm_line(lua_State *L); /* of the innermost script frame; 0 = none */
 void vm_on_tick(int signo);
 
 /* wire.c */
+void wire_touch(void);                                 /* writes to what every run writes to */
 void wire_send(struct frame_head h, const void *body); /* or exits */
 struct frame_head wire_receive(struct answer *a);      /* body malloc'd into a; EOF exits */
 

@@ -94,7 +94,6 @@ child(struct zygote *z, const struct zygote_ask *ask, int fd, int parent)
 		probe_try(ask->arg, parent);
 		_exit(0); /* survived: the gateway takes that for a failed lock */
 	}
-	vm_warm();
 	vm_serve(0);
 }
 
