@@ -5,6 +5,7 @@
  *
  * jail_enter   (once)  namespaces, empty read-only root; children are in the new pid namespace
  * jail_shut    (once)  uid 65534 when root, no capabilities, Landlock, nice 10
+ * lock_ahead   (once)  what the zygote can bear itself, so that its workers are born with it
  * lock_zygote  (once)  the zygote's own filter
  * lock_down    (each worker) one descriptor, rlimits, CPU timer, seccomp; order matters: what the
  *              filter forbids must be done before it
@@ -195,14 +196,16 @@ limit(int what, rlim_t value)
 	return setrlimit((__rlimit_resource_t)what, &r) == 0;
 }
 
-static bool
-limit_all(size_t limit_bytes, int cpu_ms)
+/* The rest of what lock_down() does would bind the zygote's own hands. */
+bool
+lock_ahead(const struct lock_limits *limits)
 {
-	return limit(RLIMIT_NOFILE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_NPROC, 0) &&
+	const rlim_t heap = limits->heap_bytes;
+
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && limit(RLIMIT_FSIZE, 0) &&
 	       limit(RLIMIT_CORE, 0) && limit(RLIMIT_MEMLOCK, 0) && limit(RLIMIT_MSGQUEUE, 0) &&
 	       limit(RLIMIT_STACK, (rlim_t)16 << 20) &&
-	       limit(RLIMIT_AS, (rlim_t)limit_bytes * 2 + ((rlim_t)96 << 20)) &&
-	       limit(RLIMIT_CPU, (rlim_t)(cpu_ms + 999) / 1000 + 2);
+	       limit(RLIMIT_AS, heap * 2 + ((rlim_t)96 << 20));
 }
 
 #define LOAD(field)    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
@@ -250,13 +253,10 @@ bool
 lock_zygote(void)
 {
 	static const unsigned allowed[] = { SYS_read, SYS_write, SYS_poll, SYS_recvmsg, SYS_sendmsg,
-		SYS_wait4, SYS_pidfd_open, SYS_close, SYS_close_range, SYS_dup2, SYS_prctl,
-		SYS_prlimit64, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn,
-		SYS_setitimer, SYS_seccomp, SYS_getpid, SYS_getppid, SYS_gettid,
-		SYS_set_robust_list, SYS_rseq, SYS_madvise, SYS_brk, SYS_mmap, SYS_munmap,
-		SYS_exit_group };
+		SYS_wait4, SYS_close, SYS_close_range, SYS_dup2, SYS_prctl, SYS_prlimit64,
+		SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_setitimer, SYS_seccomp,
+		SYS_getppid, SYS_madvise, SYS_brk, SYS_mmap, SYS_exit_group };
 	enum { COUNT_ALLOWED = sizeof(allowed) / sizeof(*allowed), HEAD = 3, TAIL = 5 };
-	const unsigned fork_flags = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
 	struct sock_filter code[HEAD + COUNT_ALLOWED + TAIL];
 	struct sock_fprog program = { sizeof(code) / sizeof(*code), code };
 	size_t n = 0;
@@ -269,7 +269,7 @@ lock_zygote(void)
 		    (struct sock_filter)IF(allowed[i], (unsigned char)(COUNT_ALLOWED + 3 - i));
 	code[n++] = (struct sock_filter)UNLESS(SYS_clone, 2);
 	code[n++] = (struct sock_filter)LOAD(args[0]);
-	code[n++] = (struct sock_filter)IF(fork_flags, 1);
+	code[n++] = (struct sock_filter)IF(ZYGOTE_FORK_FLAGS, 1);
 	code[n++] = (struct sock_filter)RETURN(SECCOMP_RET_KILL_PROCESS);
 	code[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
 	return n == program.len && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
@@ -301,9 +301,10 @@ lock_down(int fd, int parent, const struct lock_limits *limits, void (*on_tick)(
 	sigemptyset(&none);
 	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent &&
 	       dup2(fd, 0) == 0 && syscall(SYS_close_range, 1u, ~0u, 0) == 0 &&
-	       prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
-	       limit_all(limits->heap_bytes, limits->cpu_ms) && (!limits->strict || be_strict()) &&
-	       sigaction(SIGPROF, &tick, NULL) == 0 && setitimer(ITIMER_PROF, &cpu, NULL) == 0 &&
+	       limit(RLIMIT_NOFILE, 0) && limit(RLIMIT_NPROC, 0) &&
+	       limit(RLIMIT_CPU, (rlim_t)(limits->cpu_ms + 999) / 1000 + 2) &&
+	       (!limits->strict || be_strict()) && sigaction(SIGPROF, &tick, NULL) == 0 &&
+	       setitimer(ITIMER_PROF, &cpu, NULL) == 0 &&
 	       sigprocmask(SIG_SETMASK, &none, NULL) == 0 && filter();
 }
 

@@ -2,6 +2,8 @@
 /* jail - the walls around a worker; see jail.c.  Knows nothing of Lua. */
 #pragma once
 
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +24,10 @@ void jail_enter(struct jail *j); /* namespaces and the empty root; children are 
 /* uid, capabilities, Landlock; false: must not serve.  holds: this process only holds the pid
  * namespace. */
 bool jail_shut(struct jail *j, bool holds);
+/* Of the lock what the zygote can bear itself: limits, no dumps.  Its workers inherit it. */
+bool lock_ahead(const struct lock_limits *limits);
 bool lock_zygote(void); /* after which it can fork, report and lock children */
-/* The lock: after true this process can read and write fd 0 and exit. */
+#define ZYGOTE_FORK_FLAGS (CLONE_PIDFD | SIGCHLD) /* how it must fork then */
+/* The rest of the lock: after true this process can read and write fd 0 and exit. */
 bool lock_down(int fd, int parent, const struct lock_limits *limits, void (*on_tick)(int));
 void probe_try(uint32_t what, int parent);

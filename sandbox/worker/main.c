@@ -8,7 +8,8 @@
  *	main --unshare, empty root--> outer: waits    (only to hold the pid namespace)
  *	                               \--> zygote: no uid, no capability, Landlock --> workers
  *
- * Reading order: main.c, jail.c, zygote.c, pages.c, vm.c, environment.c, calls.c, codec.c, library.lua.
+ * Reading order: main.c, jail.c, zygote.c, pages.c, vm.c, environment.c, calls.c, codec.c,
+ * library.lua.
  */
 #include <stdlib.h>
 #include <string.h>

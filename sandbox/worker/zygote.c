@@ -28,7 +28,9 @@
 
 struct zygote {
 	int ctl;
+	pid_t self;
 	const struct lock_limits *limits;
+	bool locked_ahead;
 	struct {
 		pid_t pid; /* 0: free */
 		uint32_t serial;
@@ -84,14 +86,22 @@ hear(struct zygote *z, int *fd)
 	return ask;
 }
 
+/* fork() without what libc does around it: there are no threads here, and each page that it writes
+ * to is one to copy, in the child and again in the zygote. */
+static pid_t
+fork_to(int *pidfd)
+{
+	return (pid_t)syscall(SYS_clone, ZYGOTE_FORK_FLAGS, NULL, pidfd, NULL, 0);
+}
+
 static _Noreturn void
-child(struct zygote *z, const struct zygote_ask *ask, int fd, int parent)
+child(struct zygote *z, const struct zygote_ask *ask, int fd)
 {
 	pages_ready();
-	if (!lock_down(fd, parent, z->limits, vm_on_tick))
+	if (!z->locked_ahead || !lock_down(fd, z->self, z->limits, vm_on_tick))
 		_exit(WORKER_EXIT_LOCK);
 	if (ask->op == ZYGOTE_PROBE) {
-		probe_try(ask->arg, parent);
+		probe_try(ask->arg, z->self);
 		_exit(0); /* survived: the gateway takes that for a failed lock */
 	}
 	vm_serve(0);
@@ -101,14 +111,14 @@ static void
 spawn(struct zygote *z, const struct zygote_ask *ask, int fd)
 {
 	struct zygote_say told = { .op = ZYGOTE_SPAWNED, .serial = ask->serial };
-	int parent = getpid(), pidfd;
 	size_t slot = 0;
+	int pidfd = -1;
 
 	while (slot < CHILDREN_MAX && z->children[slot].pid != 0)
 		slot++;
-	told.pid = slot < CHILDREN_MAX ? fork() : -1;
+	told.pid = slot < CHILDREN_MAX ? fork_to(&pidfd) : -1;
 	if (told.pid == 0)
-		child(z, ask, fd, parent);
+		child(z, ask, fd);
 	if (told.pid < 0) {
 		told = (struct zygote_say){
 			.op = ZYGOTE_REAPED, .serial = ask->serial, .status = WORKER_EXIT_LOCK << 8
@@ -118,10 +128,8 @@ spawn(struct zygote *z, const struct zygote_ask *ask, int fd)
 	}
 	z->children[slot].pid = told.pid;
 	z->children[slot].serial = ask->serial;
-	pidfd = (int)syscall(SYS_pidfd_open, told.pid, 0);
 	say(z, &told, pidfd);
-	if (pidfd >= 0)
-		close(pidfd);
+	close(pidfd);
 }
 
 static void
@@ -132,8 +140,7 @@ reap(struct zygote *z, int signals)
 	pid_t pid;
 	int status;
 
-	while (read(signals, &drained, sizeof(drained)) > 0)
-		;
+	(void)!read(signals, &drained, sizeof(drained)); /* never more than one is pending */
 	while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
 		for (size_t i = 0; i < CHILDREN_MAX; i++) {
 			struct zygote_say told = { .op = ZYGOTE_REAPED };
@@ -155,7 +162,7 @@ reap(struct zygote *z, int signals)
 _Noreturn void
 zygote_serve(int ctl, const struct jail *j, const struct lock_limits *limits)
 {
-	struct zygote z = { .ctl = ctl, .limits = limits };
+	struct zygote z = { .ctl = ctl, .self = getpid(), .limits = limits };
 	struct zygote_say hello = {
 		.op = ZYGOTE_HELLO, .layers = j->layers, .landlock_abi = j->landlock_abi
 	};
@@ -175,6 +182,7 @@ zygote_serve(int ctl, const struct jail *j, const struct lock_limits *limits)
 	if (signals < 0 || vm_new(limits->heap_bytes) == NULL)
 		_exit(WORKER_EXIT_LOCK);
 	vm_prepare();
+	z.locked_ahead = lock_ahead(limits);
 	(void)lock_zygote(); /* without seccomp no worker can be locked either: the probes tell */
 	say(&z, &hello, -1);
 	for (;;) {
