@@ -84,6 +84,7 @@ TEST_WORKERS := build/sandbox-worker-raw build/sandbox-worker-native
 $(TEST_WORKERS): build/sandbox-worker-%: $(WORKER_SRC:%.c=build/worker/%.o) build/worker/tests/worker/%.o
 	$(WORKER_LINK) -Wl,--wrap=environment_open,--no-warnings
 build/worker/sandbox/worker/library.o: sandbox/worker/library.lua
+build/worker/sandbox/worker/snippet.o: sandbox/worker/snippet.lua
 build/worker/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(OPT) $(WORKER_CFLAGS) -MMD -MP -c -o $@ $<

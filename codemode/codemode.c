@@ -18,6 +18,7 @@
 #include "codemode/metered.h"
 #include "codemode/run.h"
 #include "codemode/shape.h"
+#include "codemode/snippet.h"
 #include "codemode/tools.h"
 
 static bool
@@ -160,6 +161,7 @@ codemode_free(struct codemode **cm)
 		keep_free(*cm);
 		hot_free(*cm);
 		shape_free(*cm);
+		snippets_free(*cm);
 		metered_free(*cm);
 	}
 	MEM_FREE(cm);

@@ -37,7 +37,8 @@ tool_of(void *ctx, size_t i)
 {
 	struct run *r = ctx;
 
-	return hub_find_tool(r->cm->hub, r->names[i]);
+	return i < r->names_n ? hub_find_tool(r->cm->hub, r->names[i])
+			      : r->snippets[i - r->names_n];
 }
 
 static void
@@ -49,7 +50,7 @@ put_signature(void *ctx, const struct tool *t, struct buf *out)
 }
 
 void
-front_check(struct run *r, const struct sandbox_tool *tools)
+front_check(struct run *r, struct sandbox_tool *tools)
 {
 	struct lint_tools t = { .names = tools,
 		.n = r->names_n,
@@ -63,6 +64,9 @@ front_check(struct run *r, const struct sandbox_tool *tools)
 
 	if (parts[0].n + r->code.n > FRAME_SOURCE_MAX)
 		return;
+	for (size_t i = 0; i < r->snippets_n; i++)
+		tools[t.n++] = (struct sandbox_tool){ r->snippets[i]->script_server,
+			r->snippets[i]->script_name };
 	n = lint_check(r->code, &t, found);
 	if (n == 0)
 		return;

@@ -7,9 +7,10 @@
 
 /* Sets r->source and r->code (in the run's arena) and r->fixes, and counts them. */
 void front_read(struct run *r, struct str source);
-/* Is a call in it certain to fail?  Then r->refusal says so, and r->code is only compiled: a syntax
- * error is told as well, and nothing runs. */
-void front_check(struct run *r, const struct sandbox_tool *tools);
+/* `tools`: of the run, with room for its snippets.  Is a call in it certain to fail?  Then
+ * r->refusal says so, and r->code is only compiled: a syntax error is told as well, and nothing
+ * runs. */
+void front_check(struct run *r, struct sandbox_tool *tools);
 /* How the run ended, in a word: that of the sandbox, or LINT. */
 const char *front_end_word(const struct run *r, enum sandbox_end end);
 /* What the model reads of a run that has not done what it was to do. */

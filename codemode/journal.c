@@ -67,6 +67,7 @@ past_free(struct past *p)
 	buf_fini(&p->source);
 	buf_fini(&p->state_was);
 	buf_fini(&p->last_was);
+	buf_fini(&p->snippets);
 	free(p);
 }
 
@@ -78,6 +79,7 @@ blank(void)
 	buf_init(&p->source, FRAME_SOURCE_MAX + 1);
 	buf_init(&p->state_was, SANDBOX_STATE_MAX);
 	buf_init(&p->last_was, FRAME_VALUE_MAX);
+	buf_init(&p->snippets, SNIPPETS_MAX * (SNIPPET_NAME_MAX + 16));
 	link_init(&p->of_owner);
 	link_init(&p->all);
 	return p;
@@ -137,6 +139,12 @@ past_start(struct past *p, struct str state, struct str last)
 {
 	replace(p, &p->state_was, state);
 	replace(p, &p->last_was, last);
+}
+
+void
+past_snippets(struct past *p, struct str versions)
+{
+	replace(p, &p->snippets, versions);
 }
 
 struct past *
@@ -233,6 +241,7 @@ past_copy(const struct past *from)
 	buf_put(&p->source, buf_str(&from->source));
 	buf_put(&p->state_was, buf_str(&from->state_was));
 	buf_put(&p->last_was, buf_str(&from->last_was));
+	buf_put(&p->snippets, buf_str(&from->snippets));
 	for (size_t i = 0; i < from->n; i++) {
 		const struct step *s = &from->steps[i];
 		struct step *t = past_add(p, str_of(s->tool), &s->args, str_of(s->shown));
@@ -272,7 +281,7 @@ head_save(const struct past *p)
 	    p->session, past_words[p->state], (long long)p->seed[0], (long long)p->seed[1],
 	    (long long)p->time_s, p->end);
 	buf_hex(&b, p->result.b, SHA256_BYTES);
-	buf_puts(&b, "\"}");
+	buf_printf(&b, "\",\"snippets\":\"" STR_FMT "\"}", STR_ARG(buf_str(&p->snippets)));
 	row(p, "", buf_str(&b));
 	buf_fini(&b);
 }
@@ -494,6 +503,7 @@ head_load(struct past *p, struct str v, struct arena *a)
 	(void)hex_decode(p->result.b, SHA256_BYTES, text_of(v, "result", a));
 	p->state = (enum past_state)word_of(v, "state", past_words, COUNT(past_words));
 	p->time_s = number_of(v, "time");
+	hold(p, &p->snippets, text_of(v, "snippets", a));
 	if (json_get(v, STR("seed"), &raw) && json_open(raw, &it))
 		for (int i = 0; i < 2 && json_next(&it, &key, &n); i++)
 			p->seed[i] = json_i64(n, &seed) ? (uint64_t)seed : 0;

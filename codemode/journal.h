@@ -53,6 +53,7 @@ struct past {
 	char end[16];                           /* how the last leg ended */
 	struct sha256 result;                   /* of its value, or of its message */
 	struct buf source, state_was, last_was; /* as they were at the start */
+	struct buf snippets;                    /* "name@12ab… …": those it was sent */
 	struct step *steps;
 	size_t n, cap, bytes;
 	uint32_t last_no;
@@ -71,6 +72,7 @@ void past_free(struct past *p);
 void past_resume(struct past *p, struct str code);
 /* What S and last are as the script starts; STR_NONE: it does not name them. */
 void past_start(struct past *p, struct str state, struct str last);
+void past_snippets(struct past *p, struct str versions);
 /* A call more.  The pointer is good until the next. */
 struct step *past_add(struct past *p, struct str tool, const struct sha256 *args, struct str shown);
 /* The answer; what is too large is not kept (false). */

@@ -30,6 +30,7 @@
 
 #include "base/json.h"
 #include "codemode/signature.h"
+#include "codemode/snippet.h"
 #include "codemode/state.h"
 
 #define DONE_NAMES_MAX 20
@@ -93,6 +94,36 @@ leg_begin(struct run *r, struct str code, struct str *source, struct err *e)
 	return resumed(r, p, code, source, e);
 }
 
+/* With other snippets it is another script, which cannot be brought to where it stopped: what is
+ * done is kept, and the rest is found out anew. */
+void
+leg_snippets(struct run *r)
+{
+	struct past *p = r->past;
+	struct buf changed;
+
+	r->changed = STR("");
+	if (p == NULL)
+		return;
+	buf_init(&changed, 0);
+	if (r->leg.mode != LEG_FRESH)
+		snippets_put_changed(buf_str(&p->snippets), r->versions, &changed);
+	if (changed.n > 0)
+		r->changed = arena_str(&r->arena, buf_str(&changed));
+	if (changed.n > 0 && r->leg.mode == LEG_EXACT)
+		r->leg.mode = LEG_RETRY;
+	buf_fini(&changed);
+	past_snippets(p, r->versions);
+}
+
+void
+leg_put_changed(const struct run *r, struct buf *out)
+{
+	if (r->changed.n > 0)
+		buf_printf(out, "snippets have changed since this run began: " STR_FMT "\n",
+		    STR_ARG(r->changed));
+}
+
 /* A failed run left S as it was, so a retry gets it as it is now; a paused one goes on with what it
  * had. */
 void
@@ -102,7 +133,7 @@ leg_script(struct run *r, struct sandbox_script *s)
 	const bool again = r->leg.mode >= LEG_EXACT;
 
 	if (!again)
-		state_lend(r->cm, r->c.key, r->c.session, s->source, &s->state, &s->last);
+		state_lend(r->cm, r->c.key, r->c.session, s);
 	if (p == NULL)
 		return;
 	s->seed[0] = p->seed[0];
@@ -609,5 +640,7 @@ leg_put_replay(const struct run *r, const char *end, struct str result, struct b
 	buf_printf(out,
 	    ",\"replay\":{\"same\":%s,\"was\":\"%s\",\"stop\":", same ? "true" : "false", p->end);
 	buf_json_str(out, str_of(r->leg.stop));
+	buf_puts(out, ",\"changed\":");
+	buf_json_str(out, r->changed);
 	buf_putc(out, '}');
 }

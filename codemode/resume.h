@@ -7,6 +7,9 @@
 /* What the call of `lua` is to run: *source is the code, or the one of the run that it resumes.
  * False: *e.  From then on leg_end() or leg_drop() is due. */
 bool leg_begin(struct run *r, struct str code, struct str *source, struct err *e) MUST_CHECK;
+/* Which snippets it has now (r->versions); r->changed says which were others when it began. */
+void leg_snippets(struct run *r);
+void leg_put_changed(const struct run *r, struct buf *out);
 void leg_script(struct run *r, struct sandbox_script *s); /* what the script starts with */
 void leg_drop(struct run *r);                             /* it could not be started */
 
@@ -29,5 +32,5 @@ void leg_put_done(const struct run *r, struct buf *out);
 void leg_put_tool(const struct run *r, struct str tool, struct buf *out);
 /* It has ended: word and digest of what came out.  The run may be forgotten by it. */
 void leg_end(struct run *r, enum past_state state, const char *end, struct str result);
-/* Of a replay: ,"replay":{"same":bool,"stop":"…"}. */
+/* Of a replay: ,"replay":{"same":bool,"was":"DONE","stop":"…","changed":"…"}. */
 void leg_put_replay(const struct run *r, const char *end, struct str result, struct buf *out);

@@ -20,6 +20,7 @@
 #include "codemode/output.h"
 #include "codemode/plan.h"
 #include "codemode/resume.h"
+#include "codemode/snippet.h"
 #include "codemode/state.h"
 #include "codemode/tools.h"
 
@@ -84,6 +85,7 @@ static void
 text_put(struct buf *out, struct run *r, const struct sandbox_result *res, struct str value)
 {
 	plan_put(r, out);
+	leg_put_changed(r, out);
 	(void)output_put(&(struct output){ .value = value,
 			     .log = res->log,
 			     .failed = res->end != SANDBOX_DONE || r->refusal.n > 0,
@@ -158,6 +160,7 @@ outcome_fill(struct run *r, const struct run_end *end, size_t told_bytes)
 	used_fill(r);
 	o->detail = front_detail(r, end->end);
 	o->replayed = r->leg.replayed;
+	o->snippets = r->versions;
 	if (r->past != NULL)
 		o->run = arena_str(&r->arena, str_of(r->past->id));
 	metered_add(r->cm, r->c.key, o);
@@ -208,8 +211,10 @@ on_done(void *ctx, const struct sandbox_result *res)
 		value = blobs_name(&r->blobs, value, &named);
 	text_put(&text, r, res, value);
 	r->cm->ends[res->end]++;
-	if (res->end == SANDBOX_DONE && r->refusal.n == 0 && !r->plan && !r->replay)
+	if (res->end == SANDBOX_DONE && r->refusal.n == 0 && !r->plan && !r->replay) {
 		state_keep(r->cm, r->c.key, r->c.session, res->state, value);
+		snippets_used(r);
+	}
 	if (res->end == SANDBOX_CRASH || res->end == SANDBOX_SECCOMP || res->end == SANDBOX_PROTO)
 		log_error(
 		    &r->job, "script broke its worker", F_TEXT("end", sandbox_end_word(res->end)));
@@ -261,12 +266,14 @@ worker_start(struct run *r, struct err *e)
 	struct sandbox_script script = { 0 };
 	struct table tab = { .r = r };
 
-	tab.tools = mem_alloc(FRAME_TOOLS_MAX * sizeof(*tab.tools));
+	tab.tools = mem_alloc((FRAME_TOOLS_MAX + SNIPPETS_MAX) * sizeof(*tab.tools));
 	r->names = arena_alloc(&r->arena, FRAME_TOOLS_MAX * sizeof(*r->names));
 	hub_tools(r->cm->hub, r->c.key, r->c.view, table_add, &tab);
 	if (tab.full)
 		log_warn(&r->job, "a script's tool table was cut", F_INT("tools", (int64_t)tab.n));
 	r->names_n = tab.n;
+	snippets_attach(r, &script);
+	leg_snippets(r);
 	if (r->leg.mode == LEG_FRESH || r->leg.mode == LEG_RETRY)
 		front_check(r, tab.tools);
 	script.source = r->code;

@@ -25,10 +25,11 @@ struct codemode {
 	uint64_t calls;
 	struct hot hot;
 	struct shapes shapes;
-	struct map metered;            /* struct metered, by team */
-	uint64_t refused;              /* before they ran: lint.h */
-	uint64_t fixes[LENIENT_COUNT]; /* lenient.h */
-	uint64_t hinted;               /* signatures told before they were asked for */
+	struct snippet_tools *snippets; /* snippet.c; NULL: none has been asked for */
+	struct map metered;             /* struct metered, by team */
+	uint64_t refused;               /* before they ran: lint.h */
+	uint64_t fixes[LENIENT_COUNT];  /* lenient.h */
+	uint64_t hinted;                /* signatures told before they were asked for */
 	/* What scripts leave behind: keep.c, state.c. */
 	struct codemode_settings set;
 	struct map owners; /* struct owner, by the id of its key */
@@ -78,7 +79,11 @@ struct run {
 	int64_t result_bytes;    /* what the tools answered */
 	struct str source, code; /* as the model wrote it, as it runs; front.h */
 	struct lenient fixes;
-	struct str refusal; /* lint: what the model is told; "": it runs */
+	const struct tool **snippets; /* that its script can see; until the turn ends */
+	size_t snippets_n;
+	struct str versions; /* of those that it was sent, "name@12ab… …" */
+	struct str changed;  /* which of them were others when it began; or "" */
+	struct str refusal;  /* lint: what the model is told; "": it runs */
 	bool report, plan, replay;
 	/* Its journal: resume.c.  NULL: none is kept. */
 	struct past *past;

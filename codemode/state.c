@@ -177,22 +177,32 @@ session_of(struct codemode *cm, struct key *k, struct str session)
 	return s;
 }
 
-void
-state_lend(struct codemode *cm, struct key *k, struct str session, struct str source,
-    struct str *state, struct str *last)
+/* Does the script, or a snippet that it is sent? */
+static bool
+script_names(const struct sandbox_script *c, struct str word)
 {
-	const bool names_state = source_names(source, STR("S")),
-		   names_last = source_names(source, STR("last"));
+	bool names = source_names(c->source, word);
+
+	for (size_t i = 0; i < c->snippets_n && !names; i++)
+		names = source_names(c->snippets[i].source, word);
+	return names;
+}
+
+void
+state_lend(struct codemode *cm, struct key *k, struct str session, struct sandbox_script *c)
+{
+	const bool names_state = script_names(c, STR("S")),
+		   names_last = script_names(c, STR("last"));
 	struct session *s;
 
-	*state = *last = STR_NONE;
+	c->state = c->last = STR_NONE;
 	if (!names_state && !names_last)
 		return;
 	s = session_of(cm, k, session);
 	if (names_state)
-		*state = s->state.n > 0 ? buf_str(&s->state) : STR("{}");
+		c->state = s->state.n > 0 ? buf_str(&s->state) : STR("{}");
 	if (names_last && s->last.n > 0)
-		*last = buf_str(&s->last);
+		c->last = buf_str(&s->last);
 }
 
 void

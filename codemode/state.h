@@ -16,10 +16,9 @@ struct session {
 
 /* Does this source say the word?  In a comment or a string counts, too: it costs bytes only. */
 bool source_names(struct str source, struct str word);
-/* What the script gets: *state and *last, lent until the end of the turn; STR_NONE where its source
- * does not name them (last: or where there is none). */
-void state_lend(struct codemode *cm, struct key *k, struct str session, struct str source,
-    struct str *state, struct str *last);
+/* What the script gets: c->state and c->last, lent until the end of the turn; STR_NONE where
+ * neither it nor a snippet that it is sent names them (last: or where there is none). */
+void state_lend(struct codemode *cm, struct key *k, struct str session, struct sandbox_script *c);
 /* It ended with DONE: what S has become (STR_NONE: as before) and what it returned. */
 void state_keep(
     struct codemode *cm, struct key *k, struct str session, struct str state, struct str last);

@@ -16,6 +16,7 @@
 #include "codemode/search.h"
 #include "codemode/shape.h"
 #include "codemode/signature.h"
+#include "codemode/snippet.h"
 
 #define DESCRIPTION_BYTES 2048
 #define LIST_TOOLS_MAX    60
@@ -60,6 +61,7 @@ tool_list_of(struct codemode *cm, struct key *k, const struct view_settings *of)
 	struct tool_list l = { .cm = cm, .key = k };
 
 	hub_tools(cm->hub, k, of, list_add, &l);
+	snippets_list(cm, k, of, list_add, &l);
 	return l;
 }
 

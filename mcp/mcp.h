@@ -171,6 +171,8 @@ struct tool {                    /* immutable; valid until the next turn unless 
  * NULL: everywhere. */
 typedef void tool_f(void *ctx, const struct tool *t);
 void hub_tools(struct hub *h, struct key *k, const struct view_settings *of, tool_f *fn, void *ctx);
+/* Is a name of this kind one that the view names?  NULL: every name is. */
+bool view_includes(const struct view_settings *of, enum ask_kind kind, struct str policy_name);
 /* Every tool there is, those that are hidden too, for an operator. */
 void hub_all_tools(struct hub *h, tool_f *fn, void *ctx);
 /* By "server/tool", "server.tool" or "server__tool", whatever the key may do; NULL = none. */

@@ -21,8 +21,6 @@ struct view {
 /* Memoised by the hub's generation; valid until the next turn. */
 const struct view *hub_view(struct hub *h, struct key *k, const struct view_settings *of);
 const struct view_settings *hub_find_view(const struct hub *h, struct str name);
-/* of == NULL has everything. */
-bool view_includes(const struct view_settings *of, enum ask_kind kind, struct str policy_name);
 size_t view_count(const struct view *v, enum view_list list);
 /* Row i as this key sees it: a tool with what its policies say of the arguments. */
 void view_put(struct buf *out, struct hub *h, struct key *k, const struct view *v,

@@ -267,6 +267,8 @@ struct bundle {
 	size_t files_n;
 	const char **tests; /* files named *_test.yaml, as messages name them */
 	size_t tests_n, tests_cap;
+	struct snippet *snippets; /* in order of file */
+	size_t snippets_n, snippets_cap, snippets_bytes;
 	struct policy **policies; /* in order of file and line once loaded */
 	size_t policies_n, policies_cap, rules_n;
 	size_t limits_n;     /* rules that have limits or bounds */

@@ -4,7 +4,8 @@
  *
  * The path is the authority: root/ may name anybody, customers/C/ only C, customers/C/teams/T/ only
  * T.  A YAML file anywhere else is an error, so that nothing that looks like a policy is ever left
- * out; names that start with a dot are not ours (.git, ..data of a mounted volume).
+ * out; names that start with a dot are not ours (.git, ..data of a mounted volume).  A .lua file is
+ * a snippet (snippets.c).
  *
  *   collect() walks the folder, in order of path --> file_parse() each --> org_read() each
  *   --> org_finish() --> policy_read() each --> policy_models() --> the revision
@@ -22,6 +23,7 @@
 #include "base/crypto.h"
 #include "policies/bundle.h"
 #include "policies/facts.h"
+#include "policies/snippet.h"
 
 /* Room for the tree of one file: a node per two bytes at the very worst. */
 #define TREE_BYTES (BUNDLE_FILE_BYTES * 160)
@@ -69,6 +71,13 @@ path_order(const void *a, const void *b)
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
+/* Scripts elsewhere are somebody's own. */
+static bool
+is_ours(struct str rel)
+{
+	return str_starts(rel, STR("root/")) || str_starts(rel, STR("customers/"));
+}
+
 /* One folder's entry: a file to keep, a folder to enter later, or nothing. */
 static void
 entry_add(
@@ -86,7 +95,8 @@ entry_add(
 	} else if (str_ends(rel, STR(".yml"))) {
 		problem_at(
 		    &ld->problems, buf_cstr(&full), 0, 0, "policy files end in .yaml (rename it)");
-	} else if (str_ends(rel, STR(".yaml")) && !str_eq(rel, STR("tollgate.yaml"))) {
+	} else if ((str_ends(rel, STR(".yaml")) && !str_eq(rel, STR("tollgate.yaml"))) ||
+		   (str_ends(rel, STR(".lua")) && is_ours(rel))) {
 		if (S_ISREG(st.st_mode))
 			path_add(files, rel);
 		else
@@ -135,7 +145,7 @@ path_depth(struct str rel)
 	return n;
 }
 
-/* Every .yaml file below dir, in order of path, whatever order the disk has them in. */
+/* Every .yaml and .lua file below dir, in order of path, whatever order the disk has them in. */
 static void
 collect(struct loading *ld, const char *dir, struct paths *files)
 {
@@ -266,6 +276,10 @@ file_parse(struct loading *ld, struct policy_file *f, struct str text)
 		    "it)");
 		return;
 	}
+	if (str_ends(f->path, STR(".lua"))) {
+		snippet_read(ld, f, text);
+		return;
+	}
 	doc = yaml_parse(&f->arena, f->shown, text, &e);
 	if (doc == NULL) {
 		problem_err(&ld->problems, &e);
@@ -366,6 +380,7 @@ bundle_build(struct loading *ld)
 	if (ps.n <= BUNDLE_FILES_MAX)
 		files_read(ld, &ps, &rev);
 	facts_take(ld, &rev);
+	snippets_finish(ld);
 	for (size_t i = 0; i < ld->files_n; i++) {
 		struct yaml *doc = ld->files[i].doc;
 		struct yaml *org = doc == NULL ? NULL : yaml_get(doc, "organisation");
@@ -439,6 +454,7 @@ bundle_unref(struct bundle **bp)
 	free(b->policies);
 	free(b->subjects);
 	free(b->tests);
+	bundle_snippets_free(b);
 	map_fini(&b->sets);
 	memo_fini(&b->memo);
 	arena_free(&b->arena);

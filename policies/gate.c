@@ -15,12 +15,13 @@
 #include "base/log.h"
 #include "policies/core.h"
 
-#define CLIP_BYTES   200
-#define COMMON_BYTES 16384 /* nine clipped texts, each byte escaped to six, and the key */
-#define USES_BYTES   1024
-#define MUST_BYTES   16384 /* what a refused call is told */
-#define ARENA_BYTES  32768 /* of one pass */
-#define QUARTER_S    900
+#define CLIP_BYTES     200
+#define COMMON_BYTES   16384 /* nine clipped texts, each byte escaped to six, and the key */
+#define USES_BYTES     1024
+#define SNIPPETS_SHOWN 32
+#define MUST_BYTES     16384 /* what a refused call is told */
+#define ARENA_BYTES    32768 /* of one pass */
+#define QUARTER_S      900
 
 const char *
 kind_word(enum ask_kind k)
@@ -70,6 +71,23 @@ member_count(struct buf *b, struct str member, int64_t v)
 {
 	if (v != 0)
 		member_i64(b, member, v);
+}
+
+/* A list of words, the first SNIPPETS_SHOWN of them, as an array. */
+static void
+words_put(struct buf *b, struct str member, struct str words)
+{
+	size_t n = 0;
+
+	if (words.n == 0)
+		return;
+	buf_put(b, member);
+	buf_putc(b, '[');
+	while (words.n > 0 && n < SNIPPETS_SHOWN) {
+		buf_puts(b, n++ == 0 ? "" : ",");
+		buf_json_str(b, str_cut(&words, ' '));
+	}
+	buf_puts(b, words.n > 0 ? ",\"…\"]" : "]");
 }
 
 static struct str
@@ -143,6 +161,7 @@ event_outcome(struct buf *b, const struct pass *p, const struct outcome *o)
 	member_count(b, MEMBER("status"), o->status);
 	member_opt(b, MEMBER("detail"), o->detail);
 	member_opt(b, MEMBER("run"), o->run);
+	words_put(b, MEMBER("snippets"), o->snippets);
 	member_count(b, MEMBER("replayed"), o->replayed);
 	member_opt(b, MEMBER("limit"), o->limit);
 	member_opt(b, MEMBER("tool_uses"), clipped(o->tool_uses, USES_BYTES));

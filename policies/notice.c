@@ -250,7 +250,7 @@ matters(const struct notice *n, const struct inotify_event *ev)
 		return false;
 	/* A folder, or a link to one. */
 	return ev->mask & IN_ISDIR || str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml")) ||
-	       (!(ev->mask & IN_CLOSE_WRITE) && !str_has(name, '.'));
+	       str_ends(name, STR(".lua")) || (!(ev->mask & IN_CLOSE_WRITE) && !str_has(name, '.'));
 }
 
 static void

@@ -420,6 +420,7 @@ struct outcome {
 	int status;           /* HTTP status or JSON-RPC code of the upstream; 0 none */
 	struct str detail;    /* a word of ours (end class of a run); never upstream text */
 	struct str run;       /* a script: the id under which its journal is kept; or "" */
+	struct str snippets;  /* and what it was sent of these: "name@version …"; or "" */
 	int64_t replayed;     /* and how many of its calls were answered from there */
 	int64_t prefetched;   /* a model: signatures added to what it was asked */
 	struct str limit;     /* a run that a bound has ended: that one's `where`; or "" */
@@ -604,6 +605,60 @@ void core_keep(struct core *c, const struct kept_row *k);
 /* What the database has, by key and name; for a start, before anything is kept. */
 typedef void kept_f(void *ctx, const struct kept_row *k);
 bool core_kept_each(struct core *c, kept_f *fn, void *ctx, struct err *e) MUST_CHECK;
+
+/* ---- snippets.c: scripts that became reviewed functions ---- */
+
+/*
+ * A file NAME.lua in a folder snippets/ of the bundle, visible to the keys of that folder's
+ * authority.  Its first lines, comments, are its head: what it does, `---@param NAME TYPE text`,
+ * `---@return TYPE`.  It grants nothing: what it calls is called by whoever runs it.
+ */
+#define SNIPPETS_MAX       256 /* of a bundle */
+#define SNIPPET_BYTES_MAX  ((size_t)32 << 10)
+#define SNIPPETS_BYTES_MAX ((size_t)2 << 20) /* of all of them */
+#define SNIPPET_NAME_MAX   48
+#define SNIPPET_PARAMS_MAX 32
+#define SNIPPET_FOLDER     "snippets" /* and what scripts call them by */
+/* What a value may be, at its first level. */
+#define SNIPPET_STRING  0x01u
+#define SNIPPET_INTEGER 0x02u
+#define SNIPPET_NUMBER  0x04u
+#define SNIPPET_BOOLEAN 0x08u
+#define SNIPPET_LIST    0x10u
+#define SNIPPET_TABLE   0x20u
+#define SNIPPET_ANY     0x40u
+struct snippet_param {
+	struct str name, type, text; /* type: as the head has it; text: one line, or "" */
+	struct str schema;           /* of the value */
+	unsigned kinds;
+	bool optional;
+	const struct str *choices; /* the strings it may be, unless SNIPPET_STRING */
+	size_t choices_n;
+};
+struct snippet {                   /* immutable; lives with its bundle */
+	struct str name;           /* [a-z][a-z0-9_]* */
+	struct str file;           /* "customers/acme/snippets/weekly_report.lua" */
+	struct str customer, team; /* whose; "", "": everybody's */
+	struct str version;        /* of the file: 12 hexadecimal digits */
+	struct str source;         /* all of it */
+	struct str description;    /* of the head: lines of text */
+	const struct snippet_param *params;
+	size_t params_n;
+	struct str returns;                     /* its type, or "" */
+	struct str input_schema, output_schema; /* JSON; the latter "" where nothing is said */
+};
+typedef void snippet_f(void *ctx, const struct snippet *s);
+/* What the key sees, in order of name; names are unique.  Valid until the turn ends. */
+void core_snippets(const struct core *c, const struct key *k, snippet_f *fn, void *ctx);
+void core_all_snippets(const struct core *c, snippet_f *fn, void *ctx); /* in order of file */
+/* One use, for core_frequent_tools(): there it is called "snippets/NAME". */
+void core_snippet_used(struct core *c, const struct key *k, struct str name);
+/* The snippets of a bundle without a core; false: it does not load (*e). */
+bool policies_snippets(
+    const struct core_settings *s, snippet_f *fn, void *ctx, struct err *e) MUST_CHECK;
+/* Would this be one?  false: *e, "FILE:2:5: …". */
+bool snippet_check(const char *file, struct str source, struct err *e) MUST_CHECK;
+bool snippet_name_ok(struct str name);
 
 /* ---- what people look at ---- */
 

@@ -25,20 +25,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FRAME_HEAD_BYTES    12
-#define FRAME_CALL_MAX      ((uint32_t)1 << 20)  /* arguments, bytes of JSON */
-#define FRAME_VALUE_MAX     1000000u             /* returned value, bytes of JSON */
-#define FRAME_LOG_MAX       ((uint32_t)64 << 10) /* all printed text of a run */
-#define FRAME_MESSAGE_MAX   4096u
-#define FRAME_DOWN_MAX      ((uint32_t)8 << 20) /* RUN and RESULT */
-#define FRAME_SOURCE_MAX    ((uint32_t)128 << 10)
-#define FRAME_TOOLS_MAX     4096u
-#define FRAME_NAME_MAX      200u    /* of a server, of a tool */
-#define FRAME_HANDLE_SEARCH 0xffffu /* tools"query" */
-#define FRAME_HANDLE_SHOW   0xfffeu /* show(blob) */
-#define FRAME_DEPTH_MAX     64      /* nesting of JSON */
-#define FRAME_IN_FLIGHT_MAX 64u
-#define FRAME_STATE_MAX     ((uint32_t)256 << 10) /* of S, bytes of JSON */
+#define FRAME_HEAD_BYTES         12
+#define FRAME_CALL_MAX           ((uint32_t)1 << 20)  /* arguments, bytes of JSON */
+#define FRAME_VALUE_MAX          1000000u             /* returned value, bytes of JSON */
+#define FRAME_LOG_MAX            ((uint32_t)64 << 10) /* all printed text of a run */
+#define FRAME_MESSAGE_MAX        4096u
+#define FRAME_DOWN_MAX           ((uint32_t)8 << 20) /* RUN and RESULT */
+#define FRAME_SOURCE_MAX         ((uint32_t)128 << 10)
+#define FRAME_TOOLS_MAX          4096u
+#define FRAME_NAME_MAX           200u    /* of a server, of a tool */
+#define FRAME_HANDLE_SEARCH      0xffffu /* tools"query" */
+#define FRAME_HANDLE_SHOW        0xfffeu /* show(blob) */
+#define FRAME_DEPTH_MAX          64      /* nesting of JSON */
+#define FRAME_IN_FLIGHT_MAX      64u
+#define FRAME_STATE_MAX          ((uint32_t)256 << 10) /* of S, bytes of JSON */
+#define FRAME_SNIPPETS_MAX       256u                  /* that a script can see */
+#define FRAME_SNIPPETS_BYTES_MAX ((uint32_t)512 << 10) /* of all that is said of them */
 
 enum frame_type {
 	FRAME_CALL = 0x02,
@@ -48,7 +50,7 @@ enum frame_type {
 	FRAME_PLACE = 0x06,  /* no body; id: which pmap or parallel, handle: which branch of it;
 				0, 0: none (as at the start) */
 	FRAME_STATE = 0x07,  /* body: an object or array of JSON */
-	FRAME_RUN = 0x10,    /* body: struct frame_run, tool table, source, S, last */
+	FRAME_RUN = 0x10,    /* body: struct frame_run, tool table, source, S, last, snippets */
 	FRAME_RESULT = 0x11, /* flags: FRAME_OK with a value, FRAME_ERROR with {code, message} */
 };
 #define FRAME_OK     0
@@ -84,8 +86,21 @@ struct frame_run {
 	uint64_t memory_bytes;
 	uint32_t cpu_ticks;               /* WORKER_CPU_TICK_MS each */
 	uint32_t state_bytes, last_bytes; /* JSON; 0: the script is not given S; last is nil */
-	uint32_t reserved;
+	uint32_t snippets_bytes;
 };
+/*
+ * One snippet: u8 n + name, u32 n + source (nothing: it is there by name only), u16 n + signature,
+ * u8 parameters; each u8 n + name, u8 FRAME_PARAM_…, u8 FRAME_IS_…, u8 n + type as people read it,
+ * u8 texts, each u8 n + text: the strings it may be, unless FRAME_IS_STRING.
+ */
+#define FRAME_PARAM_REQUIRED 1
+#define FRAME_IS_STRING      0x01u
+#define FRAME_IS_INTEGER     0x02u
+#define FRAME_IS_NUMBER      0x04u
+#define FRAME_IS_BOOLEAN     0x08u
+#define FRAME_IS_LIST        0x10u
+#define FRAME_IS_TABLE       0x20u
+#define FRAME_IS_ANY         0x40u
 
 struct frame_head {
 	uint32_t body_bytes;

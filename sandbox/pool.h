@@ -98,6 +98,9 @@ struct sandbox {
 	struct sandbox_counts counts;
 };
 
+/* snippet.c: what RUN says of the script's snippets */
+bool snippets_put(struct buf *out, const struct sandbox_script *c, struct err *e) MUST_CHECK;
+
 /* pool.c */
 void pool_pump(struct sandbox *s); /* soon: queued runs onto workers, idle workers refilled */
 /* Starts the run, now if that can be, or queues it. */

@@ -541,6 +541,10 @@ put_start(struct sandbox_run *r, const struct sandbox_script *c, struct err *e)
 	head.last_bytes = (uint32_t)c->last.n;
 	buf_put(&r->start, c->state);
 	buf_put(&r->start, c->last);
+	head.snippets_bytes = (uint32_t)r->start.n;
+	if (!snippets_put(&r->start, c, e))
+		return false;
+	head.snippets_bytes = (uint32_t)r->start.n - head.snippets_bytes;
 	if (!buf_ok(&r->start))
 		return err_set(e, ERR_INVALID, "the tool table is too large");
 	memcpy(r->start.p, &head, sizeof(head));

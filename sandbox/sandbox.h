@@ -70,6 +70,22 @@ const char *sandbox_end_word(enum sandbox_end end); /* DONE, COMPILE, ... */
 struct sandbox_tool {
 	struct str server, name;
 };
+/* A function in Lua that a script calls as snippets.NAME{…}: its own chunk, which has the table of
+ * its arguments as `args`, checked, and globals of its own for each call. */
+struct sandbox_param {
+	struct str name, type; /* type: as people read it */
+	uint8_t kinds;         /* FRAME_IS_… */
+	bool required;
+	const struct str *choices; /* the strings it may be, unless FRAME_IS_STRING */
+	size_t choices_n;
+};
+struct sandbox_snippet {
+	struct str name;      /* an identifier, at most FRAME_NAME_MAX bytes */
+	struct str source;    /* p NULL: only its name is known; a call says so */
+	struct str signature; /* what a call with wrong arguments is told */
+	const struct sandbox_param *params;
+	size_t params_n;
+};
 struct sandbox_script { /* lent for the duration of sandbox_run() */
 	struct str source;
 	const struct sandbox_tool *tools; /* a tool's handle is its index here */
@@ -85,6 +101,8 @@ struct sandbox_script { /* lent for the duration of sandbox_run() */
 	/* The global S, a checked object or array of JSON, at most SANDBOX_STATE_MAX bytes; p NULL:
 	 * there is none.  The global last, checked JSON; p NULL: nil. */
 	struct str state, last;
+	const struct sandbox_snippet *snippets; /* FRAME_SNIPPETS_… at most */
+	size_t snippets_n;
 };
 #define SANDBOX_STATE_MAX FRAME_STATE_MAX
 
@@ -123,7 +141,8 @@ void sandbox_call_place(const struct sandbox_run *r, uint32_t *fan, uint32_t *br
 #define SANDBOX_CPU_STEP_MS WORKER_CPU_TICK_MS
 
 /* A kid of `parent`.  Refused: ERR_UNCONFIGURED (unavailable), ERR_OVERLOAD (queue full),
- * ERR_INVALID (tool table).  A source that is too long is a run that ends with COMPILE. */
+ * ERR_INVALID (tool table, snippets).  A source that is too long is a run that ends with COMPILE.
+ */
 struct sandbox_run *
 sandbox_run(struct sandbox *s, struct job *parent, const struct sandbox_script *script,
     const struct sandbox_events *ev, void *ctx, struct err *e) MUST_CHECK;

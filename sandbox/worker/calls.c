@@ -59,8 +59,10 @@ error_tostring(lua_State *L)
 static int
 raise_error(lua_State *L)
 {
+	char at[SNIPPET_WHERE_BYTES];
 	int line = vm_line(L);
 
+	snippet_where(L, at);
 	lua_pushvalue(L, 1);
 	lua_setfield(L, -2, "server");
 	lua_pushvalue(L, 2);
@@ -68,6 +70,10 @@ raise_error(lua_State *L)
 	if (line > 0) {
 		lua_pushinteger(L, line);
 		lua_setfield(L, -2, "line");
+	}
+	if (at[0] != '\0') {
+		lua_pushstring(L, at);
+		lua_setfield(L, -2, "at");
 	}
 	lua_rawgeti(L, LUA_REGISTRYINDEX, vm.error_ref);
 	lua_setmetatable(L, -2);
@@ -86,8 +92,8 @@ raise_text(lua_State *L, const char *code, const char *text)
 }
 
 /* For library.lua: fail(server, tool, code, message). */
-static int
-lua_fail(lua_State *L)
+int
+calls_fail(lua_State *L)
 {
 	lua_settop(L, 4);
 	return raise_text(L, lua_tostring(L, 3), lua_tostring(L, 4));
@@ -454,7 +460,7 @@ calls_open(lua_State *L)
 	vm.error_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 
 	lua_pushcfunction(L, lua_fan);
-	lua_pushcfunction(L, lua_fail);
+	lua_pushcfunction(L, calls_fail);
 	lua_pushcfunction(L, lua_now);
 	lua_pushinteger(L, FRAME_HANDLE_SEARCH);
 	lua_pushliteral(L, "tools");

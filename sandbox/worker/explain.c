@@ -362,8 +362,13 @@ explain_error(lua_State *L)
 	    strstr(message, ": ") != NULL) {
 		const char *rest = strstr(message, ": ") + 2;
 
+		char at[SNIPPET_WHERE_BYTES];
+
+		snippet_where(L, at);
 		line = vm_line(L); /* 0 after a tail call */
-		if (line > 0)
+		if (at[0] != '\0')
+			lua_pushfstring(L, "%s%s", at, rest);
+		else if (line > 0)
 			lua_pushfstring(L, "script:%d: %s", line, rest);
 		else
 			lua_pushstring(L, rest);

@@ -29,8 +29,10 @@ library_open(lua_State *L)
 		"t") != LUA_OK)
 		_exit(WORKER_EXIT_LOCK);
 	calls_open(L);
-	if (lua_pcall(L, lua_gettop(L) - 1, 2, 0) != LUA_OK)
+	if (lua_pcall(L, lua_gettop(L) - 1, 3, 0) != LUA_OK)
 		_exit(WORKER_EXIT_LOCK);
+	lua_insert(L, 1);
 	calls_name(L);
 	vm.add_server_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	snippet_open(L);
 }

@@ -429,15 +429,14 @@ local function near_global(k)
 	return nearest(k, names)
 end
 
-setmetatable(_ENV, {
-	__index = function(_, k)
-		local v = rawget(aliases, k)
-		if v ~= nil then return v end
-		if rawget(absent, k) then return nil end
-		if k == "last" then return nil end -- there is no previous script
-		error("undefined global '" .. tostring(k) .. "'" .. near_global(k), 2)
-	end,
-	__metatable = "locked",
-})
+local function missing(_, k)
+	local v = rawget(aliases, k)
+	if v ~= nil then return v end
+	if rawget(absent, k) then return nil end
+	if k == "last" then return nil end -- there is no previous script
+	error("undefined global '" .. tostring(k) .. "'" .. near_global(k), 2)
+end
+setmetatable(_ENV, { __index = missing, __metatable = "locked" })
 
-return add_tool, unknown_name
+return add_tool, unknown_name, { servers = servers, unknown = unknown, unknown_name = unknown_name,
+	aliases = aliases, missing = missing, nearest = nearest, by_name = by_name }

@@ -57,13 +57,15 @@ rest(void)
 _Noreturn void
 vm_end(enum sandbox_end end, const char *text)
 {
-	char message[512];
-	int line = vm_line(vm.running != NULL ? vm.running : vm.main), n;
+	lua_State *L = vm.running != NULL ? vm.running : vm.main;
+	char message[512], inside[SNIPPET_WHERE_BYTES];
+	int line = vm_line(L), n;
 
+	snippet_where(L, inside);
 	if (line > 0)
-		n = snprintf(message, sizeof(message), "script:%d: %s", line, text);
+		n = snprintf(message, sizeof(message), "script:%d: %s%s", line, inside, text);
 	else
-		n = snprintf(message, sizeof(message), "%s", text);
+		n = snprintf(message, sizeof(message), "%s%s", inside, text);
 	if (n < 0)
 		n = 0;
 	if ((size_t)n >= sizeof(message))
@@ -193,15 +195,22 @@ on_error(lua_State *L)
 	if (calls_is_error(L, 1)) {
 		lua_getfield(L, 1, "line");
 		line = (int)lua_tointeger(L, -1);
+		if (line == 0) /* raised in a branch that was in a snippet only */
+			line = vm_line(L);
 		if (line > 0)
 			lua_pushfstring(L, "script:%d: ", line);
 		else
 			lua_pushliteral(L, "");
+		if (lua_getfield(L, 1, "at") != LUA_TSTRING) { /* in which snippet */
+			lua_pop(L, 1);
+			lua_pushliteral(L, "");
+		}
 		safe_tostring(L, 1, NULL);
-		lua_concat(L, 2);
+		lua_concat(L, 3);
 		return 1;
 	}
 	explain_error(L);
+	snippet_error(L);
 	push_printed(L, 1);
 	return 1;
 }
@@ -366,7 +375,8 @@ vm_serve(int fd)
 	if (r.source_bytes > FRAME_SOURCE_MAX || r.tools_n > FRAME_TOOLS_MAX ||
 	    r.in_flight_max > FRAME_IN_FLIGHT_MAX || r.in_flight_max == 0 || r.cpu_ticks == 0 ||
 	    r.cpu_ticks > WORKER_CPU_TICKS_MAX ||
-	    sizeof(r) + (uint64_t)r.tools_bytes + r.source_bytes + r.state_bytes + r.last_bytes !=
+	    sizeof(r) + (uint64_t)r.tools_bytes + r.source_bytes + r.state_bytes + r.last_bytes +
+		    r.snippets_bytes !=
 		body.n)
 		_exit(WORKER_EXIT_EOF);
 	vm.calls_max = r.calls_max;
@@ -384,6 +394,8 @@ vm_serve(int fd)
 	seed_random(r.seed);
 	take_names(body.body + sizeof(r), body.body + sizeof(r) + r.tools_bytes, r.tools_n);
 	if (!state_take(L, body.body + sizeof(r) + r.tools_bytes + r.source_bytes, &r))
+		_exit(WORKER_EXIT_EOF);
+	if (!snippet_take(L, body.body + body.n - r.snippets_bytes, r.snippets_bytes))
 		_exit(WORKER_EXIT_EOF);
 	if (!run(L, body.body + sizeof(r) + r.tools_bytes, r.source_bytes))
 		vm_end(SANDBOX_OUTPUT,

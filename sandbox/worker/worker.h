@@ -114,6 +114,7 @@ void calls_open(lua_State *L); /* pushes the six values that library.lua builds 
 void calls_name(lua_State *L); /* global call; pops the function for unknown names */
 void calls_add_tool(lua_State *L, uint32_t handle, struct answer server, struct answer tool);
 bool calls_is_error(lua_State *L, int idx);
+int calls_fail(lua_State *L); /* raises: server, tool, code, message, from the stack's bottom */
 
 /* state.c */
 bool state_take(lua_State *L, const char *p, const struct frame_run *r);
@@ -128,6 +129,16 @@ void record_open(lua_State *L);
 /* The table at idx is to be looped over as a list: if it is certainly none, says so or raises. */
 void record_looped(lua_State *L, int idx);
 void record_mark(lua_State *L); /* the value on top is a tool's result */
+
+/* snippet.c */
+#define SNIPPET_WHERE_BYTES 80
+void snippet_open(lua_State *L); /* pops what library.lua gives to snippet.lua */
+/* The snippets that come with RUN; false: nonsense, which the gateway never sends. */
+bool snippet_take(lua_State *L, const char *p, size_t n);
+/* "snippets.name:3: " where the innermost frame of anybody's code is one; else "". */
+void snippet_where(lua_State *L, char out[SNIPPET_WHERE_BYTES]);
+/* The message on top is of one: the script's own line is put before it. */
+void snippet_error(lua_State *L);
 
 /* library.c */
 void library_open(lua_State *L);

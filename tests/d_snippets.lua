@@ -1,0 +1,226 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Snippets: a run that worked becomes a function that the policies have, and that others find and call.
+
+local ORG = [[
+version: 1
+organisation:
+  zone: UTC
+  customers:
+    acme:
+      teams:
+        payments: { users: { ana: {}, ben: {} } }
+        research: { users: { rob: {} } }
+policy: everything
+applies_to: "*"
+rules:
+  - allow: shop/*
+    unless: { id: { in: [13] } }
+  - allow: code:run
+]]
+local TEAM = "customers/acme/teams/payments/snippets/"
+
+local function shop()
+	return mcp_server "shop" { tools = { { name = "price", inputSchema = { type = "object",
+		properties = { id = { type = "integer" } }, required = json.array { "id" } },
+		annotations = { readOnlyHint = true },
+		result = function(a)
+			return { content = json.array { { type = "text", text = "row" } },
+				structuredContent = { id = a.id, cents = a.id * 100 } }
+		end } } }
+end
+
+local TOTAL = [[
+-- Sums the prices of some articles. Cents, not euros.
+---@param ids integer[]  which articles
+---@param currency? "EUR"|"USD"
+---@return {cents:integer, currency?:string}
+local sum = 0
+for _, p in ipairs(pmap(args.ids, function(id) return shop.price{id = id} end)) do sum = sum + p.cents end
+return { cents = sum, currency = args.currency }
+]]
+
+-- Files below the policies, beside the organisation.
+local function bundle(files)
+	local all = { ["root/rig.yaml"] = ORG }
+	for name, text in pairs(files) do all[name] = text end
+	return all
+end
+
+local function start(files, up)
+	local gw = gateway { servers = { shop = up or shop() }, policies = bundle(files) }
+	local ana = gw:key { name = "ana", customer = "acme", team = "payments", user = "ana" }
+	gw:wait_tools(ana, 3)
+	return gw, ana
+end
+
+local function lua(gw, key, code, more)
+	local a = { code = code }
+	for k, v in pairs(more or {}) do a[k] = v end
+	local r = gw:mcp(key):call("lua", a)
+	expect(r.error):is(nil)
+	return r.content[1].text, r.isError
+end
+
+local function told(...)
+	local text = lua(...)
+	return text
+end
+
+local function find(gw, key, query) return gw:mcp(key):call("tools", { query = query }).content[1].text end
+
+test "a snippet is called like a tool, and its calls are the key's own"
+local up = shop()
+local gw, ana = start({ [TEAM .. "total.lua"] = TOTAL }, up)
+expect(told(gw, ana, "return snippets.total{ids = {1, 2, 3}}.cents")):has "600"
+expect(told(gw, ana, 'return call("snippets.total", {ids = {4}, currency = "EUR"})')):has '"currency":"EUR"'
+expect(#up.calls):is(4)
+local text, failed = lua(gw, ana, "local a = 1\nreturn snippets.total{ids = {1, 13}}")
+expect(failed):is(true)
+expect(text):has "error line 2: snippets.total:6: shop.price: denied"
+gw:stop()
+local run
+for _, row in ipairs(gw:audit()) do if row.kind == "run" then run = run or row end end
+expect(#run.snippets):is(1)
+expect(run.snippets[1]):matches "^total@%x%x%x%x%x%x%x%x%x%x%x%x$"
+
+test "it is found where tools are found"
+local gw, ana = start { [TEAM .. "total.lua"] = TOTAL }
+local line = 'snippets.total{ids:integer[], currency?:"EUR"|"USD"} -> {cents:integer, currency?:string}'
+expect(find(gw, ana, "sum prices of articles")):has(line .. "  -- Sums the prices of some articles")
+expect(find(gw, ana, "snippets")):has(line)
+expect(find(gw, ana, "snippets.total")):has "Cents, not euros."
+expect(find(gw, ana, "snippets.total")):has "ids: which articles"
+expect(told(gw, ana, 'return tools"snippets"')):has(line)
+for _, t in ipairs(gw:mcp(ana):definitions()) do
+	if t.name == "lua" then expect(t.description):has(line) end
+end
+
+test "a wrong call is told before anything runs, and one that is only seen when it is made as well"
+local up = shop()
+local gw, ana = start({ [TEAM .. "total.lua"] = TOTAL }, up)
+for code, says in pairs {
+	["shop.price{id = 1} return snippets.totl{}"] = "no tool 'totl'; did you mean total?",
+	["shop.price{id = 1} return snippets.total{id = {1}}"] = "missing `ids` (got id)",
+	["shop.price{id = 1} return snippets.total{ids = {1}, curency = 'EUR'}"] = "unknown argument `curency` (did you mean `currency`?)",
+	["shop.price{id = 1} return snippets.total{ids = {1}, currency = 'GBP'}"] = '`currency` must be one of ["EUR","USD"]',
+	["shop.price{id = 1} return snippets.total{ids = 'all'}"] = "`ids` must be of type",
+} do
+	local text, failed = lua(gw, ana, code)
+	expect(failed):is(true)
+	expect(text):has(says)
+	expect(text):has "found before it ran"
+	expect(text):has "snippets.total{ids:integer[]"
+end
+for code, says in pairs {
+	["local a = {id = 1} return snippets.total(a)"] = "missing `ids` (got id)",
+	["local a = {ids = {1}, curency = 'EUR'} return snippets.total(a)"] = "unknown argument `curency`; did you mean currency?",
+	["local a = {ids = {1}, currency = 'GBP'} return snippets.total(a)"] = '`currency` must be of type "EUR"|"USD"',
+	["local a = {ids = 'all'} return snippets.total(a)"] = "`ids` must be of type integer[]",
+	["local n = 'total' .. '' return snippets['to' .. 'tal']{ids = {1}}"] = "", -- named all the same
+} do
+	local text, failed = lua(gw, ana, code)
+	if says ~= "" then
+		expect(failed):is(true)
+		expect(text):has("line 1: snippets.total: invalid_args: " .. says)
+		expect(text):has "snippets.total{ids:integer[]"
+	end
+end
+expect(told(gw, ana, "return snippets['to' .. 'tal']{ids = {1}}")):has "it was not sent with the script"
+expect(#up.calls):is(1)
+
+test "a snippet's globals are its own: nobody changes another's"
+local gw, ana = start {
+	["root/snippets/steady.lua"] = [[
+-- Counts words; leaves traces.
+---@param text string
+counter = (rawget(_ENV, "counter") or 0) + 1
+local n = #split(args.text) + #args.text:gsub("%w+", ""):rep(0)
+string.upper = function() return "poisoned" end
+print = function() end
+json.encode = nil
+math.floor = nil
+return { n = n, counter = counter, floor = ("%d"):format(7.0), up = ("x"):upper(), abs = math.abs(-1) }
+]],
+	["root/snippets/outer.lua"] = [[
+-- Calls another.
+counter = 41
+local r = snippets.steady{text = "a b"}
+r.own = counter
+r.shop = shop.price{id = 5}.cents
+return r
+]] }
+expect(told(gw, ana, "return snippets.steady{text = 'a b c'}")):has '"counter":1'
+-- what a snippet sets does not reach the script
+local text = told(gw, ana, [[
+snippets.steady{text = "a"} snippets.steady{text = "a"}
+print("heard", rawget(_ENV, "counter"), string.upper("x"), json.encode{1}, math.floor(1.5), ("y"):upper())
+return snippets.steady{text = "a b"}]])
+expect(text):has "heard\tnil\tX\t[1]\t1\tY"
+expect(text):has '"counter":1'
+-- what a script sets does not reach the snippet
+local text = told(gw, ana, [[
+local real = shop.price
+rawset(shop, "price", function() return {cents = -1} end)
+shop = nil
+split = function() return {} end
+math.abs = function() return "poisoned" end
+string.gsub, string.format, string.upper, string.gmatch = nil, nil, nil, nil
+setmetatable, ipairs, type, error = nil, nil, nil, nil
+counter = 99
+return snippets.outer{}]])
+expect(text):has '"n":2'
+expect(text):has '"counter":1'
+expect(text):has '"own":41'
+expect(text):has '"up":"X"'
+expect(text):has '"abs":1'
+expect(text):has '"shop":500'
+-- and what is passed in is read as it is: no name beside `args`
+expect(told(gw, ana, "local x, args = 1, {text = 'q'} return snippets.steady{text = 'w w'}")):has '"n":2'
+
+test "snippets call one another to a limit, and in branches"
+local gw, ana = start {
+	["root/snippets/down.lua"] = "-- Goes down.\n---@param n integer\nif args.n == 0 then return 'bottom' end\n" ..
+		"return snippets.down{n = args.n - 1}\n",
+	["root/snippets/again.lua"] = "-- Goes down by another name.\n---@param n integer\nlocal ok, e = pcall(call, 'snippets.Again', {n = args.n + 1})\n" ..
+		"return ok and e or {n = args.n, code = e.code, message = e.message}\n",
+	["root/snippets/one.lua"] = "-- One price.\n---@param id integer\nlocal p = shop.price{id = args.id}\nreturn p.cents\n" }
+expect(told(gw, ana, "return snippets.down{n = 15}")):has "bottom"
+local text, failed = lua(gw, ana, "return snippets.down{n = 16}")
+expect(failed):is(true)
+expect(text):has "snippets call one another more than 16 deep"
+expect(told(gw, ana, "return snippets.again{n = 1}")):has '"n":16'
+expect(told(gw, ana, "return snippets.again{n = 1}")):has '"code":"too_deep"'
+expect(told(gw, ana, "return sum(pmap({1, 2, 3, 4}, function(i) return snippets.one{id = i} end))")):has "1000"
+expect(told(gw, ana, "return sum(pmap({1, 2, 3, 4}, function(i) return call('snippets.one', {id = i}) end))")):has "1000"
+expect(told(gw, ana, "local co = coroutine.wrap(function() return snippets.one{id = 9} end) return co()")):has "900"
+
+test "a snippet's error says where it is, and its caller can catch it"
+local gw, ana = start {
+	["root/snippets/bad.lua"] = "-- Fails.\n---@param how string\nif args.how == 'nil' then return args.none.x end\n" ..
+		"\nif args.how == 'lib' then local r = map(1, 2) end\nerror('told: ' .. args.how)\n",
+	["root/snippets/broken.lua"] = "-- Is no Lua.\nlocal x = = 1\n" }
+for code, says in pairs {
+	["local x = 1\nreturn snippets.bad{how = 'why'}"] = "error line 2: snippets.bad:6: told: why",
+	["\nsnippets.bad{how = 'nil'}"] = "error line 2: snippets.bad:3: attempt to index a nil value (field 'none')",
+	["snippets.bad{how = 'lib'}"] = "error line 1: snippets.bad:5: bad argument #1 to 'map'",
+	["return snippets.broken{}"] = "snippets.broken:2: unexpected symbol near '='",
+	["pmap({1}, function() return snippets.bad{how = 'x'} end)"] = "snippets.bad:6: told: x",
+} do
+	local text, failed = lua(gw, ana, code)
+	expect(failed):is(true)
+	expect(text):has(says)
+end
+expect(told(gw, ana, "local ok, e = pcall(snippets.bad, {how = 'x'}) return tostring(ok) .. ' ' .. e")):has "false snippets.bad:6: told: x"
+
+test "S and last are the session's, whoever names them"
+local gw, ana = start {
+	["root/snippets/note.lua"] = "-- Notes in S.\n---@param v string\nS.noted = args.v\nif args.v == 'new' then S = {fresh = 1} end\nreturn last\n",
+	["root/snippets/plain.lua"] = "-- Leaves S alone.\nreturn 1\n" }
+local c = gw:mcp(ana)
+local function call(code) return c:call("lua", { code = code }).content[1].text end
+call "return snippets.note{v = 'a'}"
+expect(call "return S"):has '"noted":"a"'
+call "snippets.plain{} return 'kept'"
+expect(call "return snippets.note{v = 'new'}"):has "kept"
+expect(call "return S"):has '"fresh":1'
+expect(call "return S"):lacks "noted"
