@@ -23,6 +23,8 @@ struct codemode_settings {
 struct codemode *codemode_new(struct loop *l, struct hub *h, struct core *c, struct sandbox *s,
     const struct codemode_settings *set);
 void codemode_free(struct codemode **cm); /* no run may be in flight */
+/* What scripts of the key can call, as a file of Lua for editors (LuaLS). */
+void codemode_stubs(struct codemode *cm, struct key *k, struct buf *out);
 /* Prometheus lines: runs by end, calls, bytes kept out of contexts. */
 void codemode_metrics(struct codemode *cm, struct buf *out);
 

@@ -62,7 +62,7 @@ field_put(struct walk *w, const struct field *f, const struct parts *p, bool mus
 	w->nest--;
 	if (must && null && w->parameters)
 		buf_puts(w->out, "|null");
-	if (w->parameters)
+	if (w->parameters && !w->bare)
 		default_put(w, p->of[DEFAULT]);
 }
 
@@ -542,6 +542,7 @@ walk_of(struct buf *out, const struct type_ask *a)
 		.root = a->root,
 		.detail = a->detail,
 		.parameters = a->parameters,
+		.bare = a->bare,
 		.learned = a->learned };
 }
 

@@ -13,6 +13,7 @@ struct type_ask {
 	struct str schema, root; /* checked documents; root: what "#/…" points into */
 	enum type_detail detail;
 	bool parameters; /* of a call: required ones first, `?` and `=default` */
+	bool bare;       /* parameters without their defaults */
 	bool learned;    /* from what was answered: keys that come and go are the call's, not the
 			    tool's */
 	size_t bytes;    /* fields past that are "…"; one field may go over it */

@@ -17,7 +17,7 @@ struct walk {
 	size_t from, bytes;
 	struct str root;
 	enum type_detail detail;
-	bool parameters, learned;
+	bool parameters, bare, learned;
 	int nest, depth, nodes, looks, refs_n;
 	const char *refs[REFS_MAX]; /* where the references stand that are being followed */
 };

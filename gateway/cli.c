@@ -186,12 +186,34 @@ scripts_print(struct str rows)
 	}
 }
 
+/* GET /codemode/stubs.lua, as it is. */
+static int
+stubs_print(const struct cli *cli)
+{
+	struct buf out;
+	struct err e;
+	int code = 0;
+
+	if (cli->url == NULL || cli->key != NULL)
+		return cli_usage("--stubs asks with a key's secret: --url URL [--key-env NAME]");
+	buf_init(&out, 0);
+	if (cli_fetch(cli, STR("/codemode/stubs.lua"), &out, &e))
+		(void)fwrite(out.p, 1, out.n, stdout);
+	else
+		code = cli_fail(&e);
+	buf_fini(&out);
+	return code;
+}
+
 int
 cmd_tools(const struct cli *cli)
 {
 	struct buf target, out;
 	struct str rows;
 	int code;
+
+	if (cli->stubs)
+		return stubs_print(cli);
 
 	if (cli->url != NULL) {
 		if (fetched(cli, STR("/me"), &out, &code)) {

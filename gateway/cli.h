@@ -24,7 +24,7 @@ struct cli { /* what was typed, after options */
 	    *budget, *until, *clock, *n;
 	const char *from, *out, *overlap, *url, *key_env, *call, *junit;
 	const char *verdict;
-	bool accept_loss, csv, plan;
+	bool accept_loss, csv, plan, stubs;
 	const char *resume;
 	const char *fail_on, *reason;
 	const char *words[CLI_WORDS_MAX]; /* after the command's own words */

@@ -195,6 +195,7 @@ void status_ready(struct exchange *x);
 void status_metrics(struct exchange *x);
 void me_quota(struct exchange *x); /* me.c */
 void me_all(struct exchange *x);
+void stubs_lua(struct exchange *x);    /* stubs.c */
 void mcp_endpoint(struct exchange *x); /* route.c */
 void no_websocket(struct exchange *x); /* route.c */
 void sign_in_page(struct exchange *x); /* sign_in.c */

@@ -55,8 +55,10 @@ static const struct command {
 	    "  tollgate budget revoke GRANT",
 	    "--json --until --reason", "more money for a while, on top of the policy files",
 	    "tollgate budget grant payments 50 --until 7d --reason 'release week'", cmd_budget },
-	{ "tools", "[--key N] | --url URL [--key-env TOLLGATE_KEY]", "--json --key --url --key-env",
-	    "every tool; with a key: what it sees and why not the rest",
+	{ "tools", "[--key N] | --url URL [--key-env TOLLGATE_KEY] [--stubs]",
+	    "--json --key --url --key-env --stubs",
+	    "every tool; with a key: what it sees and why not the rest (--stubs: a file of Lua "
+	    "for editors)",
 	    "tollgate tools --key ana-laptop", cmd_tools },
 	{ "servers", "[sign-in NAME]", "--json",
 	    "state of every upstream tool server; sign in at one that wants it", "tollgate servers",
@@ -133,7 +135,7 @@ struct option {
 	const char **value; /* takes one, or */
 	bool *flag;         /* is one */
 };
-#define OPTIONS_N 41
+#define OPTIONS_N 42
 
 static void
 options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
@@ -159,7 +161,8 @@ options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
 		{ "--plan", NULL, &cli->plan }, { "--resume", &cli->resume, NULL },
 		{ "--force", NULL, &cli->force }, { "--verdict", &cli->verdict, NULL },
 
-		{ "--accept-loss", NULL, &cli->accept_loss }, { "--csv", NULL, &cli->csv } };
+		{ "--stubs", NULL, &cli->stubs }, { "--accept-loss", NULL, &cli->accept_loss },
+		{ "--csv", NULL, &cli->csv } };
 
 	memcpy(out, all, sizeof(all));
 }

@@ -41,6 +41,7 @@ static const struct row rows[] = {
 	{ SIGN_IN_RETURN,                           "GET",  SERVES_MCP,     &dialect_plain,     NULL,                    sign_in_return },
 	{ "/v1/quota",                              "GET",  SERVES_MODEL | SERVES_MCP, &dialect_plain,     NULL,                    me_quota },
 	{ "/me",                                    "GET",  SERVES_MODEL | SERVES_MCP, &dialect_plain,     NULL,                    me_all },
+	{ "/codemode/stubs.lua",                    "GET",  SERVES_MODEL | SERVES_MCP, &dialect_plain,     NULL,                    stubs_lua },
 	{ "/approvals/",                            "*",    SERVES_MODEL | SERVES_MCP | SERVES_ADMIN, &dialect_plain, NULL,             approvals_endpoint },
 	{ "/healthz",                               "GET",  -1,             &dialect_plain,     NULL,                    status_health },
 	{ "/readyz",                                "GET",  -1,             &dialect_plain,     NULL,                    status_ready },

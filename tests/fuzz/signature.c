@@ -3,14 +3,15 @@
  * Signatures of hostile schemas.  With an odd first byte the rest is the schema's text; else the
  * bytes are choices of a small grammar that makes schemas out of the keywords that matter, so that
  * references, unions and nesting are reached.  Oracle: one line without control characters,
- * bounded, the same when asked again; names are Lua identifiers; checking arguments against it
- * ends.
+ * bounded, the same when asked again; names are Lua identifiers; a stub for editors is comments and
+ * one function; checking arguments against it ends.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "codemode/signature.h"
+#include "codemode/stubs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -139,6 +140,28 @@ check_line(struct str s)
 			abort();
 }
 
+/* Comments, and one function. */
+static void
+check_stub(const struct tool *t, struct str learned)
+{
+	struct str rest, line;
+	struct buf b;
+
+	buf_init(&b, 4 << 20);
+	stub_put(&b, t, learned);
+	rest = buf_str(&b);
+	while (rest.p != NULL && rest.n > 0) {
+		line = str_cut(&rest, '\n');
+		if (line.n > 0 && !str_starts(line, STR("---")) &&
+		    !str_eq(line, STR("function se_rver.to_ol(args) end")))
+			abort();
+		for (size_t i = 0; i < line.n; i++)
+			if ((unsigned char)line.p[i] < 0x20 || line.p[i] == 0x7f)
+				abort();
+	}
+	buf_fini(&b);
+}
+
 static void
 check_tool(const struct tool *t, struct str args)
 {
@@ -157,6 +180,7 @@ check_tool(const struct tool *t, struct str args)
 	check_line(buf_str(&one));
 	buf_reset(&one);
 	signature_put_full(&one, t, STR("{id:integer}"));
+	check_stub(t, args);
 	buf_reset(&one);
 	if (json_kind(args) == JSON_OBJECT && json_check(args, true, &e))
 		(void)tool_check_args(t, args, &one);
