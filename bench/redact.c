@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * redact - how fast results are searched: megabytes a second, and instructions a byte where the
- * kernel counts them.  `make bench-redact`.
+ * redact - what a request to a model costs, and how fast results are searched: megabytes a second,
+ * and instructions a byte where the kernel counts them.  `make bench-redact`.
  */
 #include <linux/perf_event.h>
 #include <stdio.h>
@@ -12,6 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/texts.h"
+#include "policies/bundle.h"
+#include "policies/core.h"
 #include "policies/redact.h"
 
 #define BYTES ((size_t)8 << 20)
@@ -140,11 +143,115 @@ quoted(struct buf *b, const char *piece)
 	"{\"id\":20183,\"name\":\"Widget\",\"price\":{\"amount\":1999,\"currency\":\"EUR\"},"      \
 	"\"created_at\":\"2026-03-14T15:09:26Z\",\"tags\":[\"new\",\"blue\"],\"stock\":42},"
 
+/* ---- a request to a model ---- */
+
+#define REQUEST_BYTES ((size_t)100 << 10)
+#define TURNS         2000
+
+/* A conversation: what was asked, what tools were told and told, in the mixture that agents have.
+ */
+static void
+request(struct buf *b)
+{
+	static const char *const pieces[] = { CODE, PROSE, ROW };
+	struct buf text;
+
+	buf_init(&text, 0);
+	buf_reset(b);
+	buf_puts(
+	    b, "{\"model\":\"m\",\"max_tokens\":32000,\"system\":\"" PROSE "\",\"messages\":[");
+	for (size_t i = 0; b->n < REQUEST_BYTES; i++) {
+		buf_reset(&text);
+		while (text.n < 1500)
+			buf_puts(&text, pieces[i % COUNT(pieces)]);
+		buf_puts(b, "{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":"
+			    "\"toolu_01\","
+			    "\"name\":\"read\",\"input\":{\"path\":\"src/a.c\",\"from\":120}}]},"
+			    "{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_"
+			    "id\":\"toolu_01\","
+			    "\"content\":");
+		buf_json_str(b, buf_str(&text));
+		buf_puts(b, "}]},");
+	}
+	b->n--;
+	buf_puts(b, "]}");
+	buf_fini(&text);
+}
+
+static void
+on_text(void *ctx, const struct text *t)
+{
+	redacting_value(ctx, t->value);
+}
+
+/* As masking.c does it. */
+static void
+masked(const char *what, struct core *c, struct str doc)
+{
+	static const uint8_t action[REDACT_CLASSES] = { REDACT_MASK, REDACT_MASK, REDACT_MASK,
+		REDACT_MASK, REDACT_MASK };
+	struct redact_counts counts = { .blocked = NULL };
+	struct redacting *r;
+	struct buf out;
+	struct err e;
+	double t = now();
+	size_t n = 0;
+
+	buf_init(&out, 0);
+	for (int i = 0; i < TURNS; i++) {
+		if (!json_check(doc, false, &e))
+			abort();
+		r = redacting_begin(c, action, doc, &out, &counts);
+		texts_each(&texts_anthropic, doc, on_text, r);
+		n += redacting_end(&r).n;
+	}
+	t = (now() - t) / TURNS;
+	printf("%-44s %6.0f us a request  %7d found, %zu bytes become %zu\n", what, t * 1e6,
+	    finds(&counts) / TURNS, doc.n, n / TURNS);
+	buf_fini(&out);
+}
+
+/* What a request costs where no policy redacts one. */
+static void
+unmasked(struct core *c)
+{
+	struct redaction wants;
+	double t = now();
+	size_t n = 0;
+
+	for (int i = 0; i < 10000000; i++) {
+		n += rules_redact_model(c, NULL, STR("m"), STR("m"), &wants);
+		__asm__ volatile("" : : "r"(c) : "memory");
+	}
+	t = (now() - t) / 10000000;
+	printf(
+	    "%-44s %6.1f ns a request  %7zu found\n", "a request, no rule for a model", t * 1e9, n);
+}
+
+static void
+requests(void)
+{
+	static struct bundle bundle;
+	static struct core core = { .magic = CORE_MAGIC, .bundle = &bundle };
+	struct buf b;
+
+	buf_init(&b, 0);
+	request(&b);
+	masked("a request of 100 KB, all classes", &core, buf_str(&b));
+	b.n -= 2;
+	buf_puts(&b, ",{\"role\":\"user\",\"content\":\"to ana@example.com\"}]}");
+	masked("the same with one find, and so a copy", &core, buf_str(&b));
+	unmasked(&core);
+	buf_fini(&b);
+	core_redact_free(&core);
+}
+
 int
 main(void)
 {
 	struct buf b;
 
+	requests();
 	counter_open();
 	redact_tables_init(&tables);
 	buf_init(&b, 4 * BYTES);

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "gateway/hosted.h"
 #include "gateway/tap.h"
+#include "gateway/texts.h"
 
 /* `kind:` of a provider. */
 enum provider_kind { PROVIDER_NONE, PROVIDER_ANTHROPIC, PROVIDER_OPENAI, PROVIDER_GENAI };
@@ -45,6 +46,7 @@ struct dialect {
 	/* The list of models: around, and one of them. */
 	struct str list_head, list_tail;
 	void (*model_put)(struct buf *out, struct str id);
+	const struct text_table *texts; /* of requests */
 };
 
 extern const struct dialect dialect_plain, dialect_rpc;        /* dialect.c */

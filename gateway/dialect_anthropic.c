@@ -147,6 +147,7 @@ const struct dialect dialect_anthropic = {
 	.list_head = STR("{\"data\":["),
 	.list_tail = STR("],\"has_more\":false,\"first_id\":null,\"last_id\":null}"),
 	.model_put = model_put,
+	.texts = &texts_anthropic,
 };
 const struct endpoint anthropic_messages = { .dialect = &dialect_anthropic,
 	.path = STR("/messages"),

@@ -284,6 +284,7 @@ const struct dialect dialect_genai = {
 	.session = STR(""),
 	.forwarded = forwarded,
 	.forwarded_n = COUNT(forwarded),
+	.texts = &texts_genai,
 };
 
 #define GENAI(verb_of, peek_of)                                                                    \

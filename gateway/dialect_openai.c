@@ -438,9 +438,9 @@ static const struct str dropped_prefixes[] = { STR("x-ratelimit-"), STR("openai-
 	.list_head = STR("{\"object\":\"list\",\"data\":["), .list_tail = STR("]}"),               \
 	.model_put = model_put
 
-const struct dialect dialect_openai = { OPENAI(status, refusal) };
+const struct dialect dialect_openai = { OPENAI(status, refusal), .texts = &texts_openai };
 const struct dialect dialect_responses = { OPENAI(responses_status, responses_refusal),
-	.error_event = STR("event: error\n") };
+	.texts = &texts_responses, .error_event = STR("event: error\n") };
 
 const struct endpoint openai_chat = { .dialect = &dialect_openai,
 	.path = STR("/chat/completions"),

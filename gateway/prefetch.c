@@ -126,7 +126,7 @@ prefetch(struct exchange *x, const struct asked *q, struct edit *edit)
 
 	if (x->g->codemode == NULL || q->tools.p == NULL || q->messages.p == NULL)
 		return 0;
-	arena_init(&scratch, 2 * x->body.n + 65536); /* what is unescaped, and its alignment */
+	arena_init(&scratch, 2 * q->body.n + 65536); /* what is unescaped, and its alignment */
 	buf_init(&task, TASK_BYTES);
 	buf_init(&signatures, 0);
 	/* The tools were checked when they were judged; the messages only bracketed. */

@@ -2,12 +2,13 @@
 /*
  * proxy - a model request, from peek to leave.
  *
- *   peek --model, max_tokens, hosted tools--> pick --provider--> enter --held--> send
+ *   peek --model, max_tokens, hosted tools--> pick --provider--> mask --> enter --held--> send
  *   send --head--> bytes up: tap -> sink --complete--> leave -> reply ends
  *   any: refused -> the refusal in the client's dialect; cancelled or cut -> leave, then silence
  *
  * The body is never parsed into a tree and never copied: it is sent as it came, in a few spans
- * where the model's name had to be replaced (aliases) or something is added.  Headers towards the
+ * where the model's name had to be replaced (aliases) or something is added.  Only where a
+ * `redact:` rule has found something it is a copy without that (masking.h).  Headers towards the
  * provider are built from scratch: what Anthropic's clients mean for the provider passes, the
  * agent's credentials never do, and the provider's own key is added here and nowhere else.
  *
@@ -18,6 +19,7 @@
 #include <string.h>
 
 #include "gateway/gateway.h"
+#include "gateway/masking.h"
 
 #define PROXY_MAGIC 0x70727879u
 #define BYTES_TOKEN 4                 /* where nobody counted */
@@ -35,8 +37,10 @@ struct proxy {
 	struct tap tap;
 	const struct endpoint *to;
 	struct asked asked;
-	struct str model;  /* what it is called there */
-	struct edit added; /* prefetched signatures; span.p NULL: none */
+	struct str model;        /* what it is called there */
+	struct str body;         /* the client's, or what is left of it */
+	struct masking *masking; /* NULL: no rule holds */
+	struct edit added;       /* prefetched signatures; span.p NULL: none */
 	size_t added_n;
 	int64_t up_bytes, length_bytes; /* length: as the reply promised, or -1 */
 	struct buf last; /* the piece that makes it whole, until the pass is on record */
@@ -61,7 +65,7 @@ static int64_t
 body_bytes(const struct proxy *p)
 {
 	// cppcheck-suppress ctunullpointer // a member of its job: never NULL
-	return (int64_t)(p->x->body.n - p->added.span.n + p->added.with.n);
+	return (int64_t)(p->body.n - p->added.span.n + p->added.with.n);
 }
 
 static void
@@ -76,6 +80,8 @@ proxy_leave(struct proxy *p, enum pass_end end)
 
 	if (!pass_open(&p->pass))
 		return;
+	if (p->masking != NULL)
+		o.redacted = &p->masking->counts;
 	if (p->tapped && p->status < 400 && !p->to->free_of_charge) {
 		tap_usage(&p->tap, &o.usage, &guessed);
 		if (!o.usage.seen && end != END_OK && p->up_bytes > 0) {
@@ -113,6 +119,7 @@ proxy_reap(struct job *j)
 	if (p->tapped)
 		tap_fini(&p->tap);
 	buf_fini(&p->last);
+	masking_end(&p->masking);
 	p->magic = 0;
 	free(p);
 }
@@ -350,11 +357,23 @@ static const struct http_events events = { on_head, on_data, on_done };
 static bool
 peek(struct proxy *p, struct err *e)
 {
-	p->asked.arena = &p->x->arena;
-	p->asked.body = p->x->body;
-	p->asked.in_path = p->x->model;
-	p->asked.choices = 1;
+	p->asked = (struct asked){
+		.arena = &p->x->arena, .body = p->body, .in_path = p->x->model, .choices = 1
+	};
 	return p->to->peek(&p->asked, e);
+}
+
+/* What was read stood in the body that came: it is read again from what is left of it. */
+static bool
+mask(struct proxy *p, struct err *e)
+{
+	const struct str came = p->body;
+
+	p->masking = masking_begin(p->x->g->core, p->x->key, p->model, p->asked.model);
+	if (p->masking == NULL)
+		return true;
+	return masking_request(p->masking, p->x->g->core, p->to->dialect, &p->body, e) &&
+	       (p->body.p == came.p || peek(p, e));
 }
 
 /* ---- send ---- */
@@ -436,7 +455,7 @@ static void
 body_splice(struct proxy *p, struct http_request *r)
 {
 	struct edit edits[3];
-	struct str rest = p->x->body;
+	struct str rest = p->body;
 	size_t n = 0, spans = 0;
 
 	if (p->asked.model_raw.p != NULL && !str_eq(p->model, p->asked.model))
@@ -513,6 +532,11 @@ enter(struct proxy *p, const struct provider *at, struct err *e)
 		.client = exchange_header(x, STR("user-agent")),
 		.address = x->client };
 
+	if (p->masking != NULL) {
+		ask.redacted = &p->masking->counts;
+		ask.redacted_by = p->masking->wants.args_by;
+		ask.redacted_at = p->masking->at;
+	}
 	if (!p->to->free_of_charge) {
 		if (at->prefetch)
 			p->added_n = prefetch(x, &p->asked, &p->added);
@@ -536,12 +560,13 @@ proxy_run(struct exchange *x)
 	p->magic = PROXY_MAGIC;
 	p->x = x;
 	p->to = x->endpoint;
+	p->body = x->body;
 	buf_init(&p->last, 0);
 	job_init(&p->job, &proxy_type, &x->job, NULL, NULL);
 	if (!peek(p, &e) ||
 	    (at = models_pick(
 		 &x->g->models, p->to->dialect->kind, p->asked.model, &p->model, &e)) == NULL ||
-	    !enter(p, at, &e)) {
+	    !mask(p, &e) || !enter(p, at, &e)) {
 		exchange_refuse(x, &e);
 		return;
 	}

@@ -273,7 +273,7 @@ struct bundle {
 	size_t policies_n, policies_cap, rules_n;
 	size_t limits_n;     /* rules that have limits or bounds */
 	size_t code_modes_n; /* policies that say code_mode: */
-	const struct redact_rule *redacts;
+	const struct redact_rule *redacts, *model_redacts;
 	size_t labels_n, flows_n;        /* rules that label; that hold after something */
 	const struct applies **subjects; /* of conditions; struct condition.bit is the index */
 	size_t subjects_n, subjects_cap;
@@ -355,6 +355,8 @@ void redact_read(struct loading *ld, const struct policy *p, struct yaml *y, str
 /* See rules_redact() of policies.h. */
 bool rules_redact_in(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
     struct redaction *out);
+bool rules_redact_model_in(struct bundle *b, const struct subject *s, struct str name,
+    struct str requested, struct redaction *out);
 
 /* ---- explain.c ---- */
 

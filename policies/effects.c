@@ -72,7 +72,8 @@ redacts_of(const struct bundle *b, const struct subject *s, const struct call *c
 			const struct rule *r = &b->policies[i]->rules[k];
 
 			if (r->effect != EFFECT_REDACT ||
-			    !pattern_match(&r->pattern, c->kind, c->name) ||
+			    (!pattern_match(&r->pattern, c->kind, c->name) &&
+				!pattern_match(&r->pattern, c->kind, c->requested)) ||
 			    rule_holds(b, s->set, r, &unknown) == TRI_NO)
 				continue;
 			if (out != NULL)

@@ -434,18 +434,31 @@ permitted(struct pass *p, const struct ask *a, struct err *e)
 	return ok;
 }
 
+/* What of it holds that, for who reads the refusal. */
+static void
+withheld_part(const struct ask *a, char *out, size_t cap)
+{
+	struct str where = redact_where(a->args, a->redacted->blocked_at);
+
+	if (a->kind == ASK_MODEL && a->redacted_at != NULL && a->redacted_at[0] != '\0')
+		(void)snprintf(out, cap, "the request (%s)", a->redacted_at);
+	else if (a->kind == ASK_MODEL)
+		(void)snprintf(out, cap, "the request");
+	else if (where.n > 0)
+		(void)snprintf(out, cap, "the argument \"" STR_FMT "\"", STR_ARG(where));
+	else
+		(void)snprintf(out, cap, "the arguments");
+}
+
 /* Its arguments hold what must not go there. */
 static bool
 withheld(const struct ask *a, struct err *e)
 {
-	struct str where;
-	char what[64] = "the arguments";
+	char what[96];
 
 	if (a->redacted == NULL || a->redacted->blocked == NULL)
 		return false;
-	where = redact_where(a->args, a->redacted->blocked_at);
-	if (where.n > 0)
-		(void)snprintf(what, sizeof(what), "the argument \"" STR_FMT "\"", STR_ARG(where));
+	withheld_part(a, what, sizeof(what));
 	return !err_set(e, ERR_DENIED, STR_FMT ": %s must not hold this: %s%s",
 	    STR_ARG(clipped(a->name, CLIP_BYTES)), what, a->redacted->blocked, a->redacted_by);
 }

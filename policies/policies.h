@@ -334,6 +334,10 @@ void core_redact_key(struct core *c, const uint8_t *key);
 /* False: nothing. */
 bool rules_redact(
     struct core *c, struct key *k, enum ask_kind kind, struct str name, struct redaction *out);
+/* Of a model: rules for its name or for the one that the client used.  No more than a look at a
+ * pointer while no policy has such a rule. */
+bool rules_redact_model(
+    struct core *c, struct key *k, struct str name, struct str requested, struct redaction *out);
 /*
  * Rewrites a checked JSON document: in strings, names of members and numbers, what the classes
  * mean.  Returns `doc` itself when nothing had to change, else what is in *out; p == NULL: it is
@@ -341,6 +345,16 @@ bool rules_redact(
  */
 struct str redact_json(struct core *c, const uint8_t *action, struct str doc, struct buf *out,
     struct redact_counts *counts);
+/*
+ * The same for some values of a larger document, which need not be checked itself: begin, then each
+ * checked value in the order of the document, then end, which returns what redact_json() would.
+ * `action`, `doc`, `out` and `counts` are borrowed until then.
+ */
+struct redacting;
+struct redacting *redacting_begin(struct core *c, const uint8_t *action, struct str doc,
+    struct buf *out, struct redact_counts *counts);
+void redacting_value(struct redacting *r, struct str value);
+struct str redacting_end(struct redacting **at);
 /* The member of the object that holds this position, or "". */
 struct str redact_where(struct str doc, size_t at);
 
@@ -379,6 +393,7 @@ struct ask {
 	/* What was found in `args`, which are rewritten already; blocked: the call is refused. */
 	const struct redact_counts *redacted;
 	const char *redacted_by; /* of what blocks, see struct redaction */
+	const char *redacted_at; /* a model: where it stands, "messages[3]"; NULL or "": not told */
 	struct str
 	    blocked; /* tool: why it is refused to whom the rules let it, as a sentence; or "" */
 	const struct str

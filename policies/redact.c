@@ -2,7 +2,8 @@
 /*
  * redact - whole JSON documents, for who calls tools, and what the audit and the metrics say of it.
  *
- * A document in which nothing is found is returned as it came, without a copy.
+ * A document in which nothing is found is returned as it came, without a copy.  Of a request to a
+ * model only some values are looked at, one after another; what stands between them passes.
  */
 #include "policies/redact.h"
 
@@ -66,49 +67,93 @@ core_redact_free(struct core *c)
 
 /* ---- documents ---- */
 
-struct rewrite {
+struct redacting {
+	const struct redact_tables *tables;
+	const uint8_t *action;
+	struct redact_counts *counts;
 	struct str doc;
 	size_t done, taken; /* of doc: written to `out`; seen */
 	struct buf *out;
+	bool begun; /* `redactor` is there */
+	struct redactor redactor;
 };
 
 static void
 on_pass(void *ctx, struct str s)
 {
-	((struct rewrite *)ctx)->taken += s.n;
+	((struct redacting *)ctx)->taken += s.n;
 }
 
 static void
 on_put(void *ctx, struct str text, size_t instead)
 {
-	struct rewrite *w = ctx;
+	struct redacting *r = ctx;
 
-	buf_put(w->out, (struct str){ w->doc.p + w->done, w->taken - w->done });
-	buf_put(w->out, text);
-	w->taken += instead;
-	w->done = w->taken;
+	buf_put(r->out, (struct str){ r->doc.p + r->done, r->taken - r->done });
+	buf_put(r->out, text);
+	r->taken += instead;
+	r->done = r->taken;
+}
+
+struct redacting *
+redacting_begin(struct core *c, const uint8_t *action, struct str doc, struct buf *out,
+    struct redact_counts *counts)
+{
+	struct redacting *r = mem_alloc(sizeof(*r));
+
+	buf_reset(out);
+	r->tables = core_redact(c);
+	r->action = action;
+	r->counts = counts;
+	r->doc = doc;
+	r->done = r->taken = 0;
+	r->out = out;
+	r->begun = false;
+	return r;
+}
+
+void
+redacting_value(struct redacting *r, struct str value)
+{
+	const size_t at = (size_t)(value.p - r->doc.p);
+
+	ASSERT(at >= r->taken && at + value.n <= r->doc.n);
+	if (value.n < REDACT_SHORTEST || redact_clean(r->tables, r->action, value))
+		return;
+	if (!r->begun)
+		redactor_init(&r->redactor, r->tables, r->action, true,
+		    &(struct redact_out){ on_pass, on_put, r }, r->counts);
+	r->begun = true;
+	r->taken = at;
+	redactor_feed(&r->redactor, value);
+	redactor_end(&r->redactor);
+	ASSERT(r->taken == at + value.n);
+}
+
+struct str
+redacting_end(struct redacting **at)
+{
+	struct redacting *r = *at;
+	struct str out = r->doc;
+
+	if (r->begun)
+		redactor_fini(&r->redactor);
+	if (r->done > 0) {
+		buf_put(r->out, (struct str){ r->doc.p + r->done, r->doc.n - r->done });
+		out = buf_ok(r->out) ? buf_str(r->out) : STR_NONE;
+	}
+	MEM_FREE(at);
+	return out;
 }
 
 struct str
 redact_json(struct core *c, const uint8_t *action, struct str doc, struct buf *out,
     struct redact_counts *counts)
 {
-	struct rewrite w = { .doc = doc, .out = out };
-	struct redact_out o = { on_pass, on_put, &w };
-	struct redactor r;
+	struct redacting *r = redacting_begin(c, action, doc, out, counts);
 
-	buf_reset(out);
-	if (redact_clean(core_redact(c), action, doc))
-		return doc;
-	redactor_init(&r, core_redact(c), action, true, &o, counts);
-	redactor_feed(&r, doc);
-	redactor_end(&r);
-	redactor_fini(&r);
-	ASSERT(w.taken == doc.n);
-	if (w.done == 0)
-		return doc;
-	buf_put(out, (struct str){ doc.p + w.done, doc.n - w.done });
-	return buf_ok(out) ? buf_str(out) : STR_NONE;
+	redacting_value(r, doc);
+	return redacting_end(&r);
 }
 
 /* A name that can be repeated is short and plain, so it holds nothing that was found. */

@@ -143,6 +143,7 @@ redact_read(struct loading *ld, const struct policy *p, struct yaml *y, struct r
 	struct yaml *args = yaml_get(y, "args"), *result = yaml_get(y, "result");
 	struct redact_rule *r;
 	const enum ask_kind kind = out->pattern.kind;
+	const struct redact_rule **list;
 
 	if (out->effect != EFFECT_REDACT) {
 		if (args != NULL || result != NULL)
@@ -150,9 +151,12 @@ redact_read(struct loading *ld, const struct policy *p, struct yaml *y, struct r
 			    "args: and result: stand with redact: PATTERN");
 		return;
 	}
-	if (kind == ASK_MODEL || kind == ASK_HOSTED || kind == ASK_ADMIN)
+	if (kind == ASK_HOSTED || kind == ASK_ADMIN)
 		problem_key(&ld->problems, yaml_get(y, "redact"),
-		    "only calls of tools, prompts and resources and code:run are redacted");
+		    "only calls of tools, prompts and resources, code:run and models are redacted");
+	if (kind == ASK_MODEL && result != NULL)
+		problem_key(&ld->problems, result,
+		    "what a model answers is not redacted yet (args: is what it is sent)");
 	if (out->when.n + out->unless.n > 0)
 		problem_key(&ld->problems, yaml_get(y, out->when.n > 0 ? "when" : "unless"),
 		    "a redact has no conditions on arguments (here: subject: alone)");
@@ -165,8 +169,9 @@ redact_read(struct loading *ld, const struct policy *p, struct yaml *y, struct r
 	text_put(ld, r, out);
 	r->policy = p;
 	r->rule = out;
-	r->next = ld->b->redacts;
-	ld->b->redacts = r;
+	list = kind == ASK_MODEL ? &ld->b->model_redacts : &ld->b->redacts;
+	r->next = *list;
+	*list = r;
 }
 
 /* ---- what holds ---- */
@@ -207,23 +212,25 @@ by_put(const struct subject *s, const struct redact_rule *r, char *out, size_t c
 	    owner.n > 0 ? ")" : "");
 }
 
-bool
-rules_redact_in(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
-    struct redaction *out)
+/* `other`: a second name of the same thing, or the first again. */
+static bool
+wanted(struct bundle *b, const struct redact_rule *list, const struct subject *s,
+    enum ask_kind kind, const struct str name[2], struct redaction *out)
 {
 	const struct redact_rule *by_args = NULL, *by_result = NULL;
 	struct judging none;
 
 	memset(out, 0, sizeof(*out));
-	if (b->redacts == NULL)
+	if (list == NULL)
 		return false;
 	ASSERT(s->bundle == b);
 	judging_init(&none, STR(""), false);
-	for (const struct redact_rule *r = b->redacts; r != NULL; r = r->next) {
+	for (const struct redact_rule *r = list; r != NULL; r = r->next) {
 		bool enforced = policy_in(b, s->set, r->policy->index);
 
 		if ((!enforced && !policy_in(b, s->all, r->policy->index)) ||
-		    !pattern_match(&r->rule->pattern, kind, name) ||
+		    (!pattern_match(&r->rule->pattern, kind, name[0]) &&
+			!pattern_match(&r->rule->pattern, kind, name[1])) ||
 		    rule_holds(b, s->all, r->rule, &none) == TRI_NO)
 			continue;
 		out->any_args |= strictest(r, r->args, enforced, out->args, &by_args);
@@ -236,6 +243,21 @@ rules_redact_in(struct bundle *b, const struct subject *s, enum ask_kind kind, s
 }
 
 bool
+rules_redact_in(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
+    struct redaction *out)
+{
+	return wanted(b, b->redacts, s, kind, (const struct str[]){ name, name }, out);
+}
+
+bool
+rules_redact_model_in(struct bundle *b, const struct subject *s, struct str name,
+    struct str requested, struct redaction *out)
+{
+	return wanted(
+	    b, b->model_redacts, s, ASK_MODEL, (const struct str[]){ name, requested }, out);
+}
+
+bool
 rules_redact(
     struct core *c, struct key *k, enum ask_kind kind, struct str name, struct redaction *out)
 {
@@ -245,4 +267,14 @@ rules_redact(
 		return rules_redact_in(core_bundle(c), s, kind, name, out);
 	memset(out, 0, sizeof(*out));
 	return false;
+}
+
+bool
+rules_redact_model(
+    struct core *c, struct key *k, struct str name, struct str requested, struct redaction *out)
+{
+	struct bundle *b = core_bundle(c);
+	const struct subject *s = b->model_redacts != NULL ? key_subject(k) : NULL;
+
+	return s != NULL && rules_redact_model_in(b, s, name, requested, out);
 }

@@ -150,9 +150,15 @@ test_redact(void)
 		"  - redact: any/*\n    result: { all: mask }\n    when: { a: { equals: "
 		"1 } }\n"),
 	    "p.yaml:7:5: a redact has no conditions on arguments (here: subject: alone)");
-	ROOT("models are not redacted",
+	ROOT("of a model, what it is sent",
+	    POLICY("\"*\"", "  - redact: model:sonnet\n    args: { all: mask }\n"), NULL);
+	ROOT("of a model, not yet what it answers",
 	    POLICY("\"*\"", "  - redact: model:sonnet\n    result: { all: mask }\n"),
-	    "p.yaml:5:5: only calls of tools, prompts and resources and code:run are redacted");
+	    "p.yaml:6:5: what a model answers is not redacted yet (args: is what it is sent)");
+	ROOT("what a provider runs is not redacted",
+	    POLICY("\"*\"", "  - redact: hosted:web_search\n    args: { all: mask }\n"),
+	    "p.yaml:5:5: only calls of tools, prompts and resources, code:run and models are "
+	    "redacted");
 	ROOT("what is redacted stands with redact",
 	    POLICY("\"*\"", "  - allow: any/*\n    result: { all: mask }\n"),
 	    "p.yaml:6:5: args: and result: stand with redact: PATTERN");

@@ -129,6 +129,45 @@ test_decides_nothing(void)
 	bundle_unref(&b);
 }
 
+static struct redaction
+of_model(struct bundle *b, const char *user, const char *name, const char *requested)
+{
+	struct subject s = who(b, user);
+	struct redaction r = { .any_args = false };
+
+	if (!rules_redact_model_in(b, &s, str_of(name), str_of(requested), &r))
+		memset(&r, 0, sizeof(r));
+	return r;
+}
+
+static void
+test_models(void)
+{
+	struct bundle *b =
+	    load("  - redact: \"model:big\"\n    args: { secrets: mask }\n"
+		 "  - redact: \"model:nick*\"\n    args: { secrets: block, pii: hash }\n"
+		 "    unless: { subject: { users: [ben] } }\n"
+		 "  - redact: any/*\n    args: { all: block }\n",
+		NULL);
+	struct redaction r = of_model(b, "ana", "big", "nickname");
+
+	TEST("a model is meant by either of its names, and by no pattern of tools");
+	CHECK_EQ_I(r.args[REDACT_SECRETS], REDACT_BLOCK);
+	CHECK_EQ_I(r.args[REDACT_IBAN], REDACT_HASH);
+	CHECK_EQ_S(r.args_by, " · policy p:8 (ask #sec)");
+	r = of_model(b, "ben", "big", "nickname");
+	CHECK_EQ_I(r.args[REDACT_SECRETS], REDACT_MASK);
+	CHECK_EQ_I(r.args[REDACT_IBAN], REDACT_NOT);
+	CHECK_EQ_S(r.args_by, "");
+	CHECK(!of_model(b, "ana", "small", "small").any_args);
+	TEST("and a tool by none of models");
+	CHECK_EQ_S(wanted(b, "ana", ASK_TOOL, "crm/find").args_by, " · policy p:11 (ask #sec)");
+	bundle_unref(&b);
+	b = load("  - redact: any/*\n    args: { all: block }\n", NULL);
+	CHECK(b->model_redacts == NULL); /* all that a request costs then */
+	bundle_unref(&b);
+}
+
 /* Any order of the same rules wants the same. */
 static void
 test_order(void)
@@ -172,6 +211,7 @@ main(void)
 	test_strictest();
 	test_observe();
 	test_decides_nothing();
+	test_models();
 	test_order();
 	arena_free(&scopes);
 	return check_done();
