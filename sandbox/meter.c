@@ -6,7 +6,7 @@
  * CPU time is the scheduler's own count (nanoseconds), read through the process's CPU clock.
  * Memory is what is resident; a worker never gives a page back (its heap does not shrink, and the
  * lock refuses munmap and madvise), so that is also the most it ever had.  Both take 2 us, after
- * 15 us for the opening: a pidfd is no clock, so its number is read from /proc/self/fdinfo.
+ * some more for the opening: a pidfd is no clock, so its number must be learnt first.
  *
  * That number stays the worker's until the zygote has reaped it.  Whoever reads later reads from
  * /proc/PID/statm of a process that is gone, which fails, and takes no figure.
@@ -17,11 +17,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+/* Linux 6.13 and later tell it in one call. */
 static pid_t
-pid_of(int pidfd)
+ask_pid(int pidfd)
+{
+	struct { /* struct pidfd_info as it was first, PIDFD_INFO_SIZE_VER0 */
+		uint64_t mask, cgroup;
+		uint32_t pid, tgid, ppid, ids[8], reserved;
+	} info = { .mask = 1 }; /* PIDFD_INFO_PID */
+
+	_Static_assert(sizeof(info) == 64, "part of the call's number");
+	return ioctl(pidfd, _IOWR(0xff, 11, char[sizeof(info)]), &info) == 0 ? (pid_t)info.pid : 0;
+}
+
+static pid_t
+read_pid(int pidfd)
 {
 	char path[64], text[512];
 	const char *line;
@@ -45,33 +59,31 @@ void
 meter_open(struct meter *m, int pidfd)
 {
 	char path[64];
-	pid_t pid = pid_of(pidfd);
+	pid_t pid = ask_pid(pidfd);
 
 	*m = (struct meter){ .statm = -1 };
 	if (pid <= 0)
+		pid = read_pid(pidfd);
+	if (pid <= 0 || clock_getcpuclockid(pid, &m->clock) != 0)
 		return;
 	(void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
 	m->statm = open(path, O_RDONLY | O_CLOEXEC);
-	if (m->statm >= 0)
-		m->pid = pid;
 }
 
 void
 meter_close(struct meter *m)
 {
-	if (m->pid > 0)
+	if (m->statm >= 0)
 		close(m->statm);
-	*m = (struct meter){ .statm = -1 };
+	m->statm = -1;
 }
 
 int64_t
 meter_cpu_us(const struct meter *m)
 {
 	struct timespec used;
-	clockid_t clock;
 
-	if (m->pid <= 0 || clock_getcpuclockid(m->pid, &clock) != 0 ||
-	    clock_gettime(clock, &used) != 0)
+	if (m->statm < 0 || clock_gettime(m->clock, &used) != 0)
 		return 0;
 	return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
 }

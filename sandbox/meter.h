@@ -4,11 +4,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
+#include <time.h>
 
 struct meter {
-	pid_t pid; /* in our own pid namespace; 0: not known */
-	int statm;
+	clockid_t clock; /* its CPU time */
+	int statm;       /* -1: not known, and so is the clock */
 };
 struct meter_reading {
 	int64_t cpu_us, rss_kb;

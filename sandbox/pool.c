@@ -13,7 +13,6 @@
  * core, so the place of a used worker is filled REFILL_MS later, or when a run has ended.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +31,24 @@
 
 /* ---- workers ---- */
 
+static void
+hang_up(void *ctx)
+{
+	struct worker *w = ctx;
+
+	watch_free(&w->watch);
+	if (w->sock >= 0)
+		close(w->sock);
+	w->sock = -1;
+}
+
+/* Else its end would wake us, to say what we know.  After the answer has gone out. */
+void
+worker_hang_up(struct worker *w)
+{
+	loop_after_journal(w->gen->owner->loop, &w->hang_up, hang_up, w);
+}
+
 void
 worker_free(struct worker **pw)
 {
@@ -45,8 +62,8 @@ worker_free(struct worker **pw)
 		w->gen->owner->live--;
 	timer_stop(&w->hangs);
 	meter_close(&w->meter);
-	watch_free(&w->watch);
-	close(w->sock);
+	deferred_drop(&w->hang_up);
+	hang_up(w);
 	if (w->pidfd >= 0)
 		close(w->pidfd);
 	reader_fini(&w->reader);
@@ -128,7 +145,7 @@ worker_spawn(struct generation *g, const struct zygote_ask *ask)
 	numbered.serial = ++g->last_serial;
 	asked = zygote_ask(g->zygote, numbered, ends[1]);
 	close(ends[1]);
-	if (!asked || fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) {
+	if (!asked) {
 		close(ends[0]);
 		return NULL;
 	}

@@ -45,6 +45,7 @@ struct worker {
 	struct sandbox_run *run; /* NULL: idle, or nobody waits any more */
 	uint32_t sweep;          /* PROBE_NUMBER | the number it tries, or 0 */
 	bool probe, kill_wanted;
+	struct deferred hang_up;
 	struct timer hangs; /* killed and not reaped since */
 	bool hung_once;
 };
@@ -110,6 +111,7 @@ struct worker *worker_find(struct generation *g, uint32_t serial);
 void worker_has_pidfd(struct worker *w, int pidfd); /* which is the worker's from now on */
 void worker_take(struct worker *w);                 /* it is idle no longer */
 void worker_kill(struct worker *w);
+void worker_hang_up(struct worker *w); /* soon: nothing that it still says is heard */
 void worker_free(struct worker **w);
 
 /* generation.c */

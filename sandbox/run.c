@@ -70,7 +70,6 @@ leave_worker(struct sandbox_run *r)
 
 	r->worker = NULL;
 	w->run = NULL;
-	watch_set(w->watch, 0);
 	worker_kill(w);
 	r->owner->counts.running--;
 	r->owner->memory_bytes -= r->memory_bytes;
@@ -91,8 +90,11 @@ run_stop(struct job *j)
 		s->counts.queued--;
 	}
 	if (r->worker != NULL) { /* cancelled while it ran */
+		struct worker *w = r->worker;
+
 		measure(r);
 		leave_worker(r);
+		worker_hang_up(w);
 	}
 	if (j->state == JOB_CANCELLED && !r->self_test && !r->told)
 		s->counts.ends[SANDBOX_CANCELLED]++;
@@ -109,7 +111,8 @@ static void
 flush(struct worker *w)
 {
 	while (w->out_at < w->out.n) {
-		ssize_t n = send(w->sock, w->out.p + w->out_at, w->out.n - w->out_at, MSG_NOSIGNAL);
+		ssize_t n = send(w->sock, w->out.p + w->out_at, w->out.n - w->out_at,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -319,10 +322,13 @@ tell(void *ctx)
 {
 	struct sandbox_run *r = ctx;
 
+	struct worker *w = r->worker;
+
 	timer_stop(&r->timer);
 	deferred_drop(&r->tell);
 	leave_worker(r);
 	tell_done(r);
+	worker_hang_up(w); /* the event has taken no worker off its list */
 }
 
 /* ---- from the worker ---- */
@@ -393,6 +399,8 @@ drain(struct worker *w, bool alive)
 		reader_feed(&w->reader, (struct str){ piece, (size_t)n });
 		if (!take_frames(w, alive))
 			return false;
+		if (alive && (size_t)n < sizeof(piece)) /* that was all, for now */
+			return true;
 	}
 	return true;
 }
