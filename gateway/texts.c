@@ -97,34 +97,37 @@ const struct text_table texts_genai = { genai, COUNT(genai) };
 
 /* ---- rows ---- */
 
-/* Does the object say that it is of this type, and of no other? */
-static bool
-type_is(struct str object, struct str type)
+struct object {
+	struct str raw, in; /* in: the member that it is, with quotes */
+	struct str type;    /* the value of the one that it has; p NULL: of none, or of several */
+	bool looked;        /* for the type: once, however many members want to know */
+};
+
+static struct str
+type_of(struct object *o)
 {
 	struct json_iter it;
 	struct str key, value;
-	bool is = false;
+	size_t n = 0;
 
-	(void)json_open(object, &it);
-	while (json_next(&it, &key, &value)) {
-		if (!json_key_is(key, STR("type")))
-			continue;
-		if (!json_string_is(value, type))
-			return false;
-		is = true;
-	}
-	return is;
+	if (o->looked)
+		return o->type;
+	o->looked = true;
+	(void)json_open(o->raw, &it);
+	while (n < 2 && json_next(&it, &key, &value))
+		if (json_key_is(key, STR("type")))
+			o->type = n++ == 0 ? value : STR_NONE;
+	return o->type;
 }
 
-/* in: the member that the object is, with quotes. */
 static const struct text_row *
-row_of(const struct text_table *of, struct str object, struct str in, struct str key)
+row_of(const struct text_table *of, struct object *o, struct str key)
 {
 	for (size_t i = 0; i < of->n; i++) {
 		const struct text_row *r = &of->row[i];
 
-		if (json_key_is(key, r->name) && (r->in.n == 0 || json_key_is(in, r->in)) &&
-		    (r->type.n == 0 || type_is(object, r->type)))
+		if (json_key_is(key, r->name) && (r->in.n == 0 || json_key_is(o->in, r->in)) &&
+		    (r->type.n == 0 || (type_of(o).p != NULL && json_string_is(o->type, r->type))))
 			return r;
 	}
 	return NULL;
@@ -175,16 +178,17 @@ member_walk(
 }
 
 static void
-object_walk(struct walk *w, struct str object, struct str in, size_t depth)
+object_walk(struct walk *w, struct str raw, struct str in, size_t depth)
 {
+	struct object o = { .raw = raw, .in = in };
 	struct json_iter it;
 	struct str key, value;
 
-	(void)json_open(object, &it);
+	(void)json_open(raw, &it);
 	while (json_next(&it, &key, &value)) {
 		if (depth == 0)
 			w->at.top = key;
-		member_walk(w, row_of(w->of, object, in, key), key, value, depth + 1);
+		member_walk(w, row_of(w->of, &o, key), key, value, depth + 1);
 	}
 }
 
