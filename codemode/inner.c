@@ -198,6 +198,15 @@ inner_rest(void *ctx, bool rest)
 	pause_look(r);
 }
 
+/* As many as may are at it: the script's time goes on, and nothing has left. */
+static void
+inner_queue(void *ctx, bool waits)
+{
+	struct inner *in = ctx;
+
+	leg_held(in->r, in->id, waits);
+}
+
 static void
 search(struct run *r, uint32_t id, struct str args)
 {
@@ -295,6 +304,7 @@ call_tool(struct run *r, const struct asked_call *a, const struct tool *t, struc
 		.parent = r->c.pass,
 		.asks = r->c.peer,
 		.rest = inner_rest,
+		.queue = inner_queue,
 		.name = a->name,
 		.args = args,
 		.session = r->c.session,

@@ -417,11 +417,18 @@ leg_sent(struct run *r, uint32_t id)
 void
 leg_held(struct run *r, uint32_t id, bool held)
 {
+	struct step *s;
+
 	if (r->past == NULL)
 		return;
-	step_of(r, id)->state = STEP_OPEN;
-	if (!held)
+	if (!held) {
 		leg_sent(r, id);
+		return;
+	}
+	s = step_of(r, id);
+	s->state = STEP_OPEN;
+	if (s->mutates)
+		past_save_step(r->past, s); /* that it was sent is there already */
 }
 
 void

@@ -18,7 +18,7 @@ void leg_drop(struct run *r);                             /* it could not be sta
 bool leg_call(
     struct run *r, uint32_t id, struct str tool, const struct tool *t, struct str args) MUST_CHECK;
 void leg_sent(struct run *r, uint32_t id);            /* before it may leave the gateway */
-void leg_held(struct run *r, uint32_t id, bool held); /* it waits for people and has not left */
+void leg_held(struct run *r, uint32_t id, bool held); /* it waits and has not left */
 void leg_lost(struct run *r, uint32_t id); /* the error that follows does not say if it was done */
 /* As sandbox_answer(). */
 void leg_answer(struct run *r, uint32_t id, int flags, struct str json);

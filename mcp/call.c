@@ -332,6 +332,7 @@ call_enter(struct call *c, struct call_ask *a, const struct tool *t, struct err 
 		.approval = a->approval,
 		.round = a->round,
 		.can_ask = call_can_ask(a),
+		.can_wait = call_can_queue(a),
 		.session = a->session,
 		.tool_use = a->tool_use,
 		.client = a->client,
@@ -354,7 +355,7 @@ call_enter(struct call *c, struct call_ask *a, const struct tool *t, struct err 
 	buf_fini(&name);
 	if (!ok) {
 		memset(&c->redacted, 0, sizeof(c->redacted)); /* they are in a row of their own */
-		h->refused++;
+		h->refused += !pass_may_wait(&c->pass);
 		return !listed && e->code == ERR_DENIED ? not_found(a, e) : false;
 	}
 	if (listed)
@@ -439,7 +440,7 @@ hub_call(struct hub *h, struct job *parent, const struct call_ask *asked, call_d
 		call_answer(h, a);
 	c = call_new(h, a, done, ctx);
 	entered = call_find(c, a, &t, e) && call_enter(c, a, t, e);
-	waits = !entered && e->code == ERR_APPROVAL && call_wait(c, a);
+	waits = !entered && call_wait(c, a, e);
 	if (!entered && !waits) {
 		call_reap(&c->job);
 		return NULL;

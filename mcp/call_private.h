@@ -31,6 +31,7 @@ struct call {
 	bool starting, ended;
 	struct deferred later, durable, person, resume;
 	struct approval_wait wait;            /* while people are asked: call_wait.c */
+	struct place_wait place;              /* while as many as may are at it: likewise */
 	struct call_kept *kept;               /* what is asked for then; NULL otherwise */
 	char approval[APPROVAL_ID_BYTES + 1]; /* that it needed; "" = none */
 	struct str result, error;             /* while done() runs */
@@ -53,8 +54,9 @@ bool call_proceed(struct call *c, const struct call_ask *a, struct err *e) MUST_
 
 /* Can somebody be asked on behalf of this call? */
 bool call_can_ask(const struct call_ask *a);
-/* The gate refused with ERR_APPROVAL: does the call wait for the answer? */
-bool call_wait(struct call *c, const struct call_ask *a) MUST_CHECK;
+/* The gate refused: does the call wait for the answer of people, or for a place? */
+bool call_can_queue(const struct call_ask *a);
+bool call_wait(struct call *c, const struct call_ask *a, const struct err *e) MUST_CHECK;
 void call_wait_drop(struct call *c);
 /* What the client said to the question, a round ago. */
 void call_answer(struct hub *h, const struct call_ask *a);

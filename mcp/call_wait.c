@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * call_wait - a call that needs an approval.
+ * call_wait - a call that needs an approval, or a place.
  *
  *   a call --gate: needs approval--> call_wait()
  *      |  a modern client's own call: its result is the question; the next round brings the answer
@@ -8,6 +8,8 @@
  *      |      --elicitation--> the client of the request, or of the script's run
  *      |      --any turn of the request--> call_resume(): the gate again, with the request's id
  *      \  else: refused, with its id
+ *   a script's call --gate: as many as may are at it--> in line (policies/queue.c), without a pass
+ *             --somebody has left--> place_free(): the gate again
  *
  * The question is ours and so is its answer: a server's own questions never come this way, because
  * the state of ours is sealed under another letter (park.c) and its id is drawn here.  Of a
@@ -171,6 +173,7 @@ call_wait_drop(struct call *c)
 	struct approval_request *r = c->wait.request;
 
 	deferred_drop(&c->resume);
+	place_wait_drop(&c->place);
 	if (r != NULL) {
 		approval_wait_drop(&c->wait);
 		approval_withdraw(r, "its call was cancelled");
@@ -180,12 +183,35 @@ call_wait_drop(struct call *c)
 	MEM_FREE(&c->kept);
 }
 
+static bool queue(struct call *c, const struct call_ask *a);
+
+/* What it waited for is there: the gate again. */
+static void
+again(struct call *c)
+{
+	const struct call_ask *a = &c->kept->a;
+	struct err e;
+
+	if (call_proceed(c, a, &e) || queue(c, a))
+		return;
+	e.unsent = true;
+	call_end(c, STR_NONE, &e);
+}
+
+static void
+place_free(void *ctx)
+{
+	struct call *c = ctx;
+
+	c->kept->a.queue(c->ctx, false);
+	again(c);
+}
+
 static void
 call_resume(void *ctx)
 {
 	struct call *c = ctx;
 	struct call_ask *a = &c->kept->a;
-	struct err e;
 
 	approval_wait_drop(&c->wait);
 	deferred_drop(&c->person);
@@ -193,10 +219,7 @@ call_resume(void *ctx)
 	if (a->rest != NULL)
 		a->rest(c->ctx, false);
 	a->approval = str_of(c->approval);
-	if (call_proceed(c, a, &e))
-		return;
-	e.unsent = true;
-	call_end(c, STR_NONE, &e);
+	again(c);
 }
 
 static void
@@ -207,16 +230,45 @@ on_turn(void *ctx)
 	loop_defer(c->hub->loop, &c->resume, call_resume, c);
 }
 
-bool
-call_wait(struct call *c, const struct call_ask *a)
+static void
+keep(struct call *c, const struct call_ask *a)
 {
-	struct approval_request *r = pass_approval(&c->pass);
-	bool person = approval_asks(r, APPROVAL_ELICITATION);
-
-	if ((!person && a->parent == NULL) || !kept_fits(a))
-		return false;
+	if (c->kept != NULL)
+		return;
 	c->kept = mem_zalloc(sizeof(*c->kept));
 	kept_fill(c->kept, a);
+}
+
+bool
+call_can_queue(const struct call_ask *a)
+{
+	return a->queue != NULL && kept_fits(a);
+}
+
+static bool
+queue(struct call *c, const struct call_ask *a)
+{
+	if (!pass_may_wait(&c->pass))
+		return false;
+	keep(c, a);
+	c->place.fn = place_free;
+	c->place.ctx = c;
+	place_wait(&c->pass, &c->place);
+	c->kept->a.queue(c->ctx, true);
+	return true;
+}
+
+bool
+call_wait(struct call *c, const struct call_ask *a, const struct err *e)
+{
+	struct approval_request *r = e->code == ERR_APPROVAL ? pass_approval(&c->pass) : NULL;
+	bool person = r != NULL && approval_asks(r, APPROVAL_ELICITATION);
+
+	if (e->code != ERR_APPROVAL)
+		return queue(c, a);
+	if ((!person && a->parent == NULL) || !kept_fits(a))
+		return false;
+	keep(c, a);
 	(void)str_copy(c->approval, sizeof(c->approval), approval_id(r));
 	c->wait = (struct approval_wait){ .fn = on_turn, .ctx = c };
 	approval_wait(r, &c->wait);

@@ -233,6 +233,9 @@ struct call_ask {
 	 * NULL. */
 	const struct call_peer *asks;
 	void (*rest)(void *ctx, bool rest);
+	/* Of a script's call, likewise: when it begins and ends to wait for a place at a limit of
+	 * how many at once; NULL: it is refused instead. */
+	void (*queue)(void *ctx, bool waits);
 	/* A further round of a call that needs an approval: its id, and what the client answered,
 	 * raw; or "". */
 	struct str approval, answer;

@@ -72,6 +72,17 @@ limited(const struct chain *c)
 	return any;
 }
 
+/* Where whoever is refused by this alone may wait.  Of several limits that refuse, the one was told
+ * that time gives room in again, if there is such a one: then this is it. */
+static struct bucket *
+full_of(const struct takes *t, const struct limit *refusing)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->take[i].limit == refusing && refusing->what == LIMIT_CONCURRENT)
+			return t->take[i].bucket;
+	return NULL;
+}
+
 bool
 afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e)
 {
@@ -100,6 +111,7 @@ afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e)
 	    (room || why.retry_after_s > e->retry_after_s)) {
 		*limit_at = refusing == NULL ? STR("") : refusing->where;
 		*e = why;
+		p->full = room && a->can_wait && refusing != NULL ? full_of(&t, refusing) : NULL;
 		return false;
 	}
 	if (!room)

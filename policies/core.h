@@ -114,6 +114,7 @@ struct core {
 	uint64_t durable_seq;              /* what the scribe has committed, as the loop knows */
 	uint64_t prune_seq;
 	uint64_t entered, refused, left, would_deny;
+	size_t queued; /* struct place_wait in line */
 	struct redact_tables *redact;
 	uint64_t redacted[REDACT_ACTIONS][REDACT_CLASSES];
 	struct tally sums[ASK_KINDS]; /* by enum ask_kind */
@@ -267,6 +268,10 @@ bool afford(struct pass *p, const struct ask *a, struct str *limit_at, struct er
 
 /* What the ledger has of the last day is taken again, at a start. */
 void afford_recall(struct core *c, const struct usage_row *r);
+
+/* ---- queue.c ---- */
+
+void queue_next(struct bucket *b); /* offers its free place, if there is one */
 
 /* ---- core.c, gate.c ---- */
 

@@ -326,6 +326,7 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 	p->unpriced = p->tops_up = p->finishes = p->past_cap = false;
 	p->at_n = p->holds_n = 0;
 	p->approval = NULL;
+	p->full = NULL;
 	p->approved[0] = '\0';
 	p->round = 0;
 	p->asked = 0;
@@ -527,7 +528,8 @@ gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, s
 	pass_fill(p, c, k, a);
 	if (!key_usable(k, p->entered_ns, e) || withheld(a, e) || !permitted(p, a, e) ||
 	    !unbroken(p, e) || !afford(p, a, &limit_at, e)) {
-		refused(p, a, limit_at, e);
+		if (p->full == NULL)
+			refused(p, a, limit_at, e);
 		if (e->code == ERR_DENIED)
 			decision_tell(p, e);
 		arena_free(&p->arena);

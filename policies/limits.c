@@ -30,6 +30,7 @@
 
 struct bucket {
 	struct link all, of_run;
+	struct place_line line;
 	char *key;
 	int64_t amount, period_ms; /* as the limit last said */
 	int64_t spent, held;       /* token-milliseconds; tokens */
@@ -111,11 +112,29 @@ bucket_free(struct limits *ls, struct bucket *b)
 	free(b);
 }
 
+struct place_line *
+limits_line(struct bucket *b)
+{
+	return &b->line;
+}
+
+bool
+limits_place(const struct bucket *b)
+{
+	return b->held < b->amount;
+}
+
+static bool
+is_free(const struct bucket *b)
+{
+	return b->held == 0 && b->line.woken == 0 && link_empty(&b->line.waits);
+}
+
 /* Drops it when it is full, else it goes to the end of the list. */
 static void
 bucket_look(struct limits *ls, struct bucket *b, int64_t now_ms)
 {
-	if (b->held == 0 && spent_at(b, now_ms) == 0) {
+	if (is_free(b) && spent_at(b, now_ms) == 0) {
 		bucket_free(ls, b);
 		return;
 	}
@@ -171,6 +190,7 @@ bucket_make(struct limits *ls, struct str key, const struct limit *l, const stru
 	b->period_ms = l->period_ms;
 	link_init(&b->all);
 	link_init(&b->of_run);
+	link_init(&b->line.waits);
 	link_push(&ls->all, &b->all);
 	if (l->per == PER_RUN && pass_open(w->run))
 		link_push(&w->run->run_limits, &b->of_run);
@@ -355,6 +375,8 @@ limits_release(struct limits *ls, struct pass *p, int64_t now_ms, int64_t tokens
 
 		roll(h->bucket, now_ms);
 		settle(h->bucket, h->n, !h->tokens ? 0 : tokens < 0 ? h->n : tokens);
+		if (!h->tokens)
+			queue_next(h->bucket);
 	}
 	p->holds_n = 0;
 	/* A run's own buckets go with it; what is still held of them is found by limits_begin(). */
@@ -362,7 +384,7 @@ limits_release(struct limits *ls, struct pass *p, int64_t now_ms, int64_t tokens
 		struct bucket *b = CONTAINER(it, struct bucket, of_run);
 
 		b->spent = 0;
-		if (b->held == 0)
+		if (is_free(b))
 			bucket_free(ls, b);
 		else
 			link_drop(it);

@@ -18,6 +18,10 @@
 #define LIMITS_MEET_MAX   64    /* of one pass */
 
 struct bucket;
+struct place_line {        /* of those who wait for a place; queue.c */
+	struct link waits; /* struct place_wait, the first one first */
+	size_t woken;      /* that were offered a place and have not asked yet */
+};
 struct limits {
 	struct map by_key;
 	struct link all;  /* struct bucket; those that are looked at next come first */
@@ -59,6 +63,10 @@ bool limits_room(const struct takes *t, const struct taker *w, int64_t now_ms,
 void limits_take(const struct takes *t, struct pass *p);
 /* `tokens`: what was really used; -1: what was held. */
 void limits_release(struct limits *ls, struct pass *p, int64_t now_ms, int64_t tokens);
+
+/* Of a limit of how many at once.  A bucket stays as long as somebody is in its line. */
+struct place_line *limits_line(struct bucket *b);
+bool limits_place(const struct bucket *b); /* is there a free one? */
 
 /* At a start: n had been taken at that time, which may lie before the clock's zero; in order. */
 void limits_recall(

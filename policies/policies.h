@@ -405,6 +405,7 @@ struct ask {
 	struct str approval; /* the id of the one that this call waited for; or "": any that fits */
 	int64_t round;       /* > 0: the same call goes on, by pass.round of the one before */
 	bool can_ask;        /* whoever calls can be asked by elicitation */
+	bool can_wait;       /* whoever calls waits for a place: see pass_may_wait() */
 	struct str session, tool_use; /* join keys of the client, "" when it gave none; clipped */
 	struct str client;            /* "claude-code/2.1.330 …", clipped */
 	struct str address;           /* where the request came from, clipped; "" when nowhere */
@@ -445,6 +446,7 @@ struct outcome {
 };
 
 struct limit_hold;
+struct bucket;
 struct pass {           /* embedded in the exchange, call or script that it governs */
 	uint32_t magic; /* set by enter, cleared by leave */
 	struct core *core;
@@ -483,6 +485,7 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	struct pass *run; /* a script's call, while its script is open; NULL otherwise */
 	struct link of_run;
 	int64_t run_held_nusd;
+	struct bucket *full; /* what it may wait at (after ERR_RATE, until the turn ends); NULL */
 	/* What it needs (after ERR_APPROVAL, until the turn ends), or has used; NULL: none. */
 	struct approval_request *approval;
 	char approved[20];   /* the id of the one that it has used; "" = none */
@@ -520,6 +523,22 @@ void gate_leave(struct pass *p, const struct outcome *o);
 bool gate_pass(struct core *c, struct key *k, const struct ask *a, struct err *e) MUST_CHECK;
 /* gate_enter() refused with ERR_APPROVAL: what for. */
 struct approval_request *pass_approval(const struct pass *p);
+/*
+ * gate_enter() refused with ERR_RATE an ask that can_wait, and nothing but limits of how many at
+ * once stood in the way: no row was written, it may wait.  fn(ctx), once, in a turn of its own,
+ * when somebody has left: ask again.  Drop it before it goes; *w is zeroed before its first use.
+ */
+struct place_wait {
+	struct link link;
+	struct bucket *at; /* NULL: waits for none */
+	struct core *core;
+	struct deferred go;
+	void (*fn)(void *ctx);
+	void *ctx;
+};
+bool pass_may_wait(const struct pass *p);
+void place_wait(struct pass *p, struct place_wait *w);
+void place_wait_drop(struct place_wait *w);
 /* What is no pass and changes no key (a reload, a sign-in): one audit row, a refused one with *e.
  * `actor` as in key_create(); name: "policies.reload", "sign-in.begin". */
 void gate_note(struct core *c, struct str actor, const char *name, const struct err *e);

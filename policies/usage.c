@@ -476,8 +476,10 @@ core_metrics(struct core *c, struct buf *out)
 	    "tollgate_policy_would_deny_total %llu\n",
 	    (unsigned long long)c->would_deny);
 	redacted_metrics(c, out);
-	buf_printf(out, "# TYPE tollgate_limit_buckets gauge\ntollgate_limit_buckets %zu\n",
-	    c->limits.by_key.n);
+	buf_printf(out,
+	    "# TYPE tollgate_limit_buckets gauge\ntollgate_limit_buckets %zu\n"
+	    "# TYPE tollgate_limit_waiting gauge\ntollgate_limit_waiting %zu\n",
+	    c->limits.by_key.n, c->queued);
 	buf_puts(out, "# TYPE tollgate_ends_total counter\n");
 	for (enum ask_kind k = ASK_TOOL; k < ASK_KINDS; k++)
 		if (k != ASK_ADMIN)

@@ -31,23 +31,24 @@ local function waiting(gw)
 	return out
 end
 
-local function calls(gw) return tonumber(gw:client():get("/metrics").body:match("tollgate_run_calls_total (%d+)")) end
+local function calls(c) return tonumber(c:get("/metrics").body:match("tollgate_run_calls_total (%d+)")) end
 
 -- Runs it until it is paused; its text.  One that is resumed asks nothing new: it waits where it did when it has made as
 -- many calls as before.
 local made = {}
 local function paused(gw, key, code, resume, questions)
 	local text, failed
-	local c, before = gw:mcp(key), calls(gw)
+	local c, looks = gw:mcp(key), gw:client()
+	local before = calls(looks)
 	spawn(function() text, failed = lua(c, code, resume) end)
 	local until_ms = now() + 10000
-	while (#waiting(gw) < (questions or 1) or calls(gw) - before < (made[resume] or 0)) and now() < until_ms and not text do end
+	while (#waiting(gw) < (questions or 1) or calls(looks) - before < (made[resume] or 0)) and now() < until_ms and not text do end
 	expect(text):is(nil)
 	gw:advance("31s")
 	wait_for("the pause", function() return text end)
 	expect(failed):is(false)
 	local id = text:match("^paused run (r%w+): waiting for approval of\n")
-	made[id] = calls(gw) - before
+	made[id] = calls(looks) - before
 	return text, id
 end
 
@@ -132,3 +133,18 @@ while #waiting(gw) == 0 and now() < until_ms do end
 c:close()
 while #waiting(gw) > 0 and now() < until_ms do end
 expect(#waiting(gw)):is(0)
+
+test "kill -9 while a resumed script waits, before it is paused: what waited was not sent"
+local gw, key, shop = world()
+local text = lua(gw:mcp(key), "shop.ship{n = 1} error('x')")
+local id = text:match('resume="(r%w+)"')
+local code = "shop.ship{n = 1} shop.sell_tea{n = 2} return 'sold'"
+spawn(function() pcall(lua, gw:mcp(key), code, id) end)
+local until_ms = now() + 10000
+while #waiting(gw) < 1 and now() < until_ms do end
+gw:kill9()
+gw:start()
+gw:wait_tools(key, 5)
+gw:ok { "approve", waiting(gw)[1] }
+expect((lua(gw:mcp(key), code, id))):is("sold")
+expect(count(shop)):same { ship = 1, sell_tea = 1 }
