@@ -22,12 +22,12 @@
 #include "codemode/tools.h"
 
 static bool
-visible(void *ctx, struct key *k)
+visible(void *ctx, struct key *k, struct str view)
 {
 	const struct codemode *cm = ctx;
 
 	return sandbox_level(cm->sandbox) != SANDBOX_UNAVAILABLE &&
-	       rules_may_list(cm->core, k, ASK_RUN, STR("run"));
+	       rules_may_list(cm->core, k, view, ASK_RUN, STR("run"));
 }
 
 static void

@@ -394,7 +394,8 @@ leg_call(struct run *r, uint32_t id, struct str tool, const struct tool *t, stru
 	if (!old)
 		s = past_add(r->past, tool, &a.digest, str_clip(args, PAST_SHOWN_BYTES));
 	take(r, s, &a, id);
-	if (old && t != NULL && !rules_may_list(r->cm->core, r->c.key, ASK_TOOL, t->policy_name)) {
+	if (old && t != NULL &&
+	    !rules_may_list(r->cm->core, r->c.key, view_of(r->c.view), ASK_TOOL, t->policy_name)) {
 		refuse(r, s, "denied", "the policies do not allow this tool any more");
 		return true;
 	}

@@ -345,8 +345,9 @@ tool_put(void *ctx, const struct tool *t)
 	if (l->k != NULL) {
 		rules_why(l->w->r->core, l->k, ASK_TOOL, t->policy_name, &why);
 		buf_printf(l->w->out, ",\"allowed\":%s,\"why\":",
-		    rules_may_list(l->w->r->core, l->k, ASK_TOOL, t->policy_name) ? "true"
-										  : "false");
+		    rules_may_list(l->w->r->core, l->k, STR(""), ASK_TOOL, t->policy_name)
+			? "true"
+			: "false");
 		buf_json_str(l->w->out, buf_str(&why));
 	}
 	buf_putc(l->w->out, '}');

@@ -22,7 +22,7 @@ struct cli { /* what was typed, after options */
 	bool json, managed, admin, cover, markdown, strict, codeowners, deny, list, force;
 	const char *name, *customer, *team, *user, *expires, *key, *by, *since, *scope, *tags,
 	    *budget, *until, *clock, *n;
-	const char *from, *out, *overlap, *url, *key_env, *call, *junit;
+	const char *from, *out, *overlap, *url, *key_env, *call, *view, *client, *junit;
 	const char *verdict;
 	bool accept_loss, csv, plan, stubs;
 	const char *resume;

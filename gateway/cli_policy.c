@@ -125,7 +125,9 @@ explain(const struct cli *cli, const struct core_settings *core)
 		.customer = str_of(cli->customer == NULL ? "" : cli->customer),
 		.team = str_of(cli->team == NULL ? "" : cli->team),
 		.user = str_of(cli->user == NULL ? "" : cli->user) };
-	const struct explain_ask ask = { &who, str_of(cli->call), cli->json };
+	const struct explain_ask ask = { &who, str_of(cli->call), cli->json,
+		{ str_of(cli->view == NULL ? "" : cli->view),
+		    str_of(cli->client == NULL ? "" : cli->client) } };
 	bool allowed = false, ok;
 	struct buf out, key;
 	struct arena a;

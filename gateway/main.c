@@ -22,12 +22,13 @@ static const struct command {
 	    "test [--cover] [--junit FILE] | lint [--strict] [--codeowners] | explain --call "
 	    "'server/tool "
 	    "{\"argument\":\"value\"}' [--user U] "
-	    "[--team T] [--customer C] [--key N]\n"
+	    "[--team T] [--customer C] [--key N] [--view V] [--client NAME]\n"
 	    "  tollgate policy diff OLD NEW [--markdown] [--fail-on widen]   (two folders of "
 	    "policies)\n"
 	    "  tollgate policy replay NEW [--since 7d]\n"
 	    "  tollgate policy rollout [--since 7d]   (who would be refused by what is observed)",
-	    "--since --call --user --team --customer --key --cover --junit --json --markdown "
+	    "--since --call --user --team --customer --key --view --client --cover --junit --json "
+	    "--markdown "
 	    "--fail-on "
 	    "--strict --codeowners",
 	    "the policy files: run their tests, why a call is allowed or not, what a change "
@@ -135,7 +136,7 @@ struct option {
 	const char **value; /* takes one, or */
 	bool *flag;         /* is one */
 };
-#define OPTIONS_N 42
+#define OPTIONS_N 44
 
 static void
 options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
@@ -153,7 +154,8 @@ options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
 		{ "--out", &cli->out, NULL }, { "--overlap", &cli->overlap, NULL },
 		{ "--url", &cli->url, NULL }, { "--key-env", &cli->key_env, NULL },
 		{ "--clock", &cli->clock, NULL }, { "-n", &cli->n, NULL },
-		{ "--call", &cli->call, NULL }, { "--markdown", NULL, &cli->markdown },
+		{ "--call", &cli->call, NULL }, { "--view", &cli->view, NULL },
+		{ "--client", &cli->client, NULL }, { "--markdown", NULL, &cli->markdown },
 		{ "--fail-on", &cli->fail_on, NULL }, { "--strict", NULL, &cli->strict },
 		{ "--codeowners", NULL, &cli->codeowners }, { "--deny", NULL, &cli->deny },
 		{ "--list", NULL, &cli->list }, { "--reason", &cli->reason, NULL },

@@ -16,12 +16,13 @@
 	       */
 
 struct masking *
-masking_begin(struct core *c, struct key *k, struct str model, struct str requested)
+masking_begin(
+    struct core *c, struct key *k, struct str client, struct str model, struct str requested)
 {
 	struct redaction wants;
 	struct masking *m;
 
-	if (!rules_redact_model(c, k, model, requested, &wants))
+	if (!rules_redact_model(c, k, &(struct via){ STR(""), client }, model, requested, &wants))
 		return NULL;
 	m = mem_zalloc(sizeof(*m));
 	m->wants = wants;

@@ -20,8 +20,8 @@ struct masking {
 	char at[MASKING_AT_BYTES]; /* where the first that blocks stands, or "" */
 };
 /* NULL: no rule holds for this model, by either name. */
-struct masking *
-masking_begin(struct core *c, struct key *k, struct str model, struct str requested);
+struct masking *masking_begin(
+    struct core *c, struct key *k, struct str client, struct str model, struct str requested);
 void masking_end(struct masking **at);
 /* *body becomes what may be sent, which lives as long as the masking.  What blocks is in counts,
  * for the gate.  ERR_INVALID when it is no JSON, ERR_TOO_LARGE. */

@@ -27,7 +27,7 @@ row(struct list *l, enum ask_kind kind, const char *member, struct str name)
 	l->any = true;
 	buf_json_str(l->out, name);
 	buf_printf(l->out, ",\"allowed\":%s,\"why\":",
-	    rules_may_list(c, l->x->key, kind, name) ? "true" : "false");
+	    rules_may_list(c, l->x->key, STR(""), kind, name) ? "true" : "false");
 	buf_json_str(l->out, buf_str(&why));
 	buf_putc(l->out, '}');
 	buf_fini(&why);

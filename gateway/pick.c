@@ -108,15 +108,15 @@ models_list(struct exchange *x)
 		struct str id = m->rows[i].pattern;
 
 		if (m->rows[i].provider->kind == d->kind && !str_has(id, '*') &&
-		    rules_may_list(x->g->core, x->key, ASK_MODEL, id))
+		    rules_may_list(x->g->core, x->key, STR(""), ASK_MODEL, id))
 			model_put(x, id, &b, &first);
 	}
 	for (size_t i = 0; i < m->aliases_n; i++) {
 		const struct model_row *r = row_find(m, m->aliases[i].model);
 
 		if (r != NULL && r->provider->kind == d->kind &&
-		    rules_may_list(x->g->core, x->key, ASK_MODEL, m->aliases[i].name) &&
-		    rules_may_list(x->g->core, x->key, ASK_MODEL, m->aliases[i].model))
+		    rules_may_list(x->g->core, x->key, STR(""), ASK_MODEL, m->aliases[i].name) &&
+		    rules_may_list(x->g->core, x->key, STR(""), ASK_MODEL, m->aliases[i].model))
 			model_put(x, m->aliases[i].name, &b, &first);
 	}
 	buf_put(&b, d->list_tail);

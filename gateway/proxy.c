@@ -369,7 +369,8 @@ mask(struct proxy *p, struct err *e)
 {
 	const struct str came = p->body;
 
-	p->masking = masking_begin(p->x->g->core, p->x->key, p->model, p->asked.model);
+	p->masking = masking_begin(p->x->g->core, p->x->key,
+	    exchange_header(p->x, STR("user-agent")), p->model, p->asked.model);
 	if (p->masking == NULL)
 		return true;
 	return masking_request(p->masking, p->x->g->core, p->to->dialect, &p->body, e) &&

@@ -464,6 +464,9 @@ names_collect(struct settings *s)
 	    arena_zalloc(&s->arena, (s->aliases_n + s->models_n + 1) * sizeof(struct str));
 	for (size_t i = 0; i < s->servers_n; i++)
 		s->server_names[i] = str_of(s->servers[i].name);
+	s->view_names = arena_zalloc(&s->arena, (s->views_n + 1) * sizeof(struct str));
+	for (size_t i = 0; i < s->views_n; i++)
+		s->view_names[i] = s->views[i].name;
 	for (size_t i = 0; i < s->aliases_n; i++)
 		s->model_names[s->model_names_n++] = s->aliases[i].name;
 	for (size_t i = 0; i < s->models_n; i++)
@@ -566,6 +569,8 @@ settings_core(struct settings *s, struct core_settings *out)
 		.servers_n = s->servers_n,
 		.models = s->model_names,
 		.models_n = s->model_names_n,
+		.views = s->view_names,
+		.views_n = s->views_n,
 		.aliases = s->aliases,
 		.aliases_n = s->aliases_n,
 		.facts = locked_facts,

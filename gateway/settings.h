@@ -66,7 +66,7 @@ struct settings {
 	size_t aliases_n;
 	struct server_settings *servers;
 	size_t servers_n;
-	struct str *server_names, *model_names; /* for the policy files' checks */
+	struct str *server_names, *model_names, *view_names; /* for the policy files' checks */
 	size_t model_names_n;
 	bool strict, log_json, access_log;
 	bool watch; /* read the policies again when their files change */

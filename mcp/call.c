@@ -336,7 +336,8 @@ call_enter(struct call *c, struct call_ask *a, const struct tool *t, struct err 
 		.session = a->session,
 		.tool_use = a->tool_use,
 		.client = a->client,
-		.address = a->address };
+		.address = a->address,
+		.view = view_of(a->view) };
 	struct buf name;
 	bool listed, ok;
 
@@ -347,8 +348,8 @@ call_enter(struct call *c, struct call_ask *a, const struct tool *t, struct err 
 	ask.name = t != NULL           ? t->policy_name
 		   : c->server != NULL ? buf_str(&name)
 				       : c->builtin->ask_name;
-	listed = c->builtin != NULL ? c->builtin->visible(c->builtin->ctx, a->key)
-				    : rules_may_list(h->core, a->key, ask.kind, ask.name);
+	listed = c->builtin != NULL ? c->builtin->visible(c->builtin->ctx, a->key, ask.view)
+				    : rules_may_list(h->core, a->key, ask.view, ask.kind, ask.name);
 	c->pass.cut = call_cut;
 	c->pass.ctx = c;
 	ok = call_redact_ask(c, a, &ask, e) && gate_enter(h->core, &c->pass, a->key, &ask, e);

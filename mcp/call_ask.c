@@ -130,6 +130,8 @@ call_ask_headers(const struct visit *v, const struct call_ask *a)
 	if (v->era != ERA_MODERN || a->kind != CALL_TOOL || a->args.n == 0)
 		return true;
 	t = hub_find_tool(v->hub, a->name);
-	return t == NULL || !rules_may_list(v->hub->core, v->r->key, ASK_TOOL, t->policy_name) ||
+	return t == NULL ||
+	       !rules_may_list(
+		   v->hub->core, v->r->key, view_of(v->view), ASK_TOOL, t->policy_name) ||
 	       param_headers_fit(v->r->head, t->input_schema, a->args);
 }

@@ -35,7 +35,8 @@ ask_clean(struct call *c, struct str *doc, struct buf *into, struct err *e)
 bool
 call_redact_ask(struct call *c, struct call_ask *a, struct ask *ask, struct err *e)
 {
-	if (!rules_redact(c->hub->core, a->key, ask->kind, ask->name, &c->redaction))
+	if (!rules_redact(c->hub->core, a->key, &(struct via){ ask->view, ask->client }, ask->kind,
+		ask->name, &c->redaction))
 		return true;
 	c->outcome.redacted = &c->redacted;
 	if (!c->redaction.any_args)

@@ -71,6 +71,11 @@ struct view_settings {
 	const struct str *patterns[3]; /* tools, prompts, resources */
 	size_t patterns_n[3];
 };
+static inline struct str
+view_of(const struct view_settings *of) /* NULL: "" */
+{
+	return of == NULL ? STR("") : of->name;
+}
 enum mcp_prefix { PREFIX_ALWAYS, PREFIX_NEVER, PREFIX_ON_COLLISION }; /* see view.c */
 /* Where small secrets are kept, already sealed; name: [a-z0-9-]+.  Failures are the keeper's to
  * log: what is not kept is asked for again after a restart. */
@@ -283,7 +288,7 @@ struct builtin {
 	struct str name; /* "lua", "tools" */
 	enum ask_kind ask_kind;
 	struct str ask_name; /* "run" */
-	bool (*visible)(void *ctx, struct key *k);
+	bool (*visible)(void *ctx, struct key *k, struct str view);
 	/* The listed JSON object; session: as in struct call_ask, what it got stays the same. */
 	void (*define)(void *ctx, struct key *k, const struct view_settings *of, struct str session,
 	    struct buf *out);

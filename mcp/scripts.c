@@ -31,7 +31,7 @@ scripts_mode(const struct hub *h, struct key *k, const struct view_settings *of)
 
 	if (place == CODE_MODE_OFF)
 		return place;
-	rules_code_mode(h->core, k, &said);
+	rules_code_mode(h->core, k, view_of(of), &said);
 	return said.mode != CODE_MODE_UNSAID ? said.mode : place;
 }
 
@@ -51,10 +51,10 @@ is_small(struct hub *h, struct key *k, const struct view *v)
 }
 
 static bool
-scripts_visible(const struct hub *h, struct key *k)
+scripts_visible(const struct hub *h, struct key *k, struct str view)
 {
 	for (size_t i = 0; i < h->builtins_n; i++)
-		if (h->builtins[i].visible(h->builtins[i].ctx, k))
+		if (h->builtins[i].visible(h->builtins[i].ctx, k, view))
 			return true;
 	return false;
 }
@@ -63,7 +63,7 @@ void
 scripts_settle(struct hub *h, struct key *k, struct view *v)
 {
 	v->code_mode = scripts_mode(h, k, v->of);
-	v->scripts = v->code_mode != CODE_MODE_OFF && scripts_visible(h, k);
+	v->scripts = v->code_mode != CODE_MODE_OFF && scripts_visible(h, k, view_of(v->of));
 	v->alone = v->scripts && (v->code_mode == CODE_MODE_ONLY ||
 				     (v->code_mode == CODE_MODE_AUTO && !is_small(h, k, v)));
 }
@@ -94,7 +94,7 @@ hub_code_offer(struct hub *h, struct key *k, const struct view_settings *of, str
 		.mode = v->code_mode, .scripts = v->scripts, .alone = v->alone, .tools = v->tools_n
 	};
 	if (place_mode(h, of) != CODE_MODE_OFF)
-		rules_code_mode(h->core, k, &out->said);
+		rules_code_mode(h->core, k, view_of(of), &out->said);
 	else
 		out->said = (struct code_said){ .policy = STR(""), .where = STR("") };
 }

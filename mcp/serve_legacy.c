@@ -104,7 +104,7 @@ subscribe(struct visit *v, const struct rpc *m)
 	else if (rpc_is(m, "resources/unsubscribe"))
 		updates_drop(&v->session->updates, uri);
 	else
-		ok = updates_add(&v->session->updates, v->r->key, uri, &e);
+		ok = updates_add(&v->session->updates, v->r->key, view_of(v->view), uri, &e);
 	arena_free(&a);
 	if (ok)
 		reply_result(v, m->id, STR("{}"));

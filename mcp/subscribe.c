@@ -193,7 +193,7 @@ uris_take(struct stream *st, struct str uris)
 	arena_init(&a, 1 << 20);
 	while (json_next(&it, &key, &raw))
 		if (raw.n <= 16384 && json_string(raw, &a, &uri) &&
-		    !updates_add(&st->updates, st->key, uri, &e))
+		    !updates_add(&st->updates, st->key, view_of(st->view), uri, &e))
 			log_debug(NULL, "not subscribed", F_TEXT("why", e.text));
 	arena_free(&a);
 }
@@ -330,7 +330,7 @@ streams_updated(struct hub *h, struct str listed_uri, struct str policy_name)
 		if (st->choked ||
 		    !updates_has(
 			st->session != NULL ? &st->session->updates : &st->updates, listed_uri) ||
-		    !rules_may_list(h->core, st->key, ASK_RESOURCE, policy_name))
+		    !rules_may_list(h->core, st->key, view_of(st->view), ASK_RESOURCE, policy_name))
 			continue;
 		buf_reset(&b);
 		buf_puts(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\","

@@ -138,20 +138,20 @@ subscription_get(struct hub *h, struct server *sv, struct str uri)
 }
 
 static bool
-may_read(struct hub *h, struct key *k, const struct server *sv, struct str uri)
+may_read(struct hub *h, struct key *k, struct str view, const struct server *sv, struct str uri)
 {
 	struct buf name;
 	bool ok;
 
 	buf_init(&name, 65536);
 	name_put(&name, sv, '/', uri);
-	ok = buf_ok(&name) && rules_may_list(h->core, k, ASK_RESOURCE, buf_str(&name));
+	ok = buf_ok(&name) && rules_may_list(h->core, k, view, ASK_RESOURCE, buf_str(&name));
 	buf_fini(&name);
 	return ok;
 }
 
 bool
-updates_add(struct updates *u, struct key *k, struct str listed, struct err *e)
+updates_add(struct updates *u, struct key *k, struct str view, struct str listed, struct err *e)
 {
 	struct hub *h = u->hub;
 	struct server *sv;
@@ -165,7 +165,7 @@ updates_add(struct updates *u, struct key *k, struct str listed, struct err *e)
 		return err_set(e, ERR_OVERLOAD, "too many resources are subscribed to");
 	buf_init(&own, 65536);
 	sv = hub_find_resource(h, listed, &own);
-	ok = sv != NULL && may_read(h, k, sv, buf_str(&own));
+	ok = sv != NULL && may_read(h, k, view, sv, buf_str(&own));
 	if (ok) {
 		use = mem_zalloc(sizeof(*use));
 		use->name = str_dup(listed);

@@ -14,7 +14,8 @@ struct updates {
 void updates_init(struct updates *u, struct hub *h);
 void updates_fini(struct updates *u);
 /* ERR_NOT_FOUND for what is not there and for what the key may not read alike. */
-bool updates_add(struct updates *u, struct key *k, struct str listed, struct err *e) MUST_CHECK;
+bool updates_add(
+    struct updates *u, struct key *k, struct str view, struct str listed, struct err *e) MUST_CHECK;
 void updates_drop(struct updates *u, struct str listed);
 bool updates_has(const struct updates *u, struct str listed);
 

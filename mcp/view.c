@@ -349,7 +349,7 @@ tools_fill(struct hub *h, struct view *v, struct key *k)
 
 			if (t->listed_name.n == 0 ||
 			    !view_includes(v->of, ASK_TOOL, t->policy_name) ||
-			    !rules_may_list(h->core, k, ASK_TOOL, t->policy_name))
+			    !rules_may_list(h->core, k, view_of(v->of), ASK_TOOL, t->policy_name))
 				continue;
 			v->tools[v->tools_n++] = t;
 			v->print[VIEW_TOOLS] = mix(v->print[VIEW_TOOLS],
@@ -377,7 +377,7 @@ offers_fill(struct hub *h, struct view *v, struct key *k, enum offer_kind kind)
 			const struct offer *o = offerset_at(h->servers[i].offers[kind], j);
 
 			if (o->listed.n == 0 || !view_includes(v->of, ask, o->policy_name) ||
-			    !rules_may_list(h->core, k, ask, o->policy_name))
+			    !rules_may_list(h->core, k, view_of(v->of), ask, o->policy_name))
 				continue;
 			v->offers[kind][v->offers_n[kind]++] = o;
 			v->print[kind] =
@@ -465,7 +465,8 @@ view_put(struct buf *out, struct hub *h, struct key *k, const struct view *v, en
 	}
 	buf_init(&definition, 0);
 	tool_put(&definition, v->tools[i]);
-	rules_project(h->core, k, v->tools[i]->policy_name, buf_str(&definition), out);
+	rules_project(
+	    h->core, k, view_of(v->of), v->tools[i]->policy_name, buf_str(&definition), out);
 	buf_fini(&definition);
 }
 

@@ -32,12 +32,15 @@ limit_need(const struct limit *l, const struct ask *a)
 }
 
 static void
-limits_of_rules(struct takes *t, struct core *c, const struct taker *w, const struct key *k,
-    const struct ask *a)
+limits_of_rules(struct takes *t, const struct pass *p, const struct taker *w, const struct ask *a)
 {
+	struct core *c = p->core;
 	const struct limit *l[LIMITS_MEET_MAX];
-	size_t n = rules_limits(c->bundle, &k->subject, a, l, COUNT(l));
+	struct subject s;
+	size_t n;
 
+	pass_subject(p, &s);
+	n = rules_limits(c->bundle, &s, a, l, COUNT(l));
 	for (size_t i = 0; i < n && i < COUNT(l); i++) {
 		int64_t need = limit_need(l[i], a);
 
@@ -104,7 +107,7 @@ afford(struct pass *p, const struct ask *a, struct str *limit_at, struct err *e)
 	limits_begin(&c->limits, &t, now_ms);
 	limits_of_levels(&t, &c->limits, &w, a);
 	if (rules_limited(c->bundle))
-		limits_of_rules(&t, c, &w, p->key, a);
+		limits_of_rules(&t, p, &w, a);
 	limits_observed(p, &t, &w, now_ms);
 	room = budget_room(c, p, &payers, nusd, e);
 	if (!limits_room(&t, &w, now_ms, &refusing, &why) &&

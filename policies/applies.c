@@ -3,11 +3,13 @@
  * applies - who is meant: `applies_to:` of a policy, and `subject:` of a rule's condition.
  *
  * Kinds are ANDed, values ORed.  Names must exist, and be within the folder's authority.  Whether
- * it holds for a key is decided once, when the key is resolved, never per call.
+ * it holds for a key is decided once, when the key is resolved, never per call; what depends on
+ * where a request comes from is in via.c.
  */
 #include "policies/bundle.h"
 
-#define VALUES_MAX 1024 /* names in one line */
+#define VALUES_MAX 1024               /* names in one line */
+#define NO_LEVEL   LEVEL_ORGANISATION /* what is named is a text */
 
 static bool
 node_within(const struct node *n, const struct node *within)
@@ -70,7 +72,7 @@ value_add(struct loading *ld, const struct policy_file *f, const struct applies 
 		if (f->customer.n > 0)
 			problem(&ld->problems, y, "\"*\" stands in root/ only (name who is meant)");
 		out->any = true;
-	} else if (kind != 0) {
+	} else if (kind != NO_LEVEL) {
 		const struct node *n = NULL;
 
 		if (text_get(&ld->problems, y, "a name", (size_t)3 * BUNDLE_NAME_BYTES, &text))
@@ -104,12 +106,68 @@ values_read(struct loading *ld, const struct policy_file *f, const struct applie
 		value_add(ld, f, to, out, kind, v);
 }
 
+/* ---- where a request comes from ---- */
+
+static void
+names_note(struct loading *ld, const struct yaml *y, struct via_names *all, const struct names *v)
+{
+	ld->b->has_via = true;
+	for (size_t i = 0; i < v->n; i++)
+		if (!via_note(all, v->text[i])) {
+			problem(&ld->problems, y, "the policies name more than %d " STR_FMT,
+			    VIA_NAMES_MAX, STR_ARG(y->key));
+			return;
+		}
+}
+
+static void
+views_read(struct loading *ld, const struct policy_file *f, struct applies *to, struct yaml *y)
+{
+	const struct bundle_source *src = ld->src;
+	char near[HINT_BYTES];
+
+	values_read(ld, f, to, &to->views, NO_LEVEL, y);
+	for (size_t i = 0; src->views != NULL && i < to->views.n; i++) {
+		struct str name = to->views.text[i];
+		bool known = false;
+
+		for (size_t k = 0; k < src->views_n; k++)
+			known = known || str_eq(src->views[k], name);
+		if (!known)
+			problem(&ld->problems, y, "unknown view \"" STR_FMT "\"%s", STR_ARG(name),
+			    hint(near, name, src->views, src->views_n));
+	}
+	names_note(ld, y, &ld->b->views, &to->views);
+}
+
+static void
+clients_read(struct loading *ld, const struct policy_file *f, struct applies *to, struct yaml *y)
+{
+	values_read(ld, f, to, &to->clients, NO_LEVEL, y);
+	names_note(ld, y, &ld->b->clients, &to->clients);
+}
+
+/* Who a person is does not depend on where somebody else's request comes from; and whatever an
+ * exception or a condition says of clients, a client could make true. */
+static void
+place_check(struct loading *ld, enum applies_of of, struct yaml *y)
+{
+	const struct yaml *views = yaml_get(y, "views"), *clients = yaml_get(y, "clients");
+
+	if (of == APPLIES_PEOPLE && views != NULL)
+		problem_key(&ld->problems, views, "approvers are people, wherever they answer");
+	if (of != APPLIES_POLICY && clients != NULL)
+		problem_key(&ld->problems, clients,
+		    "clients stands in applies_to of a policy alone: a client is what it says");
+}
+
 void
-applies_read(struct loading *ld, const struct policy_file *f, struct applies *to, struct yaml *y)
+applies_read(struct loading *ld, const struct policy_file *f, enum applies_of of,
+    struct applies *to, struct yaml *y)
 {
 	static const char *const known[] = { "customers", "teams", "users", "groups", "keys",
-		"tags", NULL };
-	static const char *const later[] = { "clients", "views", NULL };
+		"tags", "views", "clients", NULL };
+	static const char *const later[] = { NULL };
 	static const struct key_table keys = { "applies_to", known, later };
 
 	if (y->kind == YAML_SCALAR && str_eq(y->text, STR("*"))) {
@@ -119,6 +177,7 @@ applies_read(struct loading *ld, const struct policy_file *f, struct applies *to
 	}
 	if (!keys_check(&ld->problems, y, &keys))
 		return;
+	place_check(ld, of, y);
 	if (y->n == 0)
 		problem(&ld->problems, y, "applies_to is empty (who? e.g. { teams: [payments] })");
 	for (struct yaml *m = y->kids; m != NULL; m = m->next) {
@@ -129,11 +188,15 @@ applies_read(struct loading *ld, const struct policy_file *f, struct applies *to
 		else if (str_eq(m->key, STR("users")))
 			values_read(ld, f, to, &to->users, LEVEL_USER, m);
 		else if (str_eq(m->key, STR("groups")))
-			values_read(ld, f, to, &to->groups, 0, m);
+			values_read(ld, f, to, &to->groups, NO_LEVEL, m);
 		else if (str_eq(m->key, STR("keys")))
-			values_read(ld, f, to, &to->keys, 0, m);
+			values_read(ld, f, to, &to->keys, NO_LEVEL, m);
 		else if (str_eq(m->key, STR("tags")))
-			values_read(ld, f, to, &to->tags, 0, m);
+			values_read(ld, f, to, &to->tags, NO_LEVEL, m);
+		else if (str_eq(m->key, STR("views")))
+			views_read(ld, f, to, m);
+		else if (str_eq(m->key, STR("clients")))
+			clients_read(ld, f, to, m);
 	}
 	for (size_t i = 0; i < to->groups.n; i++)
 		if (!group_known(ld->b, to->groups.text[i]))

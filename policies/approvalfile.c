@@ -70,7 +70,7 @@ approvers_read(
 	struct applies *to = arena_new(&ld->b->arena, struct applies);
 
 	to->within = p->applies.within;
-	applies_read(ld, f, to, y);
+	applies_read(ld, f, APPLIES_PEOPLE, to, y);
 	return to;
 }
 

@@ -129,9 +129,12 @@ void
 bounds_enter(struct pass *p)
 {
 	struct bounds found, *kept;
+	struct subject s;
 
-	if (p->kind != ASK_RUN || key_observes(p->key) ||
-	    !rules_bounds(p->core->bundle, &p->key->subject, &found))
+	if (p->kind != ASK_RUN || key_observes(p->key))
+		return;
+	pass_subject(p, &s);
+	if (!rules_bounds(p->core->bundle, &s, &found))
 		return;
 	kept = arena_new(&p->arena, struct bounds);
 	for (size_t k = 0; k < BOUNDS; k++) { /* a reload may take the texts away */

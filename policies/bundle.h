@@ -195,6 +195,7 @@ struct names { /* one line of applies_to; values are ORed */
 struct applies {
 	const struct node *within; /* the folder's customer or team; NULL: root/ */
 	struct names customers, teams, users, groups, keys, tags;
+	struct names views, clients; /* text */
 };
 struct policy {
 	struct str id, owner, file;
@@ -251,6 +252,29 @@ const struct decided *memo_get(const struct memo *m, uint32_t set, struct str na
 const struct decided *
 memo_put(struct memo *m, uint32_t set, struct str name, const struct decided *d);
 
+/* ---- via.c ---- */
+
+#define VIA_NAMES_MAX  64  /* views, and clients, that the files name */
+#define VIA_LOOKED_MAX 256 /* of both together, that lint and diff look from */
+struct via_names {
+	struct str at[VIA_NAMES_MAX + 1]; /* one more: "", where tools look from */
+	size_t n;
+};
+struct via_row {       /* of one place */
+	uint8_t *mask; /* what holds there; NULL: nobody came from there yet */
+	uint32_t *set; /* by number of the open set: that of the set there, and one more */
+	uint32_t cap;
+};
+/* "claude-code" of "claude-code/2.1.330 (sdk-cli)". */
+struct str client_product(struct str said);
+bool via_note(struct via_names *all, struct str name); /* false: too many */
+bool applies_via(const struct applies *to, const struct via *via);
+void via_free(struct bundle *b);
+/* The place after `at` (0: the first, which is nowhere) that some of the n bundles tell apart; 0:
+ * there is none. */
+size_t via_next(const struct bundle *const *of, size_t n, size_t at, struct via *out);
+void via_text(const struct via *via, struct buf *out); /* " in view ops from claude-code" */
+
 struct bundle {
 	uint32_t magic;
 	size_t refs;
@@ -281,6 +305,9 @@ struct bundle {
 	struct map sets;
 	uint8_t **set_bits;
 	uint32_t sets_n, sets_cap;
+	bool has_via; /* a file says views: or clients: */
+	struct via_names views, clients;
+	struct via_row *via; /* by view and client; NULL: not needed yet */
 	struct memo memo;
 };
 
@@ -299,6 +326,8 @@ struct decided {                    /* one line of the cache: many are read in t
 	bool open;      /* arguments decide, or what was got before */
 	uint8_t labels; /* that this name carries */
 };
+size_t set_bytes(const struct bundle *b);
+uint32_t set_number(struct bundle *b, const uint8_t *bits);
 extern const struct verdict verdict_nobody; /* no rule allows it */
 void verdict_set(struct verdict *v, bool allowed, const struct policy *p, struct str where,
     int line, struct str reason);
@@ -433,9 +462,10 @@ void policy_models(struct loading *ld); /* `models:` of levels become policies *
 
 /* ---- applies.c ---- */
 
+enum applies_of { APPLIES_POLICY, APPLIES_SUBJECT, APPLIES_PEOPLE };
 /* Reads a mapping of kinds to names, or "*"; to->within is set by the caller. */
-void
-applies_read(struct loading *ld, const struct policy_file *f, struct applies *to, struct yaml *y);
+void applies_read(struct loading *ld, const struct policy_file *f, enum applies_of of,
+    struct applies *to, struct yaml *y);
 bool
 applies_to(const struct applies *to, const struct chain *c, struct str key_name, struct str tags);
 

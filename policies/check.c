@@ -52,12 +52,16 @@ policies_explain(const struct core_settings *s, const struct explain_ask *ask, s
 	args = args.p == NULL ? STR("") : str_trim(args);
 	arena_init(&a, SCOPE_ARENA_BYTES);
 	ok = call_read(s, name, &call, e) && subject_resolve(b, who, &a, &subject, e);
+	if (ok)
+		subject_via(b, &subject, &ask->via);
 	if (ok && args.n > 0 && !json_check(args, false, &bad))
 		ok = err_set(e, ERR_INVALID, "the arguments are no JSON: %s", bad.text);
 	if (ok) {
-		struct explained x = {
-			.bundle = b, .subject = &subject, .call = &call, .args = args
-		};
+		struct explained x = { .bundle = b,
+			.subject = &subject,
+			.call = &call,
+			.args = args,
+			.via = ask->via };
 
 		explain_find(&x);
 		(ask->json ? explain_json : explain_text)(&x, out);

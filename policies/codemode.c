@@ -63,11 +63,11 @@ rules_code_said(const struct bundle *b, const struct subject *s, struct code_sai
 }
 
 void
-rules_code_mode(struct core *c, struct key *k, struct code_said *out)
+rules_code_mode(struct core *c, struct key *k, struct str view, struct code_said *out)
 {
-	const struct subject *s = key_subject(k);
+	struct subject s;
 
 	*out = (struct code_said){ .policy = STR(""), .where = STR("") };
-	if (s != NULL && !key_observes(k))
-		rules_code_said(core_bundle(c), s, out);
+	if (key_subject_via(k, &(struct via){ view, STR("") }, &s) && !key_observes(k))
+		rules_code_said(core_bundle(c), &s, out);
 }

@@ -430,7 +430,7 @@ static bool
 is_subject(const struct yaml *y)
 {
 	static const struct str words[] = { STR("customers"), STR("teams"), STR("users"),
-		STR("groups"), STR("keys") };
+		STR("groups"), STR("keys"), STR("tags"), STR("views"), STR("clients") };
 
 	if (!str_eq(y->key, STR("subject")) || y->kind != YAML_MAP || y->n == 0)
 		return false;
@@ -448,7 +448,7 @@ subject_read(struct reading *r, const struct policy_file *f, const struct policy
 	struct applies *to = arena_new(&b->arena, struct applies);
 
 	to->within = p->applies.within;
-	applies_read(r->ld, f, to, y);
+	applies_read(r->ld, f, APPLIES_SUBJECT, to, y);
 	to->within = NULL; /* the policy itself is narrowed already */
 	out->subject = to;
 	if (b->subjects_n == b->subjects_cap) {

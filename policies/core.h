@@ -331,6 +331,8 @@ struct key *key_add(struct core *c, const struct key_row *r); /* from the store 
 void keys_resolve(struct core *c);                            /* after a bundle was loaded */
 void keys_free(struct core *c);
 void key_row_of(const struct key *k, struct key_row *out);
+/* Who asks in this pass, by the key and by where it came from. */
+void pass_subject(const struct pass *p, struct subject *out);
 /* Whose budgets count: the key itself, then its owners, leaf first. */
 void key_chain(const struct key *k, struct chain *out);
 

@@ -164,22 +164,30 @@ static void
 level_compare(struct diff *d, struct str id)
 {
 	const struct level *in_old = level_named(d->old, id), *in_new = level_named(d->new, id);
+	const struct bundle *const both[] = { d->old, d->new };
 	struct group *plain = NULL;
+	struct via via;
 
 	if (str_eq(id, STR(ORGANISATION_ID)))
 		return; /* has budgets and limits, and is nobody */
-	for (size_t i = 0; i <= d->keys_n; i++) {
-		struct str key = i == 0 ? STR("") : d->keys[i - 1];
-		struct subject old, new;
-		bool was = in_old != NULL && resolve(d->old, in_old, key, &d->a, &old);
-		bool is = in_new != NULL && resolve(d->new, in_new, key, &d->a, &new);
-		struct group *g = group_of(d, was ? &old : NULL, is ? &new : NULL);
+	for (size_t at = 0; (at = via_next(both, COUNT(both), at, &via)) > 0;)
+		for (size_t i = 0; i <= d->keys_n; i++) {
+			struct str key = i == 0 ? STR("") : d->keys[i - 1];
+			struct subject old, new;
+			bool was = in_old != NULL && resolve(d->old, in_old, key, &d->a, &old);
+			bool is = in_new != NULL && resolve(d->new, in_new, key, &d->a, &new);
+			struct group *g;
 
-		d->subjects += i == 0;
-		if (i == 0 || g != plain)
-			member_add(g, &(struct member){ id, key, was, is });
-		plain = i == 0 ? g : plain;
-	}
+			if (was)
+				subject_via(d->old, &old, &via);
+			if (is)
+				subject_via(d->new, &new, &via);
+			g = group_of(d, was ? &old : NULL, is ? &new : NULL);
+			if (plain == NULL || g != plain)
+				member_add(g, &(struct member){ id, key, via, was, is });
+			plain = plain == NULL ? g : plain;
+		}
+	d->subjects++;
 }
 
 /* ---- budgets and limits ---- */

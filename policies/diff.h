@@ -10,6 +10,7 @@
 
 struct member { /* somebody, and perhaps the key that makes them another */
 	struct str id, key;
+	struct via via;
 	bool old, new; /* in the files */
 };
 struct change {

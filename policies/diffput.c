@@ -17,6 +17,7 @@ member_put(struct buf *out, const struct member *m)
 	buf_put(out, m->id);
 	if (m->key.n > 0)
 		buf_printf(out, " with key " STR_FMT, STR_ARG(m->key));
+	via_text(&m->via, out);
 	if (!m->old)
 		buf_puts(out, " (new)");
 	if (!m->new)
@@ -149,6 +150,14 @@ group_json(struct buf *out, const struct group *g)
 		if (g->who[i].key.n > 0) {
 			buf_putc(out, ',');
 			field(out, "key", g->who[i].key);
+		}
+		if (g->who[i].via.view.n > 0) {
+			buf_putc(out, ',');
+			field(out, "view", g->who[i].via.view);
+		}
+		if (g->who[i].via.client.n > 0) {
+			buf_putc(out, ',');
+			field(out, "client", g->who[i].via.client);
 		}
 		if (!g->who[i].old || !g->who[i].new)
 			buf_printf(out, ",\"%s\":true", g->who[i].old ? "gone" : "new");

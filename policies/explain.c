@@ -177,6 +177,8 @@ applies_text(const struct applies *to, struct buf *out)
 	names_text(&to->groups, "groups", false, &kinds_said);
 	names_text(&to->keys, "keys", false, &kinds_said);
 	names_text(&to->tags, "tags", false, &kinds_said);
+	names_text(&to->views, "views", false, &kinds_said);
+	names_text(&to->clients, "clients", false, &kinds_said);
 	if (kinds_said.n == 0)
 		buf_puts(out, "everybody");
 	buf_put(out, buf_str(&kinds_said));

@@ -266,6 +266,7 @@ explain_text(const struct explained *x, struct buf *out)
 		buf_printf(out, " (stands for " STR_FMT ")", STR_ARG(x->call->name));
 	buf_printf(out, "  rev %.8s  ", bundle_rev(x->bundle).p);
 	who_text(x->subject, out);
+	via_text(&x->via, out);
 	buf_puts(out, "\n  ");
 	verdict_text(&x->verdict, out);
 	buf_puts(out, "\n");
@@ -410,6 +411,10 @@ explain_json(const struct explained *x, struct buf *out)
 	buf_putc(out, ']');
 	if (x->subject->key.n > 0)
 		member(out, "key", x->subject->key);
+	if (x->via.view.n > 0)
+		member(out, "view", x->via.view);
+	if (x->via.client.n > 0)
+		member(out, "client", x->via.client);
 	verdict_text(&x->verdict, &text);
 	member(out, "text", buf_str(&text));
 	if (x->verdict.rule.n > 0)

@@ -23,6 +23,8 @@ bundle_of(const struct core_settings *s, struct buf *problems, struct err *e)
 		.servers_n = s->servers_n,
 		.models = s->models,
 		.models_n = s->models_n,
+		.views = s->views,
+		.views_n = s->views_n,
 		.facts = &facts };
 
 	if (s->facts != NULL && !s->facts(s->facts_ctx, &facts, e)) {

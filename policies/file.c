@@ -456,6 +456,7 @@ bundle_unref(struct bundle **bp)
 	free(b->tests);
 	bundle_snippets_free(b);
 	map_fini(&b->sets);
+	via_free(b);
 	memo_fini(&b->memo);
 	arena_free(&b->arena);
 	free(b);

@@ -122,6 +122,7 @@ event_common(struct buf *b, const struct pass *p, const struct ask *a)
 	member_opt(b, MEMBER("tool_use"), p->tool_use);
 	member_opt(b, MEMBER("client"), p->client);
 	member_opt(b, MEMBER("address"), p->address);
+	member_opt(b, MEMBER("view"), p->view);
 	member_opt(b, MEMBER("hosted"), p->hosted);
 	member_opt(b, MEMBER("rule"), p->why);
 	member_opt(b, MEMBER("would"), p->would);
@@ -343,6 +344,7 @@ pass_fill(struct pass *p, struct core *c, struct key *k, const struct ask *a)
 	p->tool_use = clip(&p->arena, a->tool_use);
 	p->client = clip(&p->arena, a->client);
 	p->address = clip(&p->arena, a->address);
+	p->view = clip(&p->arena, a->view);
 	p->hosted = hosted_text(&p->arena, a);
 	p->why = p->would = STR("");
 	sha256(&p->args, a->args);
@@ -385,11 +387,12 @@ observed(struct pass *p, const struct subject *s, const struct question *q, bool
 static bool
 decided(struct pass *p, const struct question *q, struct str shown, struct err *e)
 {
-	struct subject s = p->key->subject;
+	struct subject s;
 	struct verdict v;
 	struct buf must;
 	bool ok;
 
+	pass_subject(p, &s);
 	s.seen =
 	    flow_seen(&p->core->flows, str_of(p->key->id), p->session, p->entered_ns / 1000000);
 	buf_init(&must, MUST_BYTES);
@@ -414,8 +417,10 @@ permitted(struct pass *p, const struct ask *a, struct err *e)
 {
 	const struct question q = { a->kind, a->name, a->requested, a->args, a };
 	bool ok = decided(p, &q, a->name, e);
+	struct subject s;
 
-	p->labels = rules_labels(p->core->bundle, &p->key->subject, a->kind, a->name);
+	pass_subject(p, &s);
+	p->labels = rules_labels(p->core->bundle, &s, a->kind, a->name);
 
 	for (size_t i = 0; ok && i < a->hosted_n; i++) {
 		const struct question tool = { .kind = ASK_HOSTED, .name = a->hosted[i] };

@@ -286,6 +286,24 @@ key_subject(struct key *k)
 	return k->resolved ? &k->subject : NULL;
 }
 
+bool
+key_subject_via(struct key *k, const struct via *via, struct subject *out)
+{
+	IS(k, KEY_MAGIC);
+	if (!k->resolved)
+		return false;
+	*out = k->subject;
+	subject_via(k->core->bundle, out, via);
+	return true;
+}
+
+void
+pass_subject(const struct pass *p, struct subject *out)
+{
+	*out = p->key->subject;
+	subject_via(p->core->bundle, out, &(struct via){ p->view, p->client });
+}
+
 struct key *
 key_add(struct core *c, const struct key_row *r)
 {

@@ -73,7 +73,7 @@ class_of(struct lint *l, const struct subject *s)
 }
 
 static void
-level_add(struct lint *l, const struct level *level, struct str key)
+level_add(struct lint *l, const struct level *level, struct str key, const struct via *via)
 {
 	struct key_spec who = { .name = key };
 	struct lint_class *c;
@@ -83,9 +83,10 @@ level_add(struct lint *l, const struct level *level, struct str key)
 	level_owner(level, &who);
 	if (arena_left(&l->a) < 65536 || !subject_resolve(l->b, &who, &l->a, &s, &e))
 		return;
+	subject_via(l->b, &s, via);
 	c = class_of(l, &s);
 	c->first = c->first == NULL ? level : c->first;
-	if (level->kind == LEVEL_USER && key.n == 0) {
+	if (level->kind == LEVEL_USER && key.n + via->view.n + via->client.n == 0) {
 		c->user = c->users == 0 ? level : c->user;
 		c->users++;
 	}
@@ -111,13 +112,17 @@ classes_find(struct lint *l)
 {
 	struct str keys[LINT_KEYS_MAX];
 	size_t n = keys_named(l->b, keys);
+	const struct bundle *from = l->b;
+	struct via via;
 
 	for (const struct level *v = NULL; (v = bundle_next_level(l->b, v)) != NULL;) {
 		if (v->kind == LEVEL_ORGANISATION)
 			continue;
-		level_add(l, v, STR(""));
-		for (size_t i = 0; i < n; i++)
-			level_add(l, v, keys[i]);
+		for (size_t at = 0; (at = via_next(&from, 1, at, &via)) > 0;) {
+			level_add(l, v, STR(""), &via);
+			for (size_t i = 0; i < n; i++)
+				level_add(l, v, keys[i], &via);
+		}
 	}
 }
 

@@ -6,37 +6,40 @@
 #include "policies/core.h"
 
 static bool
-ask(struct core *c, struct key *k, enum ask_kind kind, struct str name, struct verdict *v)
+/* NOLINTNEXTLINE(readability-function-size): who, from where, what */
+ask(struct core *c, struct key *k, struct str view, enum ask_kind kind, struct str name,
+    struct verdict *v)
 {
-	const struct subject *s = key_subject(k);
+	struct subject s;
 
-	if (s == NULL)
+	if (!key_subject_via(k, &(struct via){ view, STR("") }, &s))
 		return false;
-	rules_decide(core_bundle(c), s, kind, name, STR(""), v);
+	rules_decide(core_bundle(c), &s, kind, name, STR(""), v);
 	return true;
 }
 
 bool
-rules_may_list(struct core *c, struct key *k, enum ask_kind kind, struct str name)
+rules_may_list(struct core *c, struct key *k, struct str view, enum ask_kind kind, struct str name)
 {
 	struct verdict v;
 
 	/* What is only observed passes, so it is shown. */
-	return ask(c, k, kind, name, &v) &&
+	return ask(c, k, view, kind, name, &v) &&
 	       (v.allowed ||
 		   (kind != ASK_ADMIN && !str_eq(v.rule, STR("scope")) && key_observes(k)));
 }
 
 void
-rules_project(
-    struct core *c, struct key *k, struct str name, struct str definition, struct buf *out)
+/* NOLINTNEXTLINE(readability-function-size): who, from where, what */
+rules_project(struct core *c, struct key *k, struct str view, struct str name,
+    struct str definition, struct buf *out)
 {
-	const struct subject *s = key_subject(k);
+	struct subject s;
 
-	if (s == NULL)
-		buf_put(out, definition);
+	if (key_subject_via(k, &(struct via){ view, STR("") }, &s))
+		project(core_bundle(c), &s, name, definition, out);
 	else
-		project(core_bundle(c), s, name, definition, out);
+		buf_put(out, definition);
 }
 
 void
@@ -44,7 +47,7 @@ rules_why(struct core *c, struct key *k, enum ask_kind kind, struct str name, st
 {
 	struct verdict v;
 
-	if (ask(c, k, kind, name, &v))
+	if (ask(c, k, STR(""), kind, name, &v))
 		verdict_text(&v, out);
 	else
 		buf_puts(out, "the key's owner is not in the policy files");

@@ -97,6 +97,8 @@ struct bundle_source {
 	size_t servers_n;
 	const struct str *models; /* aliases and ids; an id may hold `*` */
 	size_t models_n;
+	const struct str *views;
+	size_t views_n;
 	const struct tool_facts *facts; /* NULL: nothing is known */
 };
 

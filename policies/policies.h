@@ -42,6 +42,11 @@ struct tool_facts {
 struct model_alias { /* what a client may call a model, and the id it stands for */
 	struct str name, model;
 };
+/* Where a request comes from, beside whose it is.  `view` is a fact; `client` is what it says of
+ * itself ("claude-code/2.1.330 …"), so no policy opens anything by it.  "": none. */
+struct via {
+	struct str view, client;
+};
 struct core_settings {
 	const char *data_dir;     /* made 0700 when absent */
 	const char *policies_dir; /* the bundle; read at start and by core_reload() (its names live
@@ -54,6 +59,8 @@ struct core_settings {
 	/* Aliases and listed model ids, so that `model:` rules can be checked against them. */
 	const struct str *models;
 	size_t models_n;
+	const struct str *views; /* that requests can come through */
+	size_t views_n;
 	/* Tells what is known of tools, each time that the policy files are read and in the thread
 	 * that reads them; what it gives is copied before it is asked again.  false: *e, and the
 	 * policies are refused.  NULL: nothing is known. */
@@ -95,6 +102,7 @@ struct explain_ask {
 	const struct key_spec *who; /* names that are "" are left out */
 	struct str call;
 	bool json;
+	struct via via;
 };
 bool policies_explain(const struct core_settings *s, const struct explain_ask *ask, struct buf *out,
     bool *allowed, struct err *e) MUST_CHECK;
@@ -253,16 +261,18 @@ core_on_alert(struct core *c, void (*fn)(void *ctx, const char *event, struct st
 enum ask_kind { ASK_TOOL = 1, ASK_MODEL, ASK_RUN, ASK_ADMIN, ASK_PROMPT, ASK_RESOURCE, ASK_HOSTED };
 #define ASK_KINDS (ASK_HOSTED + 1)
 
-/* List time: could this be allowed?  (name: "server/tool", a model id, "run", "server/prompt",
- * "server/uri".)  Memoised. */
-bool rules_may_list(struct core *c, struct key *k, enum ask_kind kind, struct str name);
+/* List time: could this be allowed in that view?  (name: "server/tool", a model id, "run",
+ * "server/prompt", "server/uri".)  What a client says changes no list.  Memoised. */
+bool
+rules_may_list(struct core *c, struct key *k, struct str view, enum ask_kind kind, struct str name);
 /*
  * How a list shows a tool to this key: appends the tool's definition (a checked JSON object), its
  * inputSchema narrowed and its description one line longer where calls depend on their arguments.
  * The schema still accepts every call that the rules allow.
  */
-void rules_project(
-    struct core *c, struct key *k, struct str name, struct str definition, struct buf *out);
+/* NOLINTNEXTLINE(readability-function-size): a key, a view, a tool */
+void rules_project(struct core *c, struct key *k, struct str view, struct str name,
+    struct str definition, struct buf *out);
 /* Why (not): one line for `tollgate tools` and /me: "allowed by solo:12", "no rule allows it",
  * "denied by root.yaml:9". */
 void rules_why(struct core *c, struct key *k, enum ask_kind kind, struct str name, struct buf *out);
@@ -286,9 +296,9 @@ struct code_said {
 	int line;
 	bool opaque; /* neither is told */
 };
-/* `code_mode:` of the policies that apply to the key; UNSAID: none says it, or they are observed.
- */
-void rules_code_mode(struct core *c, struct key *k, struct code_said *out);
+/* `code_mode:` of the policies that apply to the key there; UNSAID: none says it, or they are
+ * observed. */
+void rules_code_mode(struct core *c, struct key *k, struct str view, struct code_said *out);
 
 /* ---- bound.c: what one script may use ---- */
 
@@ -332,12 +342,14 @@ struct redaction {
  * own. */
 void core_redact_key(struct core *c, const uint8_t *key);
 /* False: nothing. */
-bool rules_redact(
-    struct core *c, struct key *k, enum ask_kind kind, struct str name, struct redaction *out);
+/* NOLINTNEXTLINE(readability-function-size): who, from where, what */
+bool rules_redact(struct core *c, struct key *k, const struct via *via, enum ask_kind kind,
+    struct str name, struct redaction *out);
 /* Of a model: rules for its name or for the one that the client used.  No more than a look at a
  * pointer while no policy has such a rule. */
-bool rules_redact_model(
-    struct core *c, struct key *k, struct str name, struct str requested, struct redaction *out);
+/* NOLINTNEXTLINE(readability-function-size): who, from where, what */
+bool rules_redact_model(struct core *c, struct key *k, const struct via *via, struct str name,
+    struct str requested, struct redaction *out);
 /*
  * Rewrites a checked JSON document: in strings, names of members and numbers, what the classes
  * mean.  Returns `doc` itself when nothing had to change, else what is in *out; p == NULL: it is
@@ -409,7 +421,7 @@ struct ask {
 	struct str session, tool_use; /* join keys of the client, "" when it gave none; clipped */
 	struct str client;            /* "claude-code/2.1.330 …", clipped */
 	struct str address;           /* where the request came from, clipped; "" when nowhere */
-	struct str view;              /* later: the MCP view; "" = all */
+	struct str view;              /* that it came through; "" = none */
 };
 
 #define TOKEN_BYTES 4 /* taken for a token where only bytes are known: an estimate, named so */
@@ -493,7 +505,7 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	unsigned asked;      /* a run: approvals that its calls have asked for */
 	struct str owner[3]; /* customer, team, user as it entered; copies, as below */
 	struct str name;     /* copies, in the pass's own arena */
-	struct str session, tool_use, client, address, why, hosted;
+	struct str session, tool_use, client, address, view, why, hosted;
 	struct sha256 args; /* of their bytes */
 	struct str would;   /* what policies that observe would have said; "" = the same */
 	struct str common;  /* of its audit rows' text */

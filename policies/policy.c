@@ -445,6 +445,19 @@ manner_read(struct loading *ld, const struct policy_file *f, struct policy *p, s
 		ceiling_read(ld, f, p, ceiling);
 }
 
+/* Anybody can call itself by any client's name. */
+static void
+takes_check(struct loading *ld, const struct policy *p, const struct yaml *rules)
+{
+	const struct yaml *y = rules == NULL ? NULL : rules->kids;
+
+	for (size_t i = 0; p->applies.clients.said && i < p->rules_n; i++, y = y->next)
+		if (p->rules[i].effect == EFFECT_ALLOW)
+			problem(&ld->problems, y,
+			    "a policy with clients: only takes away, since a client is what it "
+			    "says (put the allow into a policy without clients:)");
+}
+
 void
 policy_read(struct loading *ld, const struct policy_file *f)
 {
@@ -476,13 +489,14 @@ policy_read(struct loading *ld, const struct policy_file *f)
 		problem_key(
 		    &ld->problems, id, "applies_to is missing (who? e.g. { teams: [NAME] })");
 	else
-		applies_read(ld, f, &p->applies, applies);
+		applies_read(ld, f, APPLIES_POLICY, &p->applies, applies);
 	if (rules == NULL && (ceiling != NULL || scripts != NULL))
 		return; /* it only bounds, or says how */
 	if (rules == NULL)
 		problem_key(&ld->problems, id, "rules is missing");
 	else
 		rules_read(ld, f, p, rules);
+	takes_check(ld, p, rules);
 }
 
 void

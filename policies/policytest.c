@@ -37,6 +37,7 @@ struct suite {
 	struct subject subject;
 	struct arena *arena;
 	struct key_spec who;
+	struct via via;
 	int64_t now_ns;
 	struct test_report *report;
 };
@@ -307,6 +308,7 @@ repeat_read(struct suite *s, struct yaml *at, const struct asked *a, struct repe
 
 	*r = (struct repeat){ .settings = s->settings,
 		.who = &s->who,
+		.via = s->via,
 		.kind = a->call.kind,
 		.name = a->call.name,
 		.requested = a->call.requested,
@@ -584,7 +586,7 @@ given_read(struct suite *s, struct yaml *doc, struct err *e)
 		STR("version") };
 	static const struct str of_given[] = { STR("as"), STR("now"), STR("seen") };
 	static const struct str of_as[] = { STR("customer"), STR("team"), STR("user"), STR("key"),
-		STR("groups"), STR("tags"), STR("scope") };
+		STR("groups"), STR("tags"), STR("scope"), STR("view"), STR("client") };
 	struct yaml *given = yaml_get(doc, "given"), *as = NULL, *now = NULL, *groups = NULL;
 	struct yaml *seen = NULL;
 
@@ -608,6 +610,7 @@ given_read(struct suite *s, struct yaml *doc, struct err *e)
 		.user = named(as, "user"),
 		.tags = words_of(s->arena, yaml_get(as, "tags")),
 		.scope = words_of(s->arena, yaml_get(as, "scope")) };
+	s->via = (struct via){ named(as, "view"), named(as, "client") };
 	s->now_ns = NOW_DEFAULT;
 	if (!yaml_unknown(as, of_as, COUNT(of_as), e) ||
 	    (now != NULL && !now_read(now, &s->now_ns, e)) || !seen_check(seen, e) ||
@@ -615,6 +618,7 @@ given_read(struct suite *s, struct yaml *doc, struct err *e)
 		return false;
 	if (!subject_resolve(s->bundle, &s->who, s->arena, &s->subject, &why))
 		return yaml_err(as, e, "%s", why.text);
+	subject_via(s->bundle, &s->subject, &s->via);
 	s->subject.seen = labels_parse(words_of(s->arena, seen));
 	if (s->who.name.n == 0)
 		s->who.name = KEY_DEFAULT;

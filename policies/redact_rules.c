@@ -258,23 +258,26 @@ rules_redact_model_in(struct bundle *b, const struct subject *s, struct str name
 }
 
 bool
-rules_redact(
-    struct core *c, struct key *k, enum ask_kind kind, struct str name, struct redaction *out)
+/* NOLINTNEXTLINE(readability-function-size): who, from where, what */
+rules_redact(struct core *c, struct key *k, const struct via *via, enum ask_kind kind,
+    struct str name, struct redaction *out)
 {
-	const struct subject *s = key_subject(k);
+	struct subject s;
 
-	if (s != NULL)
-		return rules_redact_in(core_bundle(c), s, kind, name, out);
+	if (key_subject_via(k, via, &s))
+		return rules_redact_in(core_bundle(c), &s, kind, name, out);
 	memset(out, 0, sizeof(*out));
 	return false;
 }
 
 bool
-rules_redact_model(
-    struct core *c, struct key *k, struct str name, struct str requested, struct redaction *out)
+/* NOLINTNEXTLINE(readability-function-size): who, from where, what */
+rules_redact_model(struct core *c, struct key *k, const struct via *via, struct str name,
+    struct str requested, struct redaction *out)
 {
 	struct bundle *b = core_bundle(c);
-	const struct subject *s = b->model_redacts != NULL ? key_subject(k) : NULL;
+	struct subject s;
 
-	return s != NULL && rules_redact_model_in(b, s, name, requested, out);
+	return b->model_redacts != NULL && key_subject_via(k, via, &s) &&
+	       rules_redact_model_in(b, &s, name, requested, out);
 }

@@ -156,11 +156,11 @@ call(struct stage *st, const struct repeat *r, struct err *e)
 		.args = r->args,
 		.hold_nusd = r->cost_nusd,
 		.hold_tokens = r->tokens,
-		.client = STR("policy test"),
+		.client = r->via.client,
 		.session = STR(""),
 		.tool_use = STR(""),
 		.address = STR(""),
-		.view = STR("") };
+		.view = r->via.view };
 	const struct outcome o = { .end = END_OK,
 		.cost_nusd = r->cost_nusd,
 		.usage = { .input = r->tokens, .seen = true } };

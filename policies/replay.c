@@ -41,7 +41,8 @@ struct kept_key { /* what a row does not say of it */
 	struct str tags, scope;
 };
 struct row { /* of the audit, as far as it decides */
-	struct str kind, name, requested, key, key_name, customer, team, user, rev, hosted;
+	struct str kind, name, requested, key, key_name, customer, team, user, rev, hosted, view,
+	    client;
 	bool allowed; /* by the rules */
 };
 
@@ -78,6 +79,8 @@ row_read(const struct replay *r, struct str event, struct arena *a, struct row *
 		.user = text_of(event, "user", a),
 		.rev = text_of(event, "rev", a),
 		.hosted = text_of(event, "hosted", a),
+		.view = text_of(event, "view", a),
+		.client = text_of(event, "client", a),
 		.allowed = !str_eq(verdict, STR("not_permitted")) };
 	for (size_t i = 0; i < COUNT(not_by_rules); i++)
 		if (str_eq(verdict, str_of(not_by_rules[i])))
@@ -110,7 +113,10 @@ who_of(struct replay *r, struct bundle *b, const struct row *w, struct arena *a,
 		.tags = k == NULL ? STR("") : k->tags,
 		.scope = k == NULL ? STR("") : k->scope };
 
-	return subject_resolve(b, &who, a, out, e);
+	if (!subject_resolve(b, &who, a, out, e))
+		return false;
+	subject_via(b, out, &(struct via){ w->view, w->client });
+	return true;
 }
 
 /* Do the files in force say of this name what the new ones say, and did they decide the row? */

@@ -32,8 +32,8 @@
 
 /* ---- which policies apply ---- */
 
-static size_t
-bits_bytes(const struct bundle *b)
+size_t
+set_bytes(const struct bundle *b)
 {
 	return (b->policies_n + b->subjects_n + 7) / 8 +
 	       1; /* never none: an empty key would not be one */
@@ -45,10 +45,10 @@ bit(const uint8_t *bits, size_t i)
 	return (bits[i / 8] >> (i % 8)) & 1;
 }
 
-static uint32_t
+uint32_t
 set_number(struct bundle *b, const uint8_t *bits)
 {
-	struct str key = { (const char *)bits, bits_bytes(b) };
+	struct str key = { (const char *)bits, set_bytes(b) };
 	void *found = map_get(&b->sets, key);
 	uint8_t *kept;
 
@@ -81,7 +81,7 @@ subject_resolve(struct bundle *b, const struct key_spec *who, struct arena *a, s
 		return false;
 	out->scope = scope;
 	out->contact = out->chain.level[0]->contact;
-	bits = mem_zalloc(bits_bytes(b));
+	bits = mem_zalloc(set_bytes(b));
 	for (size_t i = 0; i < b->policies_n + b->subjects_n; i++) {
 		const struct applies *to =
 		    i < b->policies_n ? &b->policies[i]->applies : b->subjects[i - b->policies_n];
@@ -89,12 +89,13 @@ subject_resolve(struct bundle *b, const struct key_spec *who, struct arena *a, s
 		if (applies_to(to, &out->chain, who->name, who->tags))
 			bits[i / 8] = (uint8_t)(bits[i / 8] | 1u << (i % 8));
 	}
-	out->all = set_number(b, bits);
+	out->all = out->open_all = set_number(b, bits);
 	for (size_t i = 0; i < b->policies_n; i++)
 		if (b->policies[i]->observe)
 			bits[i / 8] = (uint8_t)(bits[i / 8] & ~(1u << (i % 8)));
-	out->set = set_number(b, bits);
+	out->set = out->open_set = set_number(b, bits);
 	free(bits);
+	subject_via(b, out, &(struct via){ STR(""), STR("") });
 	return true;
 }
 

@@ -23,11 +23,14 @@ struct subject {
 	uint8_t seen; /* labels of what its session has got; the gate sets it for a call */
 	uint32_t set; /* which policies apply and are enforced */
 	uint32_t all; /* the same with those that only observe; equal when there are none */
+	uint32_t open_set, open_all; /* wherever a request comes from: see subject_via() */
 };
 /* ERR_NO_OWNER as bundle_find_chain(); ERR_INVALID: a tag or scope that is none.  *out borrows from
  * *who and from the arena. */
 bool subject_resolve(struct bundle *b, const struct key_spec *who, struct arena *a,
     struct subject *out, struct err *e) MUST_CHECK;
+/* The subject of a request that comes from there; as resolved, it comes from nowhere. */
+void subject_via(struct bundle *b, struct subject *s, const struct via *via);
 /* Names in *who the customer, team and user of a level of the files; none for the organisation. */
 void level_owner(const struct level *l, struct key_spec *who);
 /* Are these well formed?  ERR_INVALID says which is not, and what one looks like. */
@@ -107,3 +110,5 @@ bool verdict_err(const struct verdict *v, struct str name, struct err *e);
 struct bundle *core_bundle(struct core *c); /* the loaded one, borrowed */
 /* Resolved against core_bundle(); NULL while the key's owner is not in the files. */
 const struct subject *key_subject(struct key *k);
+/* A copy of it as it is there; false: as NULL above. */
+bool key_subject_via(struct key *k, const struct via *via, struct subject *out);

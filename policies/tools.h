@@ -16,6 +16,7 @@
 struct repeat {
 	const struct core_settings *settings;
 	const struct key_spec *who;
+	struct via via;
 	enum ask_kind kind;
 	struct str name, requested, args;
 	int64_t now_ns, times;
@@ -52,6 +53,7 @@ struct explained {
 	const struct subject *subject;
 	const struct call *call;
 	struct str args;
+	struct via via;
 	/* explain_find() fills these: */
 	struct verdict verdict;
 	struct buf must;

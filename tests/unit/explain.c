@@ -200,7 +200,7 @@ static void
 row_check(const struct core_settings *s, size_t i)
 {
 	struct key_spec who = { .name = str_of(rows[i].key), .user = str_of(rows[i].user) };
-	struct explain_ask ask = { &who, str_of(rows[i].call), false };
+	struct explain_ask ask = { .who = &who, .call = str_of(rows[i].call) };
 	struct buf out, json, want;
 	bool allowed = false, again = false;
 	struct str rule, raw;
@@ -251,7 +251,7 @@ test_values(const char *dir)
 {
 	const struct core_settings s = { .policies_dir = dir };
 	const struct key_spec who = { .name = STR(""), .user = STR("ana") };
-	struct explain_ask ask = { &who, STR(""), false };
+	struct explain_ask ask = { .who = &who, .call = STR("") };
 	bool allowed = true;
 	struct buf out;
 	struct err e;

@@ -55,9 +55,10 @@ key_watch_drop(struct key_watch *w)
 }
 
 bool
-rules_may_list(struct core *c, struct key *k, enum ask_kind kind, struct str name)
+rules_may_list(struct core *c, struct key *k, struct str view, enum ask_kind kind, struct str name)
 {
 	(void)c;
+	(void)view;
 	if (kind == ASK_RUN)
 		return k->run;
 	for (size_t i = 0; i < COUNT(k->prefix) && k->prefix[i] != NULL; i++)
@@ -67,9 +68,10 @@ rules_may_list(struct core *c, struct key *k, enum ask_kind kind, struct str nam
 }
 
 void
-rules_code_mode(struct core *c, struct key *k, struct code_said *out)
+rules_code_mode(struct core *c, struct key *k, struct str view, struct code_said *out)
 {
 	(void)c;
+	(void)view;
 	(void)k;
 	*out = (struct code_said){ .policy = STR(""), .where = STR("") };
 }
@@ -81,20 +83,24 @@ code_mode_word(enum code_mode m)
 }
 
 void
-rules_project(
-    struct core *c, struct key *k, struct str name, struct str definition, struct buf *out)
+/* NOLINTNEXTLINE(readability-function-size): as it is declared */
+rules_project(struct core *c, struct key *k, struct str view, struct str name,
+    struct str definition, struct buf *out)
 {
 	(void)c;
+	(void)view;
 	(void)k;
 	(void)name;
 	buf_put(out, definition);
 }
 
 bool
-rules_redact(
-    struct core *c, struct key *k, enum ask_kind kind, struct str name, struct redaction *out)
+/* NOLINTNEXTLINE(readability-function-size): as it is declared */
+rules_redact(struct core *c, struct key *k, const struct via *via, enum ask_kind kind,
+    struct str name, struct redaction *out)
 {
 	(void)c;
+	(void)via;
 	(void)k;
 	(void)kind;
 	(void)name;
@@ -116,7 +122,7 @@ redact_json(struct core *c, const uint8_t *action, struct str doc, struct buf *o
 bool
 gate_enter(struct core *c, struct pass *p, struct key *k, const struct ask *a, struct err *e)
 {
-	bool ok = rules_may_list(c, k, a->kind, a->name);
+	bool ok = rules_may_list(c, k, a->view, a->kind, a->name);
 
 	(void)str_copy(c->last_name, sizeof(c->last_name), a->name);
 	(void)str_copy(c->last_tool_use, sizeof(c->last_tool_use), a->tool_use);
