@@ -102,6 +102,9 @@ $(B)/unit/%: tests/unit/%.c $(B)/all.a
 # This one is made of the worker's own files: Lua, and nothing of the library.
 $(B)/unit/worker_codec: private BASE_CFLAGS += -isystem /usr/include/lua5.4
 $(B)/unit/worker_codec: private LIBS = -llua5.4 -lm
+# And here Lua says what is Lua.
+$(B)/unit/lenient_lua: private BASE_CFLAGS += -isystem /usr/include/lua5.4
+$(B)/unit/lenient_lua: private LIBS += -llua5.4
 # Tests of the hub start it as their upstream.
 $(UNIT): | $(B)/demo-server
 $(B)/unit/sandbox_attacks $(B)/unit/sandbox_native $(B)/unit/sandbox_chaos $(B)/rig: | $(TEST_WORKERS)

@@ -136,8 +136,9 @@ struct trivia {
 	const struct lua_tokens *s;
 	struct lenient *l;
 	struct buf *out;
-	size_t done; /* bytes of the text that are written */
-	bool join;   /* every `else if` is an elseif: just their ends are missing */
+	size_t done;   /* bytes of the text that are written */
+	size_t braces; /* open ones before the token; of functions in tables, too */
+	bool join;     /* every `else if` is an elseif: just their ends are missing */
 };
 
 /* Could an operator follow token i? */
@@ -209,9 +210,10 @@ is_comment(const struct trivia *v, size_t i)
 	case W_THEN:
 	case W_ELSE:
 	case W_REPEAT:
-	case W_SEMICOLON:
 	case W_BREAK:
 		return true;
+	case W_SEMICOLON: /* in a table it is a comma */
+		return v->braces == 0;
 	default:
 		return is_operand(&v->s->t[i - 1]);
 	}
@@ -289,6 +291,8 @@ trivium(struct trivia *v, size_t i)
 	const struct lua_token *t = &v->s->t[i];
 	size_t next;
 
+	v->braces += t->word == W_LBRACE;
+	v->braces -= t->word == W_RBRACE && v->braces > 0;
 	if (is_comment(v, i) && (next = line_over(v, i)) != 0) {
 		put_instead(v, i, "--", t->at + t->n);
 		v->l->fixed[LENIENT_COMMENT]++;

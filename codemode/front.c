@@ -5,9 +5,9 @@
  *	front_read() --> front_check() --> the worker: runs it, or only compiles it
  *
  * The gateway cannot compile.  So a script in which lint.c found something goes to a worker as
- *well, behind `do return end`: the model hears of its syntax errors in the same answer, and no
- *statement of it is executed.  The audit row of a run says what was rewritten, by kind; a refused
- *one ends with LINT.
+ * well, behind `do return end`: the model hears of its syntax errors in the same answer, and no
+ * statement of it is executed.  The audit row of a run says what was rewritten, by kind; a refused
+ * one ends with LINT.
  */
 #include "codemode/front.h"
 

@@ -280,7 +280,8 @@ null_compared(struct work *w, size_t i)
 	    !str_eq(lua_token_text(w->s, i + 1), STR("null")) ||
 	    w->s->t[i - 1].line != w->s->t[i + 1].line ||
 	    str_has(STR_SPAN(w->s->text.p + end_of(w, i - 1), w->s->text.p + w->s->t[i].at), '-') ||
-	    outline_declares(&w->o, STR("null")) || !comparison_may_end(w, i + 2))
+	    outline_declares(&w->o, STR("null")) || outline_declares(&w->o, STR("is_null")) ||
+	    !comparison_may_end(w, i + 2))
 		return false;
 	first = outline_prefix(&w->o, i - 1, true);
 	if (first == NOWHERE || !comparison_may_follow(w, first))
@@ -371,7 +372,8 @@ name(struct work *w, size_t i)
 		replace(w, i, STR("local"));
 		fixed(w, LENIENT_DECLARE);
 	} else if ((str_eq(s, STR("await")) && same_line_name(w, i)) ||
-		   (str_eq(s, STR("async")) && word_at(w, i + 1) == W_FUNCTION)) {
+		   (str_eq(s, STR("async")) && word_at(w, i + 1) == W_FUNCTION &&
+		       w->s->t[i].line == w->s->t[i + 1].line)) {
 		replace(w, i, STR(""));
 		fixed(w, LENIENT_AWAIT);
 	} else if (is_alias(s) && !(word_at(w, i + 1) == W_ASSIGN)) {

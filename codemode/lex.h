@@ -81,5 +81,20 @@ lua_token_is(const struct lua_tokens *s, size_t i, enum lua_word word)
 {
 	return i < s->n && s->t[i].word == word;
 }
+static inline enum lua_word
+lua_word_at(const struct lua_tokens *s, size_t i)
+{
+	return i < s->n ? (enum lua_word)s->t[i].word : W_NONE;
+}
+static inline enum token_kind
+lua_kind_at(const struct lua_tokens *s, size_t i)
+{
+	return i < s->n ? (enum token_kind)s->t[i].kind : TOKEN_END;
+}
+static inline struct str
+lua_text_at(const struct lua_tokens *s, size_t i)
+{
+	return i < s->n ? lua_token_text(s, i) : STR("");
+}
 /* The line without its line end, STR_NONE when there are fewer. */
 struct str lua_line(struct str text, uint32_t line);

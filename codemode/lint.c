@@ -11,13 +11,14 @@
  */
 #include "codemode/lint.h"
 
-#include <string.h>
-
 #include "codemode/arguments.h"
+#include "codemode/guard.h"
+#include "codemode/literal.h"
 #include "codemode/outline.h"
 
 #define NEAREST_NAMES 512
 #define CALLS_MAX     1000 /* looked at; a script has fewer, or none of this helps it */
+#define READ_MAX      ((size_t)16 << 20) /* bytes of schemas */
 
 struct lint {
 	const struct lua_tokens *s;
@@ -25,12 +26,9 @@ struct lint {
 	const struct lint_tools *tools;
 	struct lint_finding *found;
 	size_t found_n;
-	uint32_t guard_end;    /* up to this token errors are caught */
-	uint32_t function_end; /* up to this token we are in a function */
-	bool guards_functions; /* some function's errors are caught, and nobody sees which */
-	bool keeps_errors;
+	struct guard guard;
 	struct map mentioned; /* tools that are named without being called: if server.tool then */
-	size_t calls;
+	size_t calls, read;
 };
 
 struct site { /* one call */
@@ -39,24 +37,6 @@ struct site { /* one call */
 	struct str server, tool;
 	const struct tool *t; /* NULL: unknown */
 };
-
-static enum lua_word
-word_at(const struct lint *l, size_t i)
-{
-	return i < l->s->n ? (enum lua_word)l->s->t[i].word : W_NONE;
-}
-
-static enum token_kind
-kind_at(const struct lint *l, size_t i)
-{
-	return i < l->s->n ? (enum token_kind)l->s->t[i].kind : TOKEN_END;
-}
-
-static struct str
-text_at(const struct lint *l, size_t i)
-{
-	return i < l->s->n ? lua_token_text(l->s, i) : STR("");
-}
 
 /* ---- telling ---- */
 
@@ -93,45 +73,12 @@ tell_args(struct site *c, const char *why)
 
 /* ---- names ---- */
 
-/* As the worker compares spellings: letters and digits, case ignored. */
-static bool
-same_spelling(struct str a, struct str b)
-{
-	size_t i = 0, k = 0;
-
-	for (;;) {
-		while (i < a.n && (a.p[i] == '_' || a.p[i] == '-'))
-			i++;
-		while (k < b.n && (b.p[k] == '_' || b.p[k] == '-'))
-			k++;
-		if (i == a.n || k == b.n)
-			return i == a.n && k == b.n;
-		if (!str_ieq((struct str){ a.p + i, 1 }, (struct str){ b.p + k, 1 }))
-			return false;
-		i++;
-		k++;
-	}
-}
-
-/* A server does not take a name from the language. */
-static bool
-is_library(struct str name)
-{
-	static const char *const names[] = { "string", "table", "math", "utf8", "coroutine", "os",
-		"json", "console", "JSON" };
-
-	for (size_t i = 0; i < COUNT(names); i++)
-		if (str_eq(name, str_of(names[i])))
-			return true;
-	return false;
-}
-
 /* The tools of a server: [*from, *to). */
 static bool
 server_range(const struct lint *l, struct str server, size_t *from, size_t *to)
 {
 	const struct lint_tools *t = l->tools;
-	size_t i = is_library(server) ? t->n : 0;
+	size_t i = 0;
 
 	while (i < t->n && !str_eq(t->names[i].server, server))
 		i++;
@@ -155,7 +102,7 @@ tool_look(struct site *c, size_t from, size_t to)
 			found = i;
 			break;
 		}
-		if (!same_spelling(t->names[i].name, c->tool))
+		if (!name_same(t->names[i].name, c->tool))
 			continue;
 		if (found != to)
 			return TOOL_UNSURE;
@@ -201,122 +148,14 @@ tell_unknown(struct site *c, size_t from, size_t to)
 	}
 }
 
-/* ---- literal arguments ---- */
+/* ---- arguments ---- */
 
-struct args {
-	struct buf json;
-	size_t named, positional;
-	bool open; /* not everything can be told */
-};
-
-/* A literal's text without quotes; false: escapes, or nothing simple. */
+/* The schema of a server is read once for each argument: together no more than that. */
 static bool
-plain_string(struct str raw, struct str *out)
+affordable(struct site *c, size_t named)
 {
-	if (raw.n < 2 || (raw.p[0] != '"' && raw.p[0] != '\'') || str_has(raw, '\\'))
-		return false;
-	*out = (struct str){ raw.p + 1, raw.n - 2 };
-	return true;
-}
-
-/* Its kind is all that a schema's first level asks of a number: whole, or not, or no telling. */
-static const char *
-number_kind(struct str raw)
-{
-	bool fraction = false, dot = false;
-
-	for (size_t i = 0; i < raw.n; i++) {
-		if (raw.p[i] == '.')
-			dot = true;
-		else if (raw.p[i] < '0' || raw.p[i] > '9')
-			return TOOL_ARG_ANY; /* hexadecimal, an exponent */
-		else
-			fraction |= dot && raw.p[i] != '0';
-	}
-	return fraction ? "1.5" : "1";
-}
-
-/* What a table literal certainly is: a list, an object, or no telling. */
-static const char *
-table_kind(const struct lint *l, size_t open)
-{
-	size_t i = open + 1;
-
-	if (kind_at(l, i) == TOKEN_NAME && word_at(l, i + 1) == W_ASSIGN)
-		return "{\"x\":0}";
-	if ((kind_at(l, i) == TOKEN_STRING || kind_at(l, i) == TOKEN_NUMBER) &&
-	    (word_at(l, i + 1) == W_COMMA || word_at(l, i + 1) == W_RBRACE))
-		return "[0]";
-	return TOOL_ARG_ANY;
-}
-
-static void
-put_value(const struct lint *l, struct buf *out, size_t from, size_t to)
-{
-	bool number = kind_at(l, to - 1) == TOKEN_NUMBER &&
-		      (to == from + 1 || (to == from + 2 && word_at(l, from) == W_MINUS));
-	struct str text;
-
-	if (number) {
-		buf_puts(out, number_kind(text_at(l, to - 1)));
-	} else if (word_at(l, from) == W_LBRACE && l->o.pair[from] == to - 1) {
-		buf_puts(out, table_kind(l, from));
-	} else if (to == from + 1 && kind_at(l, from) == TOKEN_STRING) {
-		if (plain_string(text_at(l, from), &text))
-			buf_json_str(out, text);
-		else
-			buf_puts(out, "\"\\\\\""); /* some string: every enum takes it */
-	} else if (to == from + 1 && (word_at(l, from) == W_TRUE || word_at(l, from) == W_FALSE)) {
-		buf_put(out, text_at(l, from));
-	} else {
-		buf_puts(out, TOOL_ARG_ANY);
-	}
-}
-
-/* The end of the field that begins at i: a comma, a semicolon or the table's end; NOWHERE. */
-static uint32_t
-field_end(const struct lint *l, size_t i, uint32_t close)
-{
-	while (i < close && word_at(l, i) != W_COMMA && word_at(l, i) != W_SEMICOLON) {
-		uint32_t over = l->o.pair[i];
-
-		if (over != NOWHERE && over > i)
-			i = over;
-		i++;
-	}
-	return i <= close ? (uint32_t)i : NOWHERE;
-}
-
-static void
-field(const struct lint *l, struct args *a, size_t from, size_t to)
-{
-	struct str key;
-
-	if (kind_at(l, from) == TOKEN_NAME && word_at(l, from + 1) == W_ASSIGN) {
-		key = text_at(l, from);
-		from += 2;
-	} else if (word_at(l, from) == W_LBRACKET) {
-		if (word_at(l, from + 2) != W_RBRACKET || word_at(l, from + 3) != W_ASSIGN ||
-		    !plain_string(text_at(l, from + 1), &key)) {
-			a->open = true;
-			return;
-		}
-		from += 4;
-	} else {
-		bool literal = to == from + 1 && (kind_at(l, from) == TOKEN_STRING ||
-						     kind_at(l, from) == TOKEN_NUMBER);
-
-		a->positional++;
-		a->open |= !literal;
-		return;
-	}
-	if (to == from + 1 && word_at(l, from) == W_NIL)
-		return;
-	if (a->named++ > 0)
-		buf_putc(&a->json, ',');
-	buf_json_str(&a->json, key);
-	buf_putc(&a->json, ':');
-	put_value(l, &a->json, from, to);
+	c->l->read += (named + 1) * c->t->input_schema.n;
+	return c->l->read <= READ_MAX;
 }
 
 static bool
@@ -338,29 +177,14 @@ literal_fits(const struct tool *t, struct str json, struct buf *why)
 static void
 table(struct site *c, size_t open)
 {
-	const struct lint *l = c->l;
-	struct args a = { .named = 0 };
-	uint32_t close = l->o.pair[open], end;
+	struct literal a;
 	struct buf why;
 
-	if (close == NOWHERE)
-		return;
-	buf_init(&a.json, 0);
-	buf_putc(&a.json, '{');
-	for (size_t i = open + 1; i < close && !a.open; i = end + 1) {
-		end = field_end(l, i, close);
-		if (end == NOWHERE || end == i)
-			a.open = true;
-		else
-			field(l, &a, i, end);
-		if (a.open)
-			break;
-	}
-	buf_putc(&a.json, '}');
+	literal_read(&c->l->o, open, &a);
 	buf_init(&why, 4096);
 	if (!a.open && a.positional > 0 && a.named == 0)
 		tell_args(c, "arguments have names: server.tool{name=value}");
-	else if (!a.open && a.positional == 0 && buf_ok(&a.json) &&
+	else if (!a.open && a.positional == 0 && buf_ok(&a.json) && affordable(c, a.named) &&
 		 !literal_fits(c->t, buf_str(&a.json), &why))
 		tell_args(c, buf_cstr(&why));
 	buf_fini(&why);
@@ -373,19 +197,21 @@ parenthesized(struct site *c, size_t open, size_t i)
 {
 	const struct lint *l = c->l;
 	uint32_t close = l->o.pair[open];
-	bool literal = kind_at(l, i) == TOKEN_STRING || kind_at(l, i) == TOKEN_NUMBER ||
-		       word_at(l, i) == W_TRUE || word_at(l, i) == W_FALSE;
+	bool literal = lua_kind_at(l->s, i) == TOKEN_STRING ||
+		       lua_kind_at(l->s, i) == TOKEN_NUMBER || lua_word_at(l->s, i) == W_TRUE ||
+		       lua_word_at(l->s, i) == W_FALSE;
 	struct buf why;
 
 	if (close == NOWHERE)
 		return;
-	if (word_at(l, i) == W_LBRACE && l->o.pair[i] != NOWHERE && l->o.pair[i] + 1 == close) {
+	if (lua_word_at(l->s, i) == W_LBRACE && l->o.pair[i] != NOWHERE &&
+	    l->o.pair[i] + 1 == close) {
 		table(c, i);
-	} else if (literal && (i + 1 == close || word_at(l, i + 1) == W_COMMA)) {
+	} else if (literal && (i + 1 == close || lua_word_at(l->s, i + 1) == W_COMMA)) {
 		tell_args(c, "pass one table: server.tool{name=value}");
 	} else if (i >= close) {
 		buf_init(&why, 4096);
-		if (!tool_check_args(c->t, STR("{}"), &why))
+		if (affordable(c, 0) && !tool_check_args(c->t, STR("{}"), &why))
 			tell_args(c, buf_cstr(&why));
 		buf_fini(&why);
 	}
@@ -411,16 +237,18 @@ tool_known(struct site *c)
 static void
 direct(struct lint *l, size_t i)
 {
-	struct site c = { .l = l, .at = i, .server = text_at(l, i), .tool = text_at(l, i + 2) };
+	struct site c = {
+		.l = l, .at = i, .server = lua_text_at(l->s, i), .tool = lua_text_at(l->s, i + 2)
+	};
 
 	l->calls++;
 	if (outline_declares(&l->o, c.server) || !tool_known(&c))
 		return;
-	if (word_at(l, i + 1) == W_COLON)
+	if (lua_word_at(l->s, i + 1) == W_COLON)
 		tell_args(&c, "call it with a dot: server.tool{name=value}");
-	else if (word_at(l, i + 3) == W_LBRACE)
+	else if (lua_word_at(l->s, i + 3) == W_LBRACE)
 		table(&c, i + 3);
-	else if (word_at(l, i + 3) == W_LPAREN)
+	else if (lua_word_at(l->s, i + 3) == W_LPAREN)
 		parenthesized(&c, i + 3, i + 4);
 	else
 		tell_args(&c, "pass one table: server.tool{name=value}");
@@ -432,11 +260,12 @@ named(struct lint *l, size_t i)
 {
 	struct site c = { .l = l, .at = i };
 	struct str name;
-	bool more = word_at(l, i + 3) == W_COMMA;
+	bool more = lua_word_at(l->s, i + 3) == W_COMMA;
 
 	l->calls++;
-	if (outline_declares(&l->o, STR("call")) || !plain_string(text_at(l, i + 2), &name) ||
-	    (!more && word_at(l, i + 3) != W_RPAREN))
+	if (outline_declares(&l->o, STR("call")) ||
+	    !literal_string(lua_text_at(l->s, i + 2), &name) ||
+	    (!more && lua_word_at(l->s, i + 3) != W_RPAREN))
 		return;
 	c.tool = name;
 	c.server = str_cut(&c.tool, '.');
@@ -448,86 +277,53 @@ named(struct lint *l, size_t i)
 static bool
 starts_path(const struct lint *l, size_t i)
 {
-	enum lua_word before = i > 0 ? word_at(l, i - 1) : W_NONE;
+	enum lua_word before = i > 0 ? lua_word_at(l->s, i - 1) : W_NONE;
 
-	return kind_at(l, i) == TOKEN_NAME && before != W_DOT && before != W_COLON &&
+	return lua_kind_at(l->s, i) == TOKEN_NAME && before != W_DOT && before != W_COLON &&
 	       before != W_FUNCTION;
 }
 
 static bool
 is_call(const struct lint *l, size_t i)
 {
-	return word_at(l, i) == W_LBRACE || word_at(l, i) == W_LPAREN ||
-	       kind_at(l, i) == TOKEN_STRING;
+	return lua_word_at(l->s, i) == W_LBRACE || lua_word_at(l->s, i) == W_LPAREN ||
+	       lua_kind_at(l->s, i) == TOKEN_STRING;
 }
 
-/* pcall(f): whatever is in f may fail.  pcall(server.tool, ...) and pcall(call, ...) say what. */
-static bool
-guards_a_name(const struct lint *l, size_t i)
-{
-	struct str first = text_at(l, i + 2);
-	size_t from, to;
-
-	return kind_at(l, i + 2) == TOKEN_NAME && !str_eq(first, STR("call")) &&
-	       !(word_at(l, i + 3) == W_DOT && server_range(l, first, &from, &to));
-}
-
-static bool
-is_guard(const struct lint *l, size_t i)
-{
-	struct str s = text_at(l, i);
-
-	if (kind_at(l, i) != TOKEN_NAME || word_at(l, i + 1) != W_LPAREN)
-		return false;
-	return str_eq(s, STR("pcall")) || str_eq(s, STR("xpcall")) ||
-	       (l->keeps_errors && (str_eq(s, STR("pmap")) || str_eq(s, STR("parallel"))));
-}
-
-/* What is caught, and whether anybody could see another _ENV. */
+/* Tools that the script mentions without calling them: it may ask whether they are there.  false:
+ * it may see another _ENV. */
 static bool
 survey(struct lint *l)
 {
 	for (size_t i = 0; i < l->s->n; i++) {
-		struct str s = text_at(l, i);
+		struct str s = lua_text_at(l->s, i);
 
-		if (kind_at(l, i) != TOKEN_NAME)
-			continue;
-		if (str_eq(s, STR("_ENV")) || str_eq(s, STR("_G")))
+		if (lua_kind_at(l->s, i) == TOKEN_NAME &&
+		    (str_eq(s, STR("_ENV")) || str_eq(s, STR("_G"))))
 			return false;
-		if (str_eq(s, STR("errors")) && word_at(l, i + 1) == W_ASSIGN)
-			l->keeps_errors = true;
+		if (lua_word_at(l->s, i) == W_DOT && lua_kind_at(l->s, i + 1) == TOKEN_NAME &&
+		    !is_call(l, i + 2))
+			map_set(&l->mentioned, lua_text_at(l->s, i + 1), l);
 	}
-	for (size_t i = 0; i < l->s->n; i++) {
-		l->guards_functions |= is_guard(l, i) && guards_a_name(l, i);
-		if (word_at(l, i) == W_DOT && kind_at(l, i + 1) == TOKEN_NAME && !is_call(l, i + 2))
-			map_set(&l->mentioned, text_at(l, i + 1), l);
-	}
-	return !outline_declares(&l->o, STR("pcall"));
+	return true;
 }
 
 static void
 walk(struct lint *l)
 {
 	for (size_t i = 0; i < l->s->n; i++) {
-		uint32_t over = l->o.pair[i];
-
-		if (word_at(l, i) == W_FUNCTION && over != NOWHERE && over > l->function_end)
-			l->function_end = over;
-		if (is_guard(l, i)) {
-			over = l->o.pair[i + 1];
-			if (over > l->guard_end) /* NOWHERE is past everything */
-				l->guard_end = over;
-		}
+		if (guard_at(&l->guard, i))
+			continue;
 		if (l->found_n == LINT_FINDINGS_MAX || l->calls == CALLS_MAX)
 			break;
-		if (i < l->guard_end || (l->guards_functions && i < l->function_end) ||
-		    !starts_path(l, i))
+		if (!starts_path(l, i))
 			continue;
-		if ((word_at(l, i + 1) == W_DOT || word_at(l, i + 1) == W_COLON) &&
-		    kind_at(l, i + 2) == TOKEN_NAME && is_call(l, i + 3))
+		if ((lua_word_at(l->s, i + 1) == W_DOT || lua_word_at(l->s, i + 1) == W_COLON) &&
+		    lua_kind_at(l->s, i + 2) == TOKEN_NAME && is_call(l, i + 3))
 			direct(l, i);
-		else if (str_eq(text_at(l, i), STR("call")) && word_at(l, i + 1) == W_LPAREN &&
-			 kind_at(l, i + 2) == TOKEN_STRING)
+		else if (str_eq(lua_text_at(l->s, i), STR("call")) &&
+			 lua_word_at(l->s, i + 1) == W_LPAREN &&
+			 lua_kind_at(l->s, i + 2) == TOKEN_STRING)
 			named(l, i);
 	}
 }
@@ -544,7 +340,7 @@ lint_check(
 		l.s = &s;
 		outline_init(&l.o, &s);
 		map_init(&l.mentioned);
-		if (survey(&l))
+		if (survey(&l) && guard_init(&l.guard, &l.o))
 			walk(&l);
 		map_fini(&l.mentioned);
 		outline_fini(&l.o);

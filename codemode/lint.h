@@ -8,8 +8,8 @@
  * model.  Permissions are decided when a call is made, whatever was found here.
  *
  * Only what is certain is told.  Not looked at: names that the script declares anywhere, tools that
- * it also mentions without calling them, computed keys, calls inside pcall, xpcall or a pmap that
- * keeps errors, scripts that touch _ENV.
+ * it also mentions without calling them, computed keys, calls whose errors may be caught (guard.h),
+ * scripts that touch _ENV.
  */
 #pragma once
 

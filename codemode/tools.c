@@ -206,28 +206,10 @@ tools_put_tools(const struct tool_list *l, struct buf *out)
 
 /* ---- what `tools` answers ---- */
 
-/* As scripts look names up: case, - and _ do not count. */
-static bool
-same_name(struct str a, struct str b)
-{
-	size_t i = 0, j = 0;
-
-	for (;; i++, j++) {
-		while (i < a.n && (a.p[i] == '_' || a.p[i] == '-'))
-			i++;
-		while (j < b.n && (b.p[j] == '_' || b.p[j] == '-'))
-			j++;
-		if (i == a.n || j == b.n)
-			return i == a.n && j == b.n;
-		if (!str_ieq((struct str){ a.p + i, 1 }, (struct str){ b.p + j, 1 }))
-			return false;
-	}
-}
-
 static bool
 named(struct str asked, struct str script, struct str own)
 {
-	return same_name(asked, script) || str_eq(asked, own);
+	return name_same(asked, script) || str_eq(asked, own);
 }
 
 /* A server's name lists it; server.tool gives its whole documentation. */

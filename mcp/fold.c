@@ -123,6 +123,32 @@ name_is_identifier(struct str name)
 	return true;
 }
 
+static char
+letter(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+static size_t
+over_signs(struct str s, size_t i)
+{
+	while (i < s.n && (s.p[i] == '_' || !is_word_char(s.p[i])))
+		i++;
+	return i;
+}
+
+bool
+name_same(struct str a, struct str b)
+{
+	size_t i = over_signs(a, 0), k = over_signs(b, 0);
+
+	while (i < a.n && k < b.n && letter(a.p[i]) == letter(b.p[k])) {
+		i = over_signs(a, i + 1);
+		k = over_signs(b, k + 1);
+	}
+	return i == a.n && k == b.n;
+}
+
 void
 fold_script(struct buf *out, enum fold_script what, struct str name, const struct map *taken)
 {

@@ -184,6 +184,9 @@ void hub_all_tools(struct hub *h, tool_f *fn, void *ctx);
 const struct tool *hub_find_tool(struct hub *h, struct str name);
 /* fold.c: can a name stand in a script as it is, an identifier of Lua and no keyword? */
 bool name_is_identifier(struct str name);
+/* fold.c: one name in two spellings (readFile, read-file, READ_FILE)?  As the worker compares: by
+ * letters and digits, case ignored. */
+bool name_same(struct str a, struct str b);
 uint64_t hub_generation(const struct hub *h); /* changes with the catalogue */
 /* schema.c: are these arguments (a checked object) worth sending?  false: `why` got one short
  * sentence naming the argument and, when near, the right name; never an argument's value. */

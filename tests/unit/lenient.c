@@ -253,6 +253,18 @@ around(void)
 	words("```lua\n# x\nreturn 1\n```", "fence, comment");
 }
 
+/* Found by lenient_lua.c, or by reading as a stranger. */
+static void
+of_lua(void)
+{
+	stays("return {a; #b}");
+	stays("return {f = function() return 1; end; #b}");
+	becomes("local x = 1; # how many\nreturn x", "local x = 1; -- how many\nreturn x");
+	stays("local y = async\nfunction g() end");
+	stays("local function is_null(v) return v == nil or v == null end return is_null(x)");
+	stays("is_null = function(v) return v == null end");
+}
+
 static void
 limits(void)
 {
@@ -367,6 +379,7 @@ main(void)
 	loops();
 	names();
 	around();
+	of_lua();
 	limits();
 	prefixes();
 	valid_files("tests", 40);

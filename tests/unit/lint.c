@@ -15,7 +15,6 @@ static const struct tool tools[] = {
 	{ .server = { "files", 5 }, .name = { "read", 4 }, .input_schema = { NULL, 0 } },
 	{ .server = { "files", 5 }, .name = { "write_file", 10 } },
 	{ .server = { "issues", 6 }, .name = { "list", 4 } },
-	{ .server = { "json", 4 }, .name = { "lookup", 6 } },
 };
 static const char *const schemas[] = {
 	"{\"type\":\"object\",\"properties\":{\"path\":{\"type\":\"string\"},\"head\":{\"type\":"
@@ -25,7 +24,6 @@ static const char *const schemas[] = {
 	"{\"type\":\"object\",\"properties\":{\"state\":{\"enum\":[\"open\",\"closed\"]},"
 	"\"labels\":{"
 	"\"type\":\"array\"},\"limit\":{\"type\":\"number\"},\"all\":{\"type\":\"boolean\"}}}",
-	"{\"type\":\"object\"}",
 };
 static struct tool known[COUNT(tools)];
 static struct sandbox_tool names[COUNT(tools)];
@@ -138,6 +136,7 @@ unknown(void)
 	refused("-- a\n--[[ b\n]] local x = files.raed{}", "3: ");
 	passes("nosuch.tool{} x.files.raed{} files.raed files.READ{path = 'a'}");
 	passes("if files.raed then files.raed{} end");
+	passes("call('files.write.file', {path = 'a', content = 'b'})");
 	passes("json.decode{} json.nosuch{}");
 	passes("call('nosuch.tool', {}) call(name, {}) x.call('files.raed', {})");
 }
@@ -159,6 +158,22 @@ uncertain(void)
 	passes("local function f() files.read{} end pcall(f)");
 	passes("pmap(l, function() return files.read{} end, {errors = 'keep'})");
 	passes("local pcall = 1 files.read{}");
+	/* Whose errors may be caught, one way or another. */
+	passes("local function h() files.raed{} end pcall(function() h() end)");
+	passes("local M = {} function M.h() files.raed{} end pcall(function() M.h() end)");
+	passes("local M = {} function M:h() files.raed{} end pcall(function() if x then M:h() end "
+	       "end)");
+	passes("local t = {function() files.raed{} end} pcall(function() t[1]() end)");
+	passes("function h() files.raed{} end pcall(function() return h() end)");
+	passes("local safe = pcall safe(function() files.raed{} end)");
+	passes("local u = {try = pcall} u.try(function() files.raed{} end)");
+	passes("local co = coroutine.create(function() files.raed{} end) coroutine.resume(co)");
+	passes("local each = pmap each(l, function() files.raed{} end, {errors = 'keep'})");
+	passes("pmap(l, function() files.raed{} end, {['errors'] = 'keep'})");
+	passes("local o = {errors = 'keep'} local function f() files.raed{} end pmap(l, f, o)");
+	refused("pcall(function() return print(x) end) local function h() files.read{} end h()",
+	    "missing `path`");
+	refused("coroutine.wrap(function() files.read{} end)()", "missing `path`");
 	passes("return 'files.read{}' -- files.read{}\n, [[files.read{}]]");
 	passes("function files.read(x) end");
 	refused("if x { files.read{} }", "missing `path`"); /* and the compiler speaks, too */
