@@ -6,7 +6,8 @@
  * instead of after a round trip with whatever the server says.  Only what is certain is refused:
  * required names, names that additionalProperties:false rules out, primitive types, enum and const
  * of the top level.  Composition ($ref, anyOf, oneOf, allOf, not) is left to the server, so this
- * file can never refuse what the server would have taken.
+ * file can never refuse what the server would have taken.  So are arguments of which there are so
+ * many that the look would hold up everybody else.
  *
  * It is a service to the caller; permissions are decided in policies/, on the same bytes.
  */
@@ -17,6 +18,7 @@
 
 #define NAMES_MAX  64
 #define NAME_BYTES 64
+#define READ_MAX   ((size_t)32 << 20) /* bytes of a schema, for all arguments of a call */
 
 static bool
 composed(struct str schema)
@@ -202,6 +204,20 @@ unknown(struct str name_raw, struct str properties, struct buf *why)
 	return false;
 }
 
+/* Each argument is looked for in the schema, and each required name in the arguments. */
+static bool
+is_affordable(struct str schema, struct str args)
+{
+	struct json_iter it;
+	struct str key, v;
+	size_t n = 0;
+
+	if (json_open(args, &it))
+		while (json_next(&it, &key, &v))
+			n++;
+	return n <= READ_MAX / (schema.n + 1);
+}
+
 bool
 schema_check(struct str schema, struct str args, struct buf *why)
 {
@@ -210,6 +226,8 @@ schema_check(struct str schema, struct str args, struct buf *why)
 	bool closed;
 
 	if (json_kind(schema) != JSON_OBJECT || composed(schema) || !json_open(args, &it))
+		return true;
+	if (!is_affordable(schema, args))
 		return true;
 	if (!required_given(schema, args, why))
 		return false;
