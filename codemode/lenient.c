@@ -12,45 +12,27 @@
 #include "codemode/lenient.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/arena.h"
+#include "codemode/edits.h"
 #include "codemode/fence.h"
 #include "codemode/outline.h"
-
-struct edit {
-	uint32_t at, del, order;
-	bool closes; /* an expression */
-	struct str text;
-};
 
 struct work {
 	const struct lua_tokens *s;
 	struct outline o;
 	struct arena arena;
 	struct lenient *l;
-	struct edit *e;
-	size_t n, cap;
+	struct edits edits;
 	uint32_t *local; /* of a loop's opener: its last `local`, directly in it */
 	uint32_t *ret;   /* and its `return` */
 	bool *labelled;  /* has its label already */
 };
 
 static void
-edit(struct work *w, uint32_t at, uint32_t del, struct str text)
-{
-	if (w->n == w->cap) {
-		w->cap = w->cap == 0 ? 32 : 2 * w->cap;
-		w->e = mem_realloc(w->e, w->cap * sizeof(*w->e));
-	}
-	w->e[w->n] = (struct edit){ at, del, (uint32_t)w->n, false, text };
-	w->n++;
-}
-
-static void
 replace(struct work *w, size_t i, struct str text)
 {
-	edit(w, w->s->t[i].at, w->s->t[i].n, text);
+	(void)edits_add(&w->edits, w->s->t[i].at, w->s->t[i].n, text);
 }
 
 static uint32_t
@@ -157,9 +139,8 @@ compound(struct work *w, size_t i)
 		arena_printf(&w->arena, " %s%s", operator_of(word_at(w, i)),
 		    w->s->t[i + 1].at == end_of(w, i) ? " " : "")));
 	if (!single) {
-		edit(w, w->s->t[i + 1].at, 0, STR("("));
-		edit(w, end_of(w, end - 1), 0, STR(")"));
-		w->e[w->n - 1].closes = true;
+		(void)edits_add(&w->edits, w->s->t[i + 1].at, 0, STR("("));
+		edits_add(&w->edits, end_of(w, end - 1), 0, STR(")"))->closes = true;
 	}
 	fixed(w, LENIENT_ASSIGN);
 }
@@ -208,10 +189,11 @@ label(struct work *w, uint32_t loop, uint32_t close)
 		return;
 	w->labelled[loop] = true;
 	if (w->ret[loop] != NOWHERE) { /* `return` must stay the last statement of its block */
-		edit(w, w->s->t[w->ret[loop]].at, 0, STR("do "));
-		edit(w, w->s->t[close].at, 0, STR(" end "));
+		(void)edits_add(&w->edits, w->s->t[w->ret[loop]].at, 0, STR("do "));
+		(void)edits_add(&w->edits, w->s->t[close].at, 0, STR(" end "));
 	}
-	edit(w, w->s->t[close].at, 0, arena_printf(&w->arena, " ::_continue%u:: ", loop));
+	(void)edits_add(
+	    &w->edits, w->s->t[close].at, 0, arena_printf(&w->arena, " ::_continue%u:: ", loop));
 }
 
 static void
@@ -286,8 +268,9 @@ null_compared(struct work *w, size_t i)
 	first = outline_prefix(&w->o, i - 1, true);
 	if (first == NOWHERE || !comparison_may_follow(w, first))
 		return false;
-	edit(w, w->s->t[first].at, 0, equal ? STR(" is_null(") : STR(" not is_null("));
-	edit(w, end_of(w, i - 1), end_of(w, i + 1) - end_of(w, i - 1), STR(")"));
+	(void)edits_add(
+	    &w->edits, w->s->t[first].at, 0, equal ? STR(" is_null(") : STR(" not is_null("));
+	(void)edits_add(&w->edits, end_of(w, i - 1), end_of(w, i + 1) - end_of(w, i - 1), STR(")"));
 	fixed(w, LENIENT_NULL);
 	return true;
 }
@@ -449,38 +432,7 @@ work_fini(struct work *w)
 	arena_free(&w->arena);
 	MEM_FREE(&w->local);
 	MEM_FREE(&w->labelled);
-	MEM_FREE(&w->e);
-}
-
-static int
-edit_order(const void *a, const void *b)
-{
-	const struct edit *x = a, *y = b;
-
-	if (x->at != y->at)
-		return x->at < y->at ? -1 : 1;
-	if (x->closes != y->closes) /* what ends before the next token goes in front of its own */
-		return x->closes ? -1 : 1;
-	return x->order < y->order ? -1 : 1;
-}
-
-static bool
-apply(struct work *w, struct buf *out)
-{
-	struct str s = w->s->text;
-	size_t at = 0;
-
-	if (w->n == 0)
-		return false;
-	qsort(w->e, w->n, sizeof(*w->e), edit_order);
-	for (size_t i = 0; i < w->n; i++) {
-		ASSERT(w->e[i].at >= at);
-		buf_put(out, STR_SPAN(s.p + at, s.p + w->e[i].at));
-		buf_put(out, w->e[i].text);
-		at = w->e[i].at + w->e[i].del;
-	}
-	buf_put(out, STR_SPAN(s.p + at, s.p + s.n));
-	return true;
+	edits_fini(&w->edits);
 }
 
 static bool
@@ -501,7 +453,7 @@ tokens_pass(struct str source, struct lenient *l, struct buf *out)
 			step = sign(&w, i);
 		i += step;
 	}
-	changed = apply(&w, out);
+	changed = edits_apply(&w.edits, source, out);
 	work_fini(&w);
 	lua_tokens_fini(&s);
 	return changed;
@@ -533,53 +485,4 @@ lenient_fix(struct str source, size_t limit_bytes, struct buf *out, struct lenie
 		}
 	}
 	return changed;
-}
-
-/* ---- telling ---- */
-
-static const char *const fix_words[] = {
-#define X(fix, word, told) word,
-	LENIENT_FIXES(X)
-#undef X
-};
-
-const char *
-lenient_word(enum lenient_fix fix)
-{
-	return fix_words[fix];
-}
-
-void
-lenient_put_words(const struct lenient *l, struct buf *out)
-{
-	const char *between = "";
-
-	for (size_t i = 0; i < LENIENT_COUNT; i++) {
-		if (l->fixed[i] == 0)
-			continue;
-		buf_printf(out, "%s%s", between, fix_words[i]);
-		if (l->fixed[i] > 1)
-			buf_printf(out, " x%u", l->fixed[i]);
-		between = ", ";
-	}
-}
-
-void
-lenient_put_told(const struct lenient *l, struct buf *out)
-{
-	static const char *const told[] = {
-#define X(fix, word, text) text,
-		LENIENT_FIXES(X)
-#undef X
-	};
-	const char *between = "";
-
-	for (size_t i = 0; i < LENIENT_ALIAS; i++) {
-		if (l->fixed[i] == 0)
-			continue;
-		buf_printf(out, "%s%s", between, told[i]);
-		if (l->fixed[i] > 1)
-			buf_printf(out, " (%u times)", l->fixed[i]);
-		between = ", ";
-	}
 }

@@ -16,12 +16,8 @@
  */
 #include "codemode/type_private.h"
 
-#define NEST_MAX      3
-#define ENUM_MAX      12
 #define DEFAULT_BYTES 16
 #define LOOSE_FIELDS  4 /* of which none is always there */
-
-static void any_put(struct walk *w, struct str schema);
 
 static void
 default_put(struct walk *w, struct str v)
@@ -42,8 +38,6 @@ holds_fields(const struct parts *p)
 	       p->of[ALL_OF].p != NULL;
 }
 
-static void schemas_put(struct walk *w, const struct str *schema, size_t n);
-
 /* One `key?:type=default`. */
 // NOLINTNEXTLINE(misc-no-recursion)
 static void
@@ -58,7 +52,7 @@ field_put(struct walk *w, const struct field *f, const struct parts *p, bool mus
 		return;
 	buf_putc(w->out, ':');
 	w->nest++;
-	schemas_put(w, f->schema, f->n);
+	type_schemas_put(w, f->schema, f->n);
 	w->nest--;
 	if (must && null && w->parameters)
 		buf_puts(w->out, "|null");
@@ -127,7 +121,7 @@ fields_put(struct walk *w, const struct fields *f, const struct parts *p, bool f
 	} else if (rest.p != NULL && !full && w->detail == TYPE_WHOLE && !comma(w, &n)) {
 		buf_puts(w->out, "[string]:");
 		w->nest++;
-		any_put(w, rest);
+		type_any_put(w, rest);
 		w->nest--;
 	}
 	buf_putc(w->out, '}');
@@ -147,12 +141,12 @@ map_put(struct walk *w, struct str names, struct str value)
 
 	buf_puts(w->out, "table<");
 	if (p.of[ENUM].p != NULL || p.of[REF].p != NULL)
-		any_put(w, names);
+		type_any_put(w, names);
 	else
 		buf_puts(w->out, "string");
 	buf_putc(w->out, ',');
 	w->nest++;
-	any_put(w, value);
+	type_any_put(w, value);
 	w->nest--;
 	buf_putc(w->out, '>');
 }
@@ -186,201 +180,7 @@ object_put(struct walk *w, const struct parts *p, const char *empty)
 		buf_puts(w->out, f.n > 0 || rest.p != NULL ? "table" : empty);
 }
 
-/* ---- lists and choices ---- */
-
-/* Is there a `|` outside of all brackets and quotes? */
-static bool
-is_choice(struct str s)
-{
-	int depth = 0;
-	bool quoted = false;
-
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (c == '\\' && quoted)
-			i++;
-		else if (c == '"')
-			quoted = !quoted;
-		else if (!quoted && (c == '{' || c == '<' || c == '[' || c == '('))
-			depth++;
-		else if (!quoted && (c == '}' || c == '>' || c == ']' || c == ')'))
-			depth--;
-		else if (!quoted && c == '|' && depth == 0)
-			return true;
-	}
-	return false;
-}
-
-// NOLINTNEXTLINE(misc-no-recursion)
-static void
-tuple_put(struct walk *w, struct str items, struct str rest)
-{
-	struct json_iter it;
-	struct str key, v;
-	size_t n = 0;
-
-	buf_putc(w->out, '[');
-	w->nest++;
-	if (json_open(items, &it))
-		while (n < UNION_MAX && json_next(&it, &key, &v)) {
-			if (n++ > 0)
-				buf_puts(w->out, ", ");
-			any_put(w, v);
-		}
-	w->nest--;
-	if (rest.p != NULL && json_kind(rest) != JSON_FALSE)
-		buf_puts(w->out, ", …");
-	buf_putc(w->out, ']');
-}
-
-// NOLINTNEXTLINE(misc-no-recursion)
-static void
-array_put(struct walk *w, const struct parts *p)
-{
-	struct str items = p->of[ITEMS], prefix = p->of[PREFIX_ITEMS];
-	struct buf item, *out = w->out;
-	size_t from = w->from;
-
-	if (prefix.p != NULL && json_kind(prefix) == JSON_ARRAY) {
-		tuple_put(w, prefix, p->of[ITEMS]);
-		return;
-	}
-	if (items.p != NULL && json_kind(items) == JSON_ARRAY) { /* before 2020-12 */
-		tuple_put(w, items, p->of[ADDITIONAL_ITEMS]);
-		return;
-	}
-	if (items.p == NULL || w->nest >= NEST_MAX + 1) {
-		buf_puts(w->out, "any[]");
-		return;
-	}
-	buf_init(&item, 0);
-	w->out = &item;
-	w->from = 0;
-	any_put(w, items); /* a list is no nesting: {…}[] */
-	w->out = out;
-	w->from = from;
-	if (is_choice(buf_str(&item)))
-		buf_printf(out, "(" STR_FMT ")[]", STR_ARG(buf_str(&item)));
-	else
-		buf_printf(out, STR_FMT "[]", STR_ARG(buf_str(&item)));
-	buf_fini(&item);
-}
-
-struct choice { /* written one after the other, each once */
-	struct walk *w;
-	struct str seen[UNION_MAX];
-	size_t n, from;
-	bool any; /* one says nothing, so all of it says nothing */
-	struct arena a;
-};
-
-// NOLINTNEXTLINE(misc-no-recursion)
-static void
-choice_add(struct choice *c, struct str schema)
-{
-	struct walk *w = c->w;
-	struct buf one, *out = w->out;
-	struct str text;
-	size_t from = w->from;
-
-	if (schema_is_null(schema) || c->n == UNION_MAX || c->any)
-		return;
-	buf_init(&one, 8192);
-	w->out = &one;
-	w->from = 0;
-	any_put(w, schema);
-	w->out = out;
-	w->from = from;
-	text = buf_ok(&one) ? buf_str(&one) : STR("table");
-	c->any |= str_eq(text, STR("any"));
-	for (size_t i = 0; i < c->n; i++)
-		if (str_eq(c->seen[i], text))
-			text = STR_NONE;
-	if (text.n > 0 && arena_left(&c->a) > text.n + 64) {
-		c->seen[c->n++] = arena_str(&c->a, text);
-		if (c->n > 1)
-			buf_putc(out, '|');
-		buf_put(out, text);
-	}
-	buf_fini(&one);
-}
-
-static void
-choice_open(struct choice *c, struct walk *w)
-{
-	*c = (struct choice){ .w = w, .from = w->out->n };
-	arena_init(&c->a, (size_t)80 << 10);
-}
-
-/* false: nothing is known by it. */
-static bool
-choice_close(struct choice *c)
-{
-	bool known = c->n > 0 && !c->any;
-
-	if (!known && c->w->out->n > c->from)
-		c->w->out->n = c->from;
-	arena_free(&c->a);
-	return known;
-}
-
-// NOLINTNEXTLINE(misc-no-recursion)
-static void
-schemas_put(struct walk *w, const struct str *schema, size_t n)
-{
-	struct choice c;
-
-	if (n == 1) {
-		any_put(w, schema[0]);
-		return;
-	}
-	choice_open(&c, w);
-	for (size_t i = 0; i < n; i++)
-		choice_add(&c, schema[i]);
-	if (!choice_close(&c))
-		buf_puts(w->out, "any");
-}
-
-// NOLINTNEXTLINE(misc-no-recursion)
-static bool
-choice_put(struct walk *w, struct str list)
-{
-	struct json_iter it;
-	struct str key, v;
-	struct choice c;
-
-	if (list.p == NULL || !json_open(list, &it))
-		return false;
-	choice_open(&c, w);
-	while (json_next(&it, &key, &v))
-		choice_add(&c, v);
-	return choice_close(&c);
-}
-
-static void
-enum_put(struct walk *w, struct str list)
-{
-	struct json_iter it;
-	struct str key, v;
-	size_t n = 0;
-
-	if (!json_open(list, &it))
-		return;
-	while (json_next(&it, &key, &v)) {
-		if (json_kind(v) == JSON_NULL)
-			continue;
-		if (n > 0)
-			buf_putc(w->out, '|');
-		if (n++ == (w->detail == TYPE_WHOLE ? ENUM_MAX : ENUM_MAX / 3)) {
-			buf_puts(w->out, "…");
-			return;
-		}
-		type_put_literal(w->out, v);
-	}
-	if (n == 0)
-		buf_puts(w->out, "nil");
-}
+/* ---- what has no fields ---- */
 
 // NOLINTNEXTLINE(misc-no-recursion)
 static void
@@ -394,7 +194,7 @@ named_put(struct walk *w, const struct parts *p, struct str type_raw)
 			return;
 		}
 	if (json_string_is(type_raw, STR("array")))
-		array_put(w, p);
+		type_array_put(w, p);
 	else if (json_string_is(type_raw, STR("object")))
 		object_put(w, p, "table");
 	else
@@ -434,7 +234,7 @@ untyped_put(struct walk *w, const struct parts *p)
 		{ MINIMUM, "number" }, { MAXIMUM, "number" }, { MULTIPLE, "number" } };
 
 	if (p->of[ITEMS].p != NULL || p->of[PREFIX_ITEMS].p != NULL) {
-		array_put(w, p);
+		type_array_put(w, p);
 		return;
 	}
 	for (size_t i = 0; i < COUNT(tells); i++)
@@ -457,7 +257,7 @@ all_put(struct walk *w, struct str list)
 	if (list.p == NULL || !json_open(list, &it))
 		return false;
 	while (json_next(&it, &key, &v)) {
-		any_put(w, v);
+		type_any_put(w, v);
 		if (!buf_ok(w->out))
 			return true;
 		if (!str_eq(STR_SPAN(w->out->p + at, w->out->p + w->out->n), STR("any")))
@@ -474,12 +274,12 @@ plain_put(struct walk *w, const struct parts *p)
 	struct str target;
 
 	if (ref_enter(w, p->of[REF], &target)) {
-		any_put(w, target);
+		type_any_put(w, target);
 		ref_leave(w);
 	} else if (p->of[REF].p != NULL) {
 		buf_puts(w->out, ref_find(w, p->of[REF], &target) ? "table" : "any");
-	} else if (all_put(w, p->of[ALL_OF]) || choice_put(w, p->of[ANY_OF]) ||
-		   choice_put(w, p->of[ONE_OF])) {
+	} else if (all_put(w, p->of[ALL_OF]) || type_choice_put(w, p->of[ANY_OF]) ||
+		   type_choice_put(w, p->of[ONE_OF])) {
 		return;
 	} else if (p->of[TYPE].p == NULL) {
 		untyped_put(w, p);
@@ -511,8 +311,8 @@ is_merged(const struct parts *p)
 
 /* Bounded by walk_spend(): NODES_MAX looks, DEPTH_MAX deep. */
 // NOLINTNEXTLINE(misc-no-recursion)
-static void
-any_put(struct walk *w, struct str schema)
+void
+type_any_put(struct walk *w, struct str schema)
 {
 	struct parts p;
 
@@ -523,7 +323,7 @@ any_put(struct walk *w, struct str schema)
 	p = parts_of(schema);
 	w->depth++;
 	if (json_kind(p.of[ENUM]) == JSON_ARRAY)
-		enum_put(w, p.of[ENUM]);
+		type_enum_put(w, p.of[ENUM]);
 	else if (p.of[CONST].p != NULL)
 		type_put_literal(w->out, p.of[CONST]);
 	else if (is_merged(&p))
@@ -551,7 +351,7 @@ type_put(struct buf *out, const struct type_ask *a)
 {
 	struct walk w = walk_of(out, a);
 
-	any_put(&w, a->schema);
+	type_any_put(&w, a->schema);
 }
 
 void

@@ -11,6 +11,7 @@
 #define DEPTH_MAX  24  /* of the walk itself */
 #define FIELDS_MAX 64
 #define UNION_MAX  8
+#define NEST_MAX   3 /* shown */
 
 struct walk {
 	struct buf *out;
@@ -80,3 +81,12 @@ bool parts_nullable(const struct parts *p);
 void parts_fields(struct walk *w, struct fields *f, const struct parts *p, bool choice);
 /* Does whatever matches have this key? */
 bool parts_require(struct walk *w, const struct parts *p, struct str key_raw);
+
+/* type.c: any schema. */
+void type_any_put(struct walk *w, struct str schema);
+
+/* type_choice.c: of several schemas; of those in a list (false: nothing is known by it). */
+void type_schemas_put(struct walk *w, const struct str *schema, size_t n);
+bool type_choice_put(struct walk *w, struct str list);
+void type_enum_put(struct walk *w, struct str list);
+void type_array_put(struct walk *w, const struct parts *p);
