@@ -420,8 +420,16 @@ measure_exec(const cpu_set_t *all)
 static void
 measure_tables(const cpu_set_t *all)
 {
+	static const struct {
+		size_t n;
+		const char *key, *what;
+	} sizes[] = {
+		{ 20, "run_20_tools_p50_us", "the same with 20 tools, p50" },
+		{ 300, "run_300_tools_p50_us", "the same with 300 tools, p50" },
+		{ TOOLS_LARGE, "run_4096_tools_p50_us", "the same with 4,096 tools, p50" },
+	};
 	static struct sandbox_tool tools[TOOLS_LARGE];
-	static struct samples large, hundred;
+	static struct samples samples[COUNT(sizes)];
 	struct run r = { 0 };
 
 	use_core(true, all);
@@ -433,20 +441,15 @@ measure_tables(const cpu_set_t *all)
 		tools[i].server = str_of(i / 64 % 2 ? "tracker" : "github");
 		tools[i].name = (struct str){ strdup(name), strlen(name) };
 	}
-	for (int i = 0; i < ROUNDS / 8; i++) {
+	for (size_t i = 0; i < ROUNDS / 8 * COUNT(sizes); i++) {
 		settle(4);
-		start(&r, source, tools, 100);
+		start(&r, source, tools, sizes[i % COUNT(sizes)].n);
 		wait_for(&r);
-		sample(&hundred, r.ended_ns - r.from_ns);
-		settle(4);
-		start(&r, source, tools, COUNT(tools));
-		wait_for(&r);
-		sample(&large, r.ended_ns - r.from_ns);
+		sample(&samples[i % COUNT(sizes)], r.ended_ns - r.from_ns);
 	}
-	figure("run_100_tools_p50_us", "the same with 100 tools, p50", "us",
-	    quantile_us(&hundred, 0.5), fork_us, 0);
-	figure("run_4096_tools_p50_us", "the same with 4,096 tools, p50", "us",
-	    quantile_us(&large, 0.5), fork_us, 0);
+	for (size_t i = 0; i < COUNT(sizes); i++)
+		figure(
+		    sizes[i].key, sizes[i].what, "us", quantile_us(&samples[i], 0.5), fork_us, 0);
 	for (size_t i = 0; i < COUNT(tools); i++)
 		free((char *)(uintptr_t)tools[i].name.p);
 	close_pool();

@@ -222,7 +222,7 @@ take_tool(lua_State *L, const char *who)
 
 	lua_settop(L, 2);
 	lua_pushvalue(L, 1);
-	if (lua_isstring(L, 1) && lua_rawget(L, lua_upvalueindex(1)) != LUA_TFUNCTION) {
+	if (lua_isstring(L, 1) && lua_gettable(L, lua_upvalueindex(1)) != LUA_TFUNCTION) {
 		lua_pop(L, 1);
 		lua_pushvalue(L, lua_upvalueindex(2));
 		lua_pushvalue(L, 1);
@@ -427,25 +427,29 @@ lua_now(lua_State *L)
 	return 1;
 }
 
-/* Adds server.tool: a closure under its full name, and in its server's table. */
+/* Takes server and tool from the stack, pushes the function. */
 void
-calls_add_tool(lua_State *L, uint32_t handle, struct answer server, struct answer tool)
+calls_push_tool(lua_State *L, uint32_t handle)
 {
 	lua_pushinteger(L, handle);
-	lua_pushlstring(L, server.body, server.n);
-	lua_pushlstring(L, tool.body, tool.n);
+	lua_insert(L, -3);
 	lua_pushcclosure(L, tool_closure, 3);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, vm.add_server_ref);
-	lua_insert(L, -2);
-	lua_pushlstring(L, server.body, server.n);
-	lua_insert(L, -2);
-	lua_pushlstring(L, tool.body, tool.n);
-	lua_insert(L, -2);
-	lua_call(L, 3, 0);
 }
 
-/* What library.lua gets: fan, fail, now, search, by_name, show; library.lua gives back two
- * functions. */
+/* Of the function at idx; larger than any when it is no tool. */
+lua_Integer
+calls_handle(lua_State *L, int idx)
+{
+	lua_Integer handle = LUA_MAXINTEGER;
+
+	if (lua_tocfunction(L, idx) == tool_closure && lua_getupvalue(L, idx, 1) != NULL) {
+		handle = lua_tointeger(L, -1);
+		lua_pop(L, 1);
+	}
+	return handle;
+}
+
+/* What library.lua gets: fan, fail, now, search, by_name, show, and what tools.c adds. */
 void
 calls_open(lua_State *L)
 {
@@ -466,13 +470,14 @@ calls_open(lua_State *L)
 	lua_pushliteral(L, "tools");
 	lua_pushliteral(L, "");
 	lua_pushcclosure(L, tool_closure, 3);
-	lua_newtable(L);
+	tools_push_names(L);
 	lua_pushvalue(L, -1);
 	vm.by_name_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	lua_pushinteger(L, FRAME_HANDLE_SHOW);
 	lua_pushliteral(L, "show");
 	lua_pushliteral(L, "");
 	lua_pushcclosure(L, tool_closure, 3);
+	tools_open(L);
 }
 
 /* Installs `call` and `by_ref`, once library.lua has given its function for unknown names (on the

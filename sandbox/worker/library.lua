@@ -3,9 +3,10 @@
 -- before any script; so it can do no more than a script can, plus what calls.c passes in:
 --   fan(list, fn, keep)  concurrent branches        fail(server, tool, code, message)  raises
 --   now()                the run's frozen time      search{query=}  asks the gateway
---   by_name              "server.tool" -> function, filled at RUN
+--   by_name              "server.tool" -> function, enumerable as far as they have been named
 --   show_blob{blob=}     asks the gateway to put a handle's block into the result
-local fan, fail, now, search, by_name, show_blob = ...
+--   find(server, tool)   its function or nil        fill(server, t)  all that t lacks
+local fan, fail, now, search, by_name, show_blob, find, fill = ...
 local type, tostring, error, ipairs, pairs, select = type, tostring, error, ipairs, pairs, select
 local rawget, rawset, rawlen, next, tonumber, mtype = rawget, rawset, rawlen, next, tonumber, math.type
 local sort, unpack, concat = table.sort, table.unpack, table.concat
@@ -297,7 +298,8 @@ setmetatable(os, {
 })
 
 -- ---- names ----
-local servers = {} -- name -> { name -> function }
+local servers = {} -- name -> { name -> function }, of those that have been named
+local filled = {} -- the servers that have all of them
 local longest = 64 -- edit distance is quadratic: names longer than this get no suggestion
 
 local function norm(s) return (s:gsub("[^%w]", ""):lower()) end
@@ -342,42 +344,64 @@ local function same(wanted, names)
 	return found
 end
 
+local function all_of(server)
+	local t = servers[server]
+	if not filled[server] then
+		fill(server, t)
+		for k, fn in next, t do by_name[server .. "." .. k] = fn end
+		filled[server] = true
+	end
+	return t
+end
+
 local function unknown(server, k)
-	local fn = same(k, servers[server])
+	local fn, t = find(server, k), servers[server]
+	if fn then
+		t[k] = fn
+		by_name[server .. "." .. k] = fn
+		return fn
+	end
+	fn = same(k, all_of(server))
 	if fn then return fn end
-	local near = nearest(k, servers[server])
+	local near = nearest(k, t)
 	fail(server, nil, "unknown_tool", "no tool '" .. tostring(k) .. "'"
 		.. (near ~= "" and near or "; search with tools\"what you need\""))
 end
 
+local function add_server(server)
+	local t = {}
+	servers[server] = t
+	local proxy = setmetatable({}, {
+		__index = function(_, k)
+			local f = rawget(t, k)
+			return f or unknown(server, k)
+		end,
+		__newindex = function() error("server tables are read-only", 2) end,
+		__pairs = function() -- over a copy: the table itself stays ours
+			local copy = {}
+			for k, v in next, all_of(server) do copy[k] = v end
+			return next, copy, nil
+		end,
+		__tostring = function() return "server " .. server end,
+		__metatable = false,
+	})
+	if rawget(_ENV, server) == nil then rawset(_ENV, server, proxy) end
+	return t
+end
+
+-- Without a tool: its server alone.
 local function add_tool(server, tool, fn)
-	local t = servers[server]
-	if not t then
-		t = {}
-		servers[server] = t
-		local proxy = setmetatable({}, {
-			__index = function(_, k)
-				local f = rawget(t, k)
-				return f or unknown(server, k)
-			end,
-			__newindex = function() error("server tables are read-only", 2) end,
-			__pairs = function() -- over a copy: the table itself stays ours
-				local copy = {}
-				for k, v in next, t do copy[k] = v end
-				return next, copy, nil
-			end,
-			__tostring = function() return "server " .. server end,
-			__metatable = false,
-		})
-		if rawget(_ENV, server) == nil then rawset(_ENV, server, proxy) end
+	local t = servers[server] or add_server(server)
+	if tool then
+		t[tool] = fn
+		by_name[server .. "." .. tool] = fn
 	end
-	t[tool] = fn
-	by_name[server .. "." .. tool] = fn
 end
 
 local function unknown_name(name)
 	local server, tool = name:match("^([^.]+)%.(.+)$")
 	if server and servers[server] then return unknown(server, tool) end
+	for s in next, servers do all_of(s) end
 	local fn = same(name, by_name)
 	if fn then return fn end
 	fail(server or name, tool, "unknown_tool", server and "no server '" .. server .. "'"
@@ -438,5 +462,5 @@ local function missing(_, k)
 end
 setmetatable(_ENV, { __index = missing, __metatable = "locked" })
 
-return add_tool, unknown_name, { servers = servers, unknown = unknown, unknown_name = unknown_name,
+return add_tool, unknown_name, { servers = servers, all_of = all_of, unknown = unknown, unknown_name = unknown_name,
 	aliases = aliases, missing = missing, nearest = nearest, by_name = by_name }

@@ -506,7 +506,7 @@ call_named(lua_State *L)
 	lua_pushvalue(L, 1);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, vm.by_name_ref);
 	lua_insert(L, 3);
-	if (lua_rawget(L, 3) != LUA_TFUNCTION) {
+	if (lua_gettable(L, 3) != LUA_TFUNCTION) {
 		lua_pop(L, 1);
 		lua_rawgeti(L, LUA_REGISTRYINDEX, all.unknown_ref);
 		lua_pushvalue(L, 1);

@@ -6,7 +6,7 @@
 -- that nobody has written into.  What it sets is gone when it returns.  S and last are the
 -- session's, wherever they are named.  Values go in and out as they do for any function of Lua.
 local inner, bind, call_at = ...
-local servers, unknown, aliases = inner.servers, inner.unknown, inner.aliases
+local servers, all_of, unknown, aliases = inner.servers, inner.all_of, inner.unknown, inner.aliases
 local missing = inner.missing
 local next, type, rawget, rawset, setmetatable = next, type, rawget, rawset, setmetatable
 local error, tostring = error, tostring
@@ -36,7 +36,7 @@ local function server_in(name, depth)
 		__newindex = read_only,
 		__pairs = function()
 			local all = {}
-			for k, f in next, tools do all[k] = bind(f, depth) end
+			for k, f in next, all_of(name) do all[k] = bind(f, depth) end
 			return next, all, nil
 		end,
 		__tostring = function() return "server " .. name end,

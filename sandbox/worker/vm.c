@@ -318,10 +318,12 @@ static void
 rehearse(void)
 {
 	static const uint64_t seed[2] = { 1, 2 };
+	static const char tool[] = "\6server\4tool";
 
 	wire_touch();
 	start_collector();
 	seed_random(seed);
+	(void)tools_take(vm.main, tool, tool + sizeof(tool) - 1, 1);
 	exercise();
 }
 
@@ -334,29 +336,6 @@ vm_prepare(void)
 	lua_gc(vm.main, LUA_GCSTOP); /* until RUN: see start_collector() */
 	heap_seal();
 	pages_rehearse(rehearse);
-}
-
-static void
-take_names(const char *p, const char *end, uint32_t n)
-{
-	lua_State *L = vm.main;
-
-	for (uint32_t i = 0; i < n; i++) {
-		struct answer part[2]; /* server, tool */
-
-		for (int k = 0; k < 2; k++) {
-			size_t len = p < end ? (unsigned char)*p++ : SIZE_MAX;
-
-			if (len > (size_t)(end - p))
-				_exit(WORKER_EXIT_EOF);
-			part[k] = (struct answer){ .n = len };
-			part[k].body = lua_newuserdatauv(L, len + 1, 0);
-			memcpy(part[k].body, p, len);
-			p += len;
-		}
-		calls_add_tool(L, i, part[0], part[1]);
-		lua_settop(L, 0);
-	}
 }
 
 _Noreturn void
@@ -392,7 +371,8 @@ vm_serve(int fd)
 	vm.running = L;
 	start_collector();
 	seed_random(r.seed);
-	take_names(body.body + sizeof(r), body.body + sizeof(r) + r.tools_bytes, r.tools_n);
+	if (!tools_take(L, body.body + sizeof(r), body.body + sizeof(r) + r.tools_bytes, r.tools_n))
+		_exit(WORKER_EXIT_EOF);
 	if (!state_take(L, body.body + sizeof(r) + r.tools_bytes + r.source_bytes, &r))
 		_exit(WORKER_EXIT_EOF);
 	if (!snippet_take(L, body.body + body.n - r.snippets_bytes, r.snippets_bytes))

@@ -110,11 +110,18 @@ const char *safe_tostring(lua_State *L, int idx, size_t *n); /* pushes; never an
 void push_printed(lua_State *L, int idx); /* as print() shows it: tables are JSON */
 
 /* calls.c */
-void calls_open(lua_State *L); /* pushes the six values that library.lua builds upon */
+void calls_open(lua_State *L); /* pushes the values that library.lua builds upon */
 void calls_name(lua_State *L); /* global call; pops the function for unknown names */
-void calls_add_tool(lua_State *L, uint32_t handle, struct answer server, struct answer tool);
+void calls_push_tool(lua_State *L, uint32_t handle);
+lua_Integer calls_handle(lua_State *L, int idx);
 bool calls_is_error(lua_State *L, int idx);
 int calls_fail(lua_State *L); /* raises: server, tool, code, message, from the stack's bottom */
+
+/* tools.c */
+void tools_open(lua_State *L);       /* pushes find and fill */
+void tools_push_names(lua_State *L); /* "server.tool" -> its function */
+/* The table of RUN, which must stay; false: no such table, which the gateway never sends. */
+bool tools_take(lua_State *L, const char *p, const char *end, uint32_t n);
 
 /* state.c */
 bool state_take(lua_State *L, const char *p, const struct frame_run *r);

@@ -287,6 +287,14 @@ test_calls(void)
 	expect("for i = 1, 100 do demo.echo{i=i} end return 'all'", SANDBOX_DONE, "\"all\"");
 	expect("for i = 1, 101 do pcall(demo.echo, {i=i}) end", SANDBOX_CALLS, "budget");
 	expect("local n = 0 for k, f in pairs(demo) do n = n + 1 end return n", SANDBOX_DONE, "5");
+	expect(
+	    "local f = demo.echo local all = {} for k, v in pairs(demo) do all[k] = v end "
+	    "return f == all.echo and demo.echo == f and demo.fail == all.fail and demo.fa_il == "
+	    "all.fail",
+	    SANDBOX_DONE, "true");
+	expect("local a = call('demo.echo', {n = 1}) local b = call('demo.ec_ho', {n = 2}) "
+	       "return a.n + b.n + call('DEMO.echo', {n = 4}).n",
+	    SANDBOX_DONE, "7");
 }
 
 static void
