@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pool - what pool.c (zygotes, workers, self-test) and run.c (runs on them) share. */
+/* pool - what the files of this folder share: zygotes, workers ahead of need, runs on them. */
 #pragma once
 
 #include "sandbox/meter.h"
@@ -122,10 +122,21 @@ void generation_end(struct generation *g);
 /* The self-test's script has ended. */
 void pool_self_tested(struct generation *g, bool ok);
 
+/* script.c */
+struct sandbox_run *run_self_test(struct generation *g);
+
+/* send.c */
+void worker_send(struct worker *w, struct frame_head h, struct str body);
+void worker_flush(struct worker *w); /* what is left, as far as the socket takes it */
+
 /* run.c */
+struct sandbox_run *
+run_new(struct sandbox *s, struct job *parent, const struct sandbox_events *ev, void *ctx);
 void run_start(struct sandbox_run *r, struct worker *w);
 void run_refuse(struct sandbox_run *r); /* queued, and there will be no worker */
+void run_tell_unstarted(struct sandbox_run *r, enum sandbox_end end); /* why is in r->text */
 void run_on_socket(void *worker, int events);
+/* Fixes how it ended.  The done event comes at the end of this turn, or with the reaping. */
+void run_end(struct sandbox_run *r, enum sandbox_end end, struct str text);
 /* The worker is gone; say: what the kernel measured, NULL when its zygote died first. */
 void run_reaped(struct worker *w, const struct zygote_say *say);
-struct sandbox_run *run_self_test(struct generation *g);

@@ -20,17 +20,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/crypto.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "sandbox/pool.h"
 
-#define ANSWER_MAX   ((size_t)4 << 20)         /* one result, bytes of JSON */
 #define CPU_SLACK_MS (2 * WORKER_CPU_GRACE_MS) /* over the limit: it does not end itself */
 #define CPU_LOOK_MS  ((int64_t)10)
 #define PATIENCE_MS  ((int64_t)500) /* from EOF to the reaping, then it is killed */
@@ -103,79 +98,6 @@ run_stop(struct job *j)
 
 static const struct job_type run_type = { .name = "script", .stop = run_stop, .reap = run_free };
 
-/* ---- towards the worker ---- */
-
-static void end_run(struct sandbox_run *r, enum sandbox_end end, struct str text);
-
-static void
-flush(struct worker *w)
-{
-	while (w->out_at < w->out.n) {
-		ssize_t n = send(w->sock, w->out.p + w->out_at, w->out.n - w->out_at,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			break;
-		if (n < 0) { /* it is gone: EOF and the reaping tell the rest */
-			w->out_at = w->out.n;
-			break;
-		}
-		w->out_at += (size_t)n;
-	}
-	if (w->out_at == w->out.n) {
-		buf_reset(&w->out);
-		w->out_at = 0;
-	}
-	watch_set(w->watch, WATCH_READ | (w->out.n > 0 ? WATCH_WRITE : 0));
-}
-
-static void
-send_frame(struct worker *w, struct frame_head h, struct str body)
-{
-	unsigned char head[FRAME_HEAD_BYTES];
-
-	h.body_bytes = (uint32_t)body.n;
-	frame_write_head(head, h);
-	buf_put(&w->out, (struct str){ (const char *)head, sizeof(head) });
-	buf_put(&w->out, body);
-	if (buf_ok(&w->out))
-		flush(w);
-	else if (w->run != NULL && !w->run->ended)
-		end_run(w->run, SANDBOX_PROTO, STR("the worker does not read its answers"));
-}
-
-void
-sandbox_answer(struct sandbox_run *r, uint32_t id, int flags, struct str json)
-{
-	char text[120];
-	struct buf b;
-
-	IS(r, SANDBOX_RUN_MAGIC);
-	if (!job_running(&r->job) || r->ended || r->worker == NULL ||
-	    !reader_answered(&r->worker->reader, id))
-		return;
-	if (json.n <= ANSWER_MAX) {
-		send_frame(r->worker,
-		    (struct frame_head){ .type = FRAME_RESULT,
-			.flags = flags == FRAME_OK ? FRAME_OK : FRAME_ERROR,
-			.id = id },
-		    json);
-		return;
-	}
-	buf_init(&b, sizeof(text));
-	buf_printf(&b,
-	    "{\"code\":\"upstream\",\"message\":\"the result has %zu bytes, a script can "
-	    "take %zu\"}",
-	    json.n, ANSWER_MAX);
-	ASSERT(buf_ok(&b));
-	send_frame(r->worker,
-	    (struct frame_head){ .type = FRAME_RESULT, .flags = FRAME_ERROR, .id = id },
-	    buf_str(&b));
-	buf_fini(&b);
-}
-
 /* ---- the end ---- */
 
 static void
@@ -188,9 +110,8 @@ on_impatience(void *ctx)
 
 static void tell(void *ctx);
 
-/* Fixes how it ended.  The done event comes at the end of this turn, or with the reaping. */
-static void
-end_run(struct sandbox_run *r, enum sandbox_end end, struct str text)
+void
+run_end(struct sandbox_run *r, enum sandbox_end end, struct str text)
 {
 	r->ended = true;
 	r->end = end;
@@ -207,7 +128,7 @@ end_run(struct sandbox_run *r, enum sandbox_end end, struct str text)
 static void
 kill_run(struct sandbox_run *r, enum sandbox_end end, const char *why)
 {
-	end_run(r, end, str_of(why));
+	run_end(r, end, str_of(why));
 	worker_kill(r->worker);
 }
 
@@ -217,7 +138,7 @@ sandbox_end(struct sandbox_run *r, enum sandbox_end end, struct str why)
 	IS(r, SANDBOX_RUN_MAGIC);
 	if (!job_running(&r->job) || r->ended || r->worker == NULL)
 		return;
-	end_run(r, end, why);
+	run_end(r, end, why);
 	worker_kill(r->worker);
 }
 
@@ -369,7 +290,7 @@ take_frames(struct worker *w, bool alive)
 			buf_put(&r->state, f.body);
 			break;
 		case READER_END:
-			end_run(r, f.end, f.body);
+			run_end(r, f.end, f.body);
 			r->has_value = f.end == SANDBOX_DONE && f.body.n > 0;
 			break;
 		case READER_BAD:
@@ -415,7 +336,7 @@ run_on_socket(void *worker, int events)
 		return;
 	}
 	if ((events & WATCH_WRITE) != 0 && w->out.n > 0)
-		flush(w);
+		worker_flush(w);
 	if ((events & WATCH_READ) == 0 || drain(w, true))
 		return;
 	watch_set(w->watch, 0);
@@ -437,14 +358,14 @@ classify(struct sandbox_run *r, const struct zygote_say *say)
 	buf_init(&why, 200);
 	if (cpu) {
 		buf_printf(&why, "CPU limit exceeded (%d ms) inside a library function", r->cpu_ms);
-		end_run(r, SANDBOX_CPU, buf_str(&why));
+		run_end(r, SANDBOX_CPU, buf_str(&why));
 	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
-		end_run(r, SANDBOX_SECCOMP, STR("the worker tried a forbidden system call"));
+		run_end(r, SANDBOX_SECCOMP, STR("the worker tried a forbidden system call"));
 	} else {
 		buf_printf(&why, "the worker crashed (%s %d)",
 		    WIFSIGNALED(status) ? "signal" : "exit",
 		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-		end_run(r, SANDBOX_CRASH, buf_str(&why));
+		run_end(r, SANDBOX_CRASH, buf_str(&why));
 	}
 	buf_fini(&why);
 }
@@ -487,79 +408,11 @@ run_start(struct sandbox_run *r, struct worker *w)
 				    .state = r->has_state });
 	timer_set(s->loop, &r->timer, r->wall_ms, on_wall, r);
 	timer_set(s->loop, &r->cpu, r->cpu_ms + CPU_SLACK_MS, on_cpu, r);
-	send_frame(w, (struct frame_head){ .type = FRAME_RUN }, buf_str(&r->start));
+	worker_send(w, (struct frame_head){ .type = FRAME_RUN }, buf_str(&r->start));
 	buf_fini(&r->start);
 }
 
-/* What is less than the setting counts. */
-static void
-take_ceilings(struct sandbox_run *r, const struct sandbox_script *c)
-{
-	const struct sandbox_settings *set = &r->owner->set;
-
-	r->wall_ms = c->wall_ms > 0 ? c->wall_ms : set->wall_ms;
-	r->cpu_ms = c->cpu_ms > 0 && c->cpu_ms < set->cpu_ms ? c->cpu_ms : set->cpu_ms;
-	r->memory_bytes = set->memory_bytes;
-	if (c->memory_bytes > 0 && c->memory_bytes < set->memory_bytes)
-		r->memory_bytes =
-		    c->memory_bytes > SANDBOX_MEMORY_MIN ? c->memory_bytes : SANDBOX_MEMORY_MIN;
-	r->cpu_ms = (r->cpu_ms + WORKER_CPU_TICK_MS - 1) / WORKER_CPU_TICK_MS * WORKER_CPU_TICK_MS;
-	r->calls_max =
-	    c->calls_max > 0 && c->calls_max < set->calls_max ? c->calls_max : set->calls_max;
-}
-
-static bool
-put_start(struct sandbox_run *r, const struct sandbox_script *c, struct err *e)
-{
-	const struct sandbox_settings *set = &r->owner->set;
-	struct frame_run head = { .calls_max = r->calls_max,
-		.memory_bytes = r->memory_bytes,
-		.cpu_ticks = (uint32_t)(r->cpu_ms / WORKER_CPU_TICK_MS),
-		.in_flight_max = set->in_flight_max,
-		.branches_max = set->branches_max,
-		.tools_n = (uint32_t)c->tools_n,
-		.source_bytes = (uint32_t)c->source.n,
-		.seed = { c->seed[0], c->seed[1] },
-		.time_s = c->time_s };
-
-	if (c->tools_n > FRAME_TOOLS_MAX)
-		return err_set(e, ERR_INVALID, "a script can be given %u tools, not %zu",
-		    FRAME_TOOLS_MAX, c->tools_n);
-	if (head.time_s == 0)
-		head.time_s = loop_wall_ns(r->owner->loop) / 1000000000;
-	if (head.seed[0] == 0 && head.seed[1] == 0)
-		crypto_random(head.seed, sizeof(head.seed));
-	buf_put(&r->start, (struct str){ (const char *)&head, sizeof(head) });
-	for (size_t i = 0; i < c->tools_n; i++) {
-		const struct str part[2] = { c->tools[i].server, c->tools[i].name };
-
-		for (int k = 0; k < 2; k++) {
-			if (part[k].n == 0 || part[k].n > FRAME_NAME_MAX)
-				return err_set(e, ERR_INVALID, "tool %zu has a name of %zu bytes",
-				    i, part[k].n);
-			buf_putc(&r->start, (char)part[k].n);
-			buf_put(&r->start, part[k]);
-		}
-	}
-	head.tools_bytes = (uint32_t)(r->start.n - sizeof(head));
-	buf_put(&r->start, c->source);
-	ASSERT(c->state.n <= SANDBOX_STATE_MAX);
-	r->has_state = c->state.p != NULL;
-	head.state_bytes = (uint32_t)c->state.n;
-	head.last_bytes = (uint32_t)c->last.n;
-	buf_put(&r->start, c->state);
-	buf_put(&r->start, c->last);
-	head.snippets_bytes = (uint32_t)r->start.n;
-	if (!snippets_put(&r->start, c, e))
-		return false;
-	head.snippets_bytes = (uint32_t)r->start.n - head.snippets_bytes;
-	if (!buf_ok(&r->start))
-		return err_set(e, ERR_INVALID, "the tool table is too large");
-	memcpy(r->start.p, &head, sizeof(head));
-	return true;
-}
-
-static struct sandbox_run *
+struct sandbox_run *
 run_new(struct sandbox *s, struct job *parent, const struct sandbox_events *ev, void *ctx)
 {
 	struct sandbox_run *r = mem_zalloc(sizeof(*r));
@@ -577,98 +430,25 @@ run_new(struct sandbox *s, struct job *parent, const struct sandbox_events *ev, 
 	return r;
 }
 
+/* It never had a worker; why is in r->text. */
+void
+run_tell_unstarted(struct sandbox_run *r, enum sandbox_end end)
+{
+	r->end = end;
+	tell_done(r);
+}
+
 void
 run_refuse(struct sandbox_run *r)
 {
 	link_drop(&r->queued);
 	r->owner->counts.queued--;
-	r->end = SANDBOX_CRASH;
 	buf_printf(&r->text, "the sandbox is not available: %s", r->owner->why);
-	tell_done(r);
-}
-
-static void
-refuse_source(void *ctx)
-{
-	struct sandbox_run *r = ctx;
-
-	r->end = SANDBOX_COMPILE;
-	buf_printf(&r->text, "the script is too large (limit %u bytes)", FRAME_SOURCE_MAX);
-	tell_done(r);
-}
-
-struct sandbox_run *
-sandbox_run(struct sandbox *s, struct job *parent, const struct sandbox_script *script,
-    const struct sandbox_events *ev, void *ctx, struct err *e)
-{
-	struct sandbox_run *r;
-
-	IS(s, SANDBOX_MAGIC);
-	if (s->level == SANDBOX_UNAVAILABLE) {
-		(void)err_set(e, ERR_UNCONFIGURED, "the sandbox is not available: %s", s->why);
-		return NULL;
-	}
-	if (s->counts.queued >= s->set.queue_max) {
-		(void)err_set(e, ERR_OVERLOAD, "%d scripts run and %d wait already",
-		    s->counts.running, s->counts.queued);
-		return NULL;
-	}
-	r = run_new(s, parent, ev, ctx);
-	r->tools_n = (uint32_t)script->tools_n;
-	take_ceilings(r, script);
-	if (script->source.n > FRAME_SOURCE_MAX) {
-		loop_defer(s->loop, &r->refuse, refuse_source, r);
-		return r;
-	}
-	if (!put_start(r, script, e)) {
-		job_cancel(&r->job);
-		return NULL;
-	}
-	pool_enter(s, r);
-	return r;
+	run_tell_unstarted(r, SANDBOX_CRASH);
 }
 
 struct job *
 sandbox_run_job(struct sandbox_run *r)
 {
 	return &r->job;
-}
-
-/* ---- the self-test's script ---- */
-
-static void
-self_test_call(void *ctx, struct sandbox_run *r, uint32_t id, uint32_t handle, struct str args)
-{
-	(void)ctx;
-	(void)handle;
-	(void)args;
-	sandbox_answer(r, id, FRAME_OK, STR("[6,7]"));
-}
-
-static void
-self_test_done(void *ctx, const struct sandbox_result *result)
-{
-	pool_self_tested(ctx, result->end == SANDBOX_DONE && str_eq(result->value, STR("42")));
-}
-
-struct sandbox_run *
-run_self_test(struct generation *g)
-{
-	static const struct sandbox_events ev = { .call = self_test_call, .done = self_test_done };
-	static const struct sandbox_tool tool = { STR("self"), STR("test") };
-	const struct sandbox_script script = { .source =
-						   STR("local t = self.test{} return t[1]*t[2]"),
-		.tools = &tool,
-		.tools_n = 1,
-		.seed = { 1, 1 },
-		.time_s = 1 };
-	struct sandbox_run *r = run_new(g->owner, &g->job, &ev, g);
-	struct err e = { .code = ERR_NONE };
-
-	r->self_test = true;
-	r->tools_n = 1;
-	take_ceilings(r, &script);
-	if (!put_start(r, &script, &e))
-		UNREACHABLE();
-	return r;
 }
