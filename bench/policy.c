@@ -7,7 +7,9 @@
  *
  * Each decision is timed by itself (CLOCK_MONOTONIC, the clock's own cost taken off), questions in
  * random order over all subjects and tools.  "apart": no two subjects have the same policies, so
- * that nothing of one serves another.  The targets are p99 (of loading, the median).
+ * that nothing of one serves another.  "places": three views and three clients have policies of
+ * their own, and each question comes from one of sixteen places: so many times as many ask, and
+ * what is remembered has no target.  The targets are p99 (of loading, the median).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +113,26 @@ policies_put(const char *dir, bool apart)
 	}
 }
 
+/* Policies of views and of clients. */
+static void
+places_put(const char *dir)
+{
+	char path[64];
+	struct buf b;
+
+	for (int p = 0; p < 6; p++) {
+		buf_init(&b, 0);
+		buf_printf(&b,
+		    "version: 1\npolicy: place%d\napplies_to: { %s: [place%d] }\nrules:\n", p,
+		    p < 3 ? "views" : "clients", p % 3);
+		buf_printf(
+		    &b, p < 3 ? "  - allow: s%d/*\n" : "  - deny: s%d/*\n    reason: no\n", p);
+		(void)snprintf(path, sizeof(path), "root/place%d.yaml", p);
+		folder_put(dir, path, buf_cstr(&b));
+		buf_fini(&b);
+	}
+}
+
 /* ---- what is measured ---- */
 
 static int
@@ -178,30 +200,40 @@ ready(struct bundle *b, struct arena *a)
 
 static size_t allowed;
 
+/* place: 0 for nowhere, else a view and a client. */
 static void
-decide(struct bundle *b, size_t s, size_t t, struct str args, struct buf *must)
+decide(struct bundle *b, size_t s, size_t t, size_t place, struct str args, struct buf *must)
 {
+	static const struct str views[] = { STR(""), STR("place0"), STR("place1"), STR("place2") };
+	static const struct str clients[] = { STR("curl/8.5.0"), STR("place0/1.2.3 (linux)"),
+		STR("place1/4.5 (sdk-cli)"), STR("place2") };
+	const struct subject *who = &subjects[s];
+	struct subject there;
 	struct verdict v;
 
+	if (place > 0) {
+		there = *who;
+		subject_via(b, &there, &(struct via){ views[place % 4], clients[place / 4] });
+		who = &there;
+	}
 	if (args.n == 0)
-		rules_decide(b, &subjects[s], ASK_TOOL, str_of(names[t]), STR(""), &v);
+		rules_decide(b, who, ASK_TOOL, str_of(names[t]), STR(""), &v);
 	else
-		rules_decide_call(
-		    b, &subjects[s], ASK_TOOL, str_of(names[t]), STR(""), args, &v, must);
+		rules_decide_call(b, who, ASK_TOOL, str_of(names[t]), STR(""), args, &v, must);
 	allowed += v.allowed;
 }
 
 static void
-sample(struct bundle *b, size_t n, struct str args)
+sample(struct bundle *b, size_t n, size_t places, struct str args)
 {
 	struct buf must;
 
 	buf_init(&must, 4096);
 	for (size_t i = 0; i < n; i++) {
-		size_t s = rnd(TEAMS * USERS), t = rnd(SERVERS * TOOLS);
+		size_t s = rnd(TEAMS * USERS), t = rnd(SERVERS * TOOLS), at = rnd(places);
 		int64_t from = now_ns();
 
-		decide(b, s, t, args, &must);
+		decide(b, s, t, at, args, &must);
 		samples[i] = now_ns() - from - clock_ns;
 		buf_reset(&must);
 	}
@@ -220,25 +252,31 @@ sample_first(struct bundle *b)
 		for (size_t t = 0; t < SERVERS * TOOLS; t++) {
 			int64_t from = now_ns();
 
-			decide(b, s, t, STR(""), &must);
+			decide(b, s, t, 0, STR(""), &must);
 			samples[n++] = now_ns() - from - clock_ns;
 		}
 	buf_fini(&must);
 	return n;
 }
 
+enum bench { BENCH_SHARED, BENCH_APART, BENCH_PLACES };
+
 static bool
-measure(bool apart)
+measure(enum bench how)
 {
 	static const struct str args = STR(
 	    "{\"path\":\"/repo/src/a/file.c\",\"n\":17,\"text\":\"some words to carry along\"}");
+	static const char *const words[] = { "shared", "apart", "places" };
+	const size_t places = how == BENCH_PLACES ? 16 : 1;
 	char *dir = folder_new(), what[64];
 	struct bundle *b = NULL;
 	struct arena a;
 	bool ok;
 
-	organisation_put(dir, apart);
-	policies_put(dir, apart);
+	organisation_put(dir, how == BENCH_APART);
+	policies_put(dir, how == BENCH_APART);
+	if (how == BENCH_PLACES)
+		places_put(dir);
 	for (int i = 0; i < LOADS; i++) {
 		int64_t from;
 
@@ -247,16 +285,16 @@ measure(bool apart)
 		b = load(dir);
 		samples[i] = now_ns() - from;
 	}
-	(void)snprintf(
-	    what, sizeof(what), "%s: files read and compiled", apart ? "apart" : "shared");
+	(void)snprintf(what, sizeof(what), "%s: files read and compiled", words[how]);
 	ok = report(what, LOADS, 50000000);
 	arena_init(&a, (size_t)1 << 20);
 	ready(b, &a);
 	(void)snprintf(what, sizeof(what), "%u sets: first decision", b->sets_n);
 	ok = report(what, sample_first(b), 0) && ok;
-	sample(b, SAMPLES, STR(""));
-	ok = report("decision, remembered", SAMPLES, 1000) && ok;
-	sample(b, SAMPLES, args);
+	for (size_t i = 0; i < places; i++) /* the last finds all that it asks for remembered */
+		sample(b, SAMPLES, places, STR(""));
+	ok = report("decision, remembered", SAMPLES, how == BENCH_PLACES ? 0 : 1000) && ok;
+	sample(b, SAMPLES, places, args);
 	ok = report("decision with arguments", SAMPLES, 5000) && ok;
 	arena_free(&a);
 	bundle_unref(&b);
@@ -279,8 +317,9 @@ main(void)
 	printf("%d rules, %d tools, %d subjects; microseconds\n\n"
 	       "| %-36s | %9s | %9s | %9s | |\n|---|---|---|---|---|\n",
 	    POLICIES * RULES, SERVERS * TOOLS, TEAMS * USERS, "", "p50", "p99", "target");
-	ok = measure(false);
-	ok = measure(true) && ok;
+	ok = measure(BENCH_SHARED);
+	ok = measure(BENCH_APART) && ok;
+	ok = measure(BENCH_PLACES) && ok;
 	printf("\n%zu decisions allowed something\n", allowed);
 	return ok ? 0 : 1;
 }
