@@ -141,6 +141,12 @@ json.encode = nil
 math.floor = nil
 return { n = n, counter = counter, floor = ("%d"):format(7.0), up = ("x"):upper(), abs = math.abs(-1) }
 ]],
+	["root/snippets/foreign.lua"] = [[
+-- Writes as other languages do.
+---@param text string
+console.log("read")
+return JSON.parse(args.text)
+]],
 	["root/snippets/outer.lua"] = [[
 -- Calls another.
 counter = 41
@@ -174,6 +180,11 @@ expect(text):has '"own":41'
 expect(text):has '"up":"X"'
 expect(text):has '"abs":1'
 expect(text):has '"shop":500'
+-- nor does what it writes into the names of other languages, which are global for nobody
+expect(told(gw, ana, [[
+JSON.parse = function() return {a = 2} end
+console.log = error
+return snippets.foreign{text = '{"a": 7}'}]])):has '"a":7'
 -- and what is passed in is read as it is: no name beside `args`
 expect(told(gw, ana, "local x, args = 1, {text = 'q'} return snippets.steady{text = 'w w'}")):has '"n":2'
 

@@ -18,11 +18,14 @@ local function copy(t)
 	return out
 end
 
-local functions, libraries = {}, {}
+local functions, libraries, others = {}, {}, {} -- others: JSON, console
 for name, v in next, globals do
 	if type(v) == "table" then libraries[name] = copy(v) else functions[name] = v end
 end
 functions.call = nil
+for name, v in next, aliases do
+	if type(v) == "table" then others[name] = copy(v) end
+end
 local os_names = { __index = function(_, k) error("undefined global 'os." .. tostring(k) .. "'", 2) end,
 	__metatable = false }
 local modules = { cjson = "json", dkjson = "json" }
@@ -63,8 +66,8 @@ local function globals_in(depth)
 			end
 		elseif rawget(servers, k) then
 			v = server_in(k, depth)
-		elseif type(rawget(aliases, k)) == "table" then
-			v = copy(aliases[k])
+		elseif rawget(others, k) then
+			v = copy(others[k])
 		else
 			return missing(nil, k)
 		end
