@@ -387,7 +387,7 @@ connection_send(struct connection *c, const struct iovec *iov, int n)
 			continue;
 		code = curl_easy_send(c->easy, iov[i].iov_base, iov[i].iov_len, &sent);
 		if (code != CURLE_OK && code != CURLE_AGAIN)
-			return -1;
+			return all > 0 ? (ssize_t)all : -1; /* the next call meets it again */
 		all += sent;
 		if (code == CURLE_AGAIN || sent < iov[i].iov_len)
 			break;
