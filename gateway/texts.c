@@ -27,6 +27,10 @@
 	{                                                                                          \
 		.is = TEXT_VALUE, __VA_ARGS__                                                      \
 	}
+#define NAMED(...)                                                                                 \
+	{                                                                                          \
+		.is = TEXT_NAMED, __VA_ARGS__                                                      \
+	}
 #define NAME(s) .name = STR(s)
 #define IN(s)   .in = STR(s)
 #define TYPE(s) .type = STR(s)
@@ -61,6 +65,7 @@ static const struct text_row openai[] = {
 	MEDIA(NAME("url")), MEDIA(NAME("image_url")),
 	/* OpenAI's is JSON in a string, others have an object */
 	VALUE(NAME("arguments")),
+	NAMED(NAME("metadata")),
 };
 
 static const struct text_row responses[] = {
@@ -75,6 +80,9 @@ static const struct text_row responses[] = {
 	NONE(NAME("result"), TYPE("image_generation_call")),
 	MEDIA(NAME("image_url")), MEDIA(NAME("url")),
 	VALUE(NAME("arguments")),
+	/* of a prompt, a request, a found file, a shell */
+	NAMED(NAME("variables")), NAMED(NAME("metadata")), NAMED(NAME("attributes")),
+	NAMED(NAME("env")),
 };
 
 /* Protocol buffers in JSON have two spellings of every member. */
@@ -87,6 +95,7 @@ static const struct text_row genai[] = {
 	NONE(NAME("thoughtSignature")), NONE(NAME("thought_signature")),
 	NONE(NAME("data"), IN("inlineData")), NONE(NAME("data"), IN("inline_data")),
 	VALUE(NAME("args")), VALUE(NAME("response")),
+	NAMED(NAME("labels")),
 };
 // clang-format on
 
@@ -159,11 +168,23 @@ tell(struct walk *w, struct str value)
 	w->fn(w->ctx, &w->at);
 }
 
+/* Like any, but for what its members are called. */
+static void
+named_walk(struct walk *w, struct str value, size_t depth)
+{
+	struct json_iter it;
+	struct str key, member;
+
+	(void)json_open(value, &it);
+	while (json_next(&it, &key, &member))
+		value_walk(w, member, key, depth + 1);
+}
+
 /* Is it to be walked like what no row names? */
 static bool
 is_open(const struct text_row *row, struct str value)
 {
-	return row == NULL ||
+	return row == NULL || (row->is == TEXT_NAMED && json_kind(value) != JSON_OBJECT) ||
 	       (row->is == TEXT_MEDIA && !(json_kind(value) == JSON_STRING && is_media(value)));
 }
 
@@ -173,6 +194,8 @@ member_walk(
 {
 	if (is_open(row, value))
 		value_walk(w, value, key, depth);
+	else if (row->is == TEXT_NAMED)
+		named_walk(w, value, depth);
 	else if (row->is == TEXT_VALUE)
 		tell(w, value);
 }

@@ -15,6 +15,7 @@ enum text_member {
 	TEXT_NONE,  /* with all that is within */
 	TEXT_MEDIA, /* none if it is a data: URL in base64 */
 	TEXT_VALUE, /* all of it, numbers and names of members too */
+	TEXT_NAMED, /* its members are called as the client likes: no row is meant by a name */
 };
 struct text_row {
 	enum text_member is;

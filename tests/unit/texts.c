@@ -53,6 +53,14 @@ static const struct sample {
 	{ "Responses: a text, or items", &texts_responses,
 	    "{\"input\":\"T\",\"instructions\":\"T\",\"text\":{\"format\":{\"schema\":{\"a\":"
 	    "\"n\"}}},\"prompt\":{\"id\":\"n\",\"variables\":{\"a\":\"T\"}}}" },
+	{ "Responses: where the client gives the names, none is the API's", &texts_responses,
+	    "{\"prompt\":{\"variables\":{\"id\":\"T\",\"model\":{\"type\":\"input_text\","
+	    "\"text\":\"T\"},\"tools\":{\"type\":\"input_image\",\"image_url\":"
+	    "\"data:image/png;base64,n\",\"id\":\"n\"}}},\"metadata\":{\"signature\":\"T\"},"
+	    "\"input\":[{\"action\":{\"env\":{\"type\":\"T\"}}},{\"env\":[\"T\"]},{\"env\":\"T\"}]"
+	    "}" },
+	{ "Chat: the same", &texts_openai, "{\"metadata\":{\"id\":\"T\"}}" },
+	{ "Gemini: labels", &texts_genai, "{\"labels\":{\"model\":\"T\"}}" },
 	{ "Responses: items", &texts_responses,
 	    "{\"input\":[{\"content\":[{\"text\":\"T\"},{\"image_url\":\"data:image/"
 	    "png;base64,n\"},"
