@@ -11,6 +11,9 @@
  *     - call: ["code:run"]
  *       expect: allow
  *       at_most: { seconds: 20, calls: 100 }   no script of theirs may use more
+ *     - call: ["model:sonnet"]
+ *       expect: allow
+ *       redacts: { args: { secrets: block } }  so much is done, or something stricter
  *     - list: { contains: [fs/read_file], lacks: [k8s/delete_pod] }
  *     - repeat: [jira/create_issue, { project: PAY }]
  *       times: 201
@@ -227,7 +230,7 @@ static void
 call_run(struct suite *s, struct yaml *at, struct yaml *call)
 {
 	struct yaml *expect = yaml_get(at, "expect"), *because = yaml_get(at, "because");
-	struct yaml *most = yaml_get(at, "at_most");
+	struct yaml *most = yaml_get(at, "at_most"), *redacts = yaml_get(at, "redacts");
 	enum expect want = EXPECT_DENY;
 	struct asked a;
 	bool ok;
@@ -257,6 +260,8 @@ call_run(struct suite *s, struct yaml *at, struct yaml *call)
 	} else if (ok && most != NULL) {
 		ok = at_most_held(s, most, &a.why);
 	}
+	if (ok && redacts != NULL)
+		ok = redacts_held(s->bundle, &s->subject, &a.call, redacts, &a.why);
 	result(s, ok, at, a.call.shown, buf_cstr(&a.why));
 	asked_fini(&a);
 }
@@ -468,7 +473,8 @@ case_run(struct suite *s, struct yaml *at)
 		void (*run)(struct suite *s, struct yaml *at, struct yaml *what);
 		struct str known[5]; /* beside the word itself */
 	} cases[] = { { STR("call"), call_run,
-			  { STR("call"), STR("expect"), STR("because"), STR("at_most") } },
+			  { STR("call"), STR("expect"), STR("because"), STR("at_most"),
+			      STR("redacts") } },
 		{ STR("list"), list_run, { STR("list") } },
 		{ STR("repeat"), repeat_case,
 		    { STR("repeat"), STR("times"), STR("each"), STR("expect_last"),

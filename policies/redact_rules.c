@@ -15,6 +15,7 @@
 
 #include "policies/bundle.h"
 #include "policies/core.h"
+#include "policies/tools.h"
 
 #define OWNER_BYTES 100 /* of whom a refusal names */
 
@@ -156,7 +157,9 @@ redact_read(struct loading *ld, const struct policy *p, struct yaml *y, struct r
 		    "only calls of tools, prompts and resources, code:run and models are redacted");
 	if (kind == ASK_MODEL && result != NULL)
 		problem_key(&ld->problems, result,
-		    "what a model answers is not redacted yet (args: is what it is sent)");
+		    "result: of a model is not supported: a secret would come split over the "
+		    "events of a stream, and thinking is signed as it is (write args: what it is "
+		    "sent)");
 	if (out->when.n + out->unless.n > 0)
 		problem_key(&ld->problems, yaml_get(y, out->when.n > 0 ? "when" : "unless"),
 		    "a redact has no conditions on arguments (here: subject: alone)");
@@ -212,7 +215,7 @@ by_put(const struct subject *s, const struct redact_rule *r, char *out, size_t c
 	    owner.n > 0 ? ")" : "");
 }
 
-/* `other`: a second name of the same thing, or the first again. */
+/* By either name, which may be the same one twice. */
 static bool
 wanted(struct bundle *b, const struct redact_rule *list, const struct subject *s,
     enum ask_kind kind, const struct str name[2], struct redaction *out)
@@ -280,4 +283,51 @@ rules_redact_model(struct core *c, struct key *k, const struct via *via, struct 
 
 	return b->model_redacts != NULL && key_subject_via(k, via, &s) &&
 	       rules_redact_model_in(b, &s, name, requested, out);
+}
+
+/* ---- tests of policies ---- */
+
+static bool
+side_held(const char *side, const uint8_t *want, const uint8_t *is, struct buf *why)
+{
+	bool held = true;
+
+	for (size_t c = 0; c < REDACT_CLASSES; c++) {
+		if (is[c] >= want[c])
+			continue;
+		held = false;
+		buf_printf(why, "%s: %s: %s was expected, %s\n", side,
+		    redact_class_word((enum redact_class)c),
+		    redact_action_word((enum redact_action)want[c]),
+		    is[c] > REDACT_WATCH ? redact_action_word((enum redact_action)is[c])
+					 : "and nothing is done");
+	}
+	return held;
+}
+
+bool
+redacts_held(struct bundle *b, const struct subject *s, const struct call *c, struct yaml *want,
+    struct buf *why)
+{
+	static const char *const known[] = { "args", "result", NULL };
+	static const char *const later[] = { NULL };
+	static const struct key_table keys = { "redacts", known, later };
+	struct redaction need = { .any_args = false }, is;
+	struct err e = { .code = ERR_NONE };
+	struct loading ld = { .problems = { .out = why, .first = &e } };
+	bool args, result;
+
+	if (keys_check(&ld.problems, want, &keys)) {
+		side_read(&ld, yaml_get(want, "args"), need.args);
+		side_read(&ld, yaml_get(want, "result"), need.result);
+	}
+	if (ld.problems.errors > 0)
+		return false;
+	if (c->kind == ASK_MODEL)
+		(void)rules_redact_model_in(b, s, c->name, c->requested, &is);
+	else
+		(void)rules_redact_in(b, s, c->kind, c->name, &is);
+	args = side_held("args", need.args, is.args, why);
+	result = side_held("result", need.result, is.result, why);
+	return args && result;
 }

@@ -31,6 +31,13 @@ struct repeated {
 /* The gate itself, on a data folder that is thrown away.  false: it could not be tried. */
 bool repeat_run(const struct repeat *r, struct repeated *out, struct err *e) MUST_CHECK;
 
+/* ---- redact_rules.c ---- */
+
+/* { args: { secrets: block } }: is of each class so much done, or something stricter?  false: why
+ * tells what is not, or what cannot be read. */
+bool redacts_held(struct bundle *b, const struct subject *s, const struct call *c,
+    struct yaml *want, struct buf *why);
+
 /* ---- check.c ---- */
 
 /* Runs every test file of the bundle into the report. */

@@ -18,7 +18,9 @@
 	"  - allow: \"resource:jira/issue:*\"\n  - allow: \"hosted:web_search\"\n"                 \
 	"  - { allow: code:run, limit: { calls: 100, seconds: 20 } }\n  - allow: jira/close\n    " \
 	"approval: { text: A person closes }\n"                                                    \
-	"  - allow: jira/reopen\n  - approve: any/reopen\n    reason: Say so first\n"
+	"  - allow: jira/reopen\n  - approve: any/reopen\n    reason: Say so first\n"              \
+	"  - redact: \"model:claude-1\"\n    args: { secrets: block, pii: { card: mask } }\n"      \
+	"  - redact: fs/*\n    result: { all: hash }\n"
 #define GIVEN "suite: s\ngiven: { as: { user: ana }, now: \"2026-08-31T23:59:00Z\" }\ncases:\n"
 
 static const struct model_alias aliases[] = { { STR("sonnet"), STR("claude-1") },
@@ -104,6 +106,25 @@ test_calls(void)
 	    "is about scripts");
 	passes("  - list: { contains: [fs/read, \"model:sonnet\", \"code:run\"], lacks: [fs/write, "
 	       "\"model:half\"] }\n");
+	TEST("what is redacted of a call, by either name of a model");
+	passes("  - call: [\"model:sonnet\"]\n    expect: allow\n    redacts: { args: { secrets: "
+	       "block, pii: { card: hash } } }\n");
+	passes("  - call: [\"model:claude-1\"]\n    expect: allow\n    redacts: { args: { secrets: "
+	       "mask } }\n");
+	passes("  - call: [fs/read, { path: /repo/a }]\n    expect: allow\n    redacts: { result: { "
+	       "pii: hash } }\n");
+	fails("  - call: [\"model:sonnet\"]\n    expect: allow\n    redacts: { args: { pii: { card: "
+	      "block, iban: mask } } }\n",
+	    "args: card: block was expected, mask");
+	fails("  - call: [\"model:half\"]\n    expect: deny\n    redacts: { args: { secrets: hash } "
+	      "}\n",
+	    "args: secrets: hash was expected, and nothing is done");
+	fails("  - call: [fs/read, { path: /repo/a }]\n    expect: allow\n    redacts: { results: { "
+	      "all: mask } }\n",
+	    "unknown key \"results\" in redacts (did you mean \"result\"?)");
+	fails("  - call: [fs/read, { path: /repo/a }]\n    expect: allow\n    redacts: { result: { "
+	      "all: maks } }\n",
+	    "did you mean \"mask\"?");
 	TEST("a call that waits for a person is neither allowed nor refused");
 	passes("  - call: [jira/close]\n    expect: approve\n    because: tools:23\n");
 	passes("  - call: [jira/reopen]\n    expect: approve\n    because: tools\n");
