@@ -50,7 +50,10 @@ on_text(void *ctx, const struct text *t)
 	const struct redact_counts *n = &l->m->counts;
 	const bool first = n->blocked == NULL;
 
-	redacting_value(l->texts, t->value);
+	if (t->tools && json_kind(t->value) == JSON_STRING)
+		redacting_inner(l->texts, t->value);
+	else
+		redacting_value(l->texts, t->value);
 	if (first && n->blocked != NULL)
 		text_place(t, l->m->at, sizeof(l->m->at));
 }

@@ -63,7 +63,7 @@ static const struct text_row openai[] = {
 	NONE(NAME("data"), TYPE("reasoning.encrypted")), NONE(NAME("text"), TYPE("reasoning.text")),
 	NONE(NAME("data"), IN("input_audio")), NONE(NAME("file_data")),
 	MEDIA(NAME("url")), MEDIA(NAME("image_url")),
-	/* OpenAI's is JSON in a string, others have an object */
+	/* OpenAI's is JSON in a string, that of others an object */
 	VALUE(NAME("arguments")),
 	NAMED(NAME("metadata")),
 };
@@ -162,9 +162,10 @@ struct walk {
 static void value_walk(struct walk *w, struct str value, struct str in, size_t depth);
 
 static void
-tell(struct walk *w, struct str value)
+tell(struct walk *w, struct str value, bool tools)
 {
 	w->at.value = value;
+	w->at.tools = tools;
 	w->fn(w->ctx, &w->at);
 }
 
@@ -197,7 +198,7 @@ member_walk(
 	else if (row->is == TEXT_NAMED)
 		named_walk(w, value, depth);
 	else if (row->is == TEXT_VALUE)
-		tell(w, value);
+		tell(w, value, true);
 }
 
 static void
@@ -224,7 +225,7 @@ value_walk(struct walk *w, struct str value, struct str in, size_t depth)
 
 	switch (json_kind(value)) {
 	case JSON_STRING:
-		tell(w, value);
+		tell(w, value, false);
 		break;
 	case JSON_OBJECT:
 		object_walk(w, value, in, depth);

@@ -33,6 +33,7 @@ struct text {
 	struct str value; /* a span of the document: a string with its quotes, or what a tool has */
 	struct str top;   /* the member of the document that holds it, with quotes; "" if none */
 	size_t item;      /* which one of that list; SIZE_MAX: it is none */
+	bool tools;       /* what a tool is told or has told: TEXT_VALUE */
 };
 /* fn for each text of a document that json_check() has passed, in order. */
 typedef void text_f(void *ctx, const struct text *t);

@@ -366,6 +366,9 @@ struct redacting;
 struct redacting *redacting_begin(struct core *c, const uint8_t *action, struct str doc,
     struct buf *out, struct redact_counts *counts);
 void redacting_value(struct redacting *r, struct str value);
+/* The same of a string that may hold JSON, which it still does afterwards: where a number in that
+ * becomes a word, the string is written anew. */
+void redacting_inner(struct redacting *r, struct str string);
 struct str redacting_end(struct redacting **at);
 /* The member of the object that holds this position, or "". */
 struct str redact_where(struct str doc, size_t at);

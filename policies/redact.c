@@ -95,14 +95,14 @@ on_put(void *ctx, struct str text, size_t instead)
 	r->done = r->taken;
 }
 
-struct redacting *
-redacting_begin(struct core *c, const uint8_t *action, struct str doc, struct buf *out,
-    struct redact_counts *counts)
+static struct redacting *
+redacting_start(const struct redact_tables *t, const uint8_t *action, struct str doc,
+    struct buf *out, struct redact_counts *counts)
 {
 	struct redacting *r = mem_alloc(sizeof(*r));
 
 	buf_reset(out);
-	r->tables = core_redact(c);
+	r->tables = t;
 	r->action = action;
 	r->counts = counts;
 	r->doc = doc;
@@ -110,6 +110,13 @@ redacting_begin(struct core *c, const uint8_t *action, struct str doc, struct bu
 	r->out = out;
 	r->begun = false;
 	return r;
+}
+
+struct redacting *
+redacting_begin(struct core *c, const uint8_t *action, struct str doc, struct buf *out,
+    struct redact_counts *counts)
+{
+	return redacting_start(core_redact(c), action, doc, out, counts);
 }
 
 void
@@ -128,6 +135,45 @@ redacting_value(struct redacting *r, struct str value)
 	redactor_feed(&r->redactor, value);
 	redactor_end(&r->redactor);
 	ASSERT(r->taken == at + value.n);
+}
+
+/* What the string holds, if that is JSON and a number of it is to be replaced. */
+static bool
+inner_read(const struct redacting *r, struct str string, struct arena *a, struct str *inner)
+{
+	struct err e;
+
+	return r->action[REDACT_CARD] > REDACT_WATCH && json_string(string, a, inner) &&
+	       redact_card_number(*inner) && json_check(*inner, false, &e);
+}
+
+void
+redacting_inner(struct redacting *r, struct str string)
+{
+	const size_t at = (size_t)(string.p - r->doc.p);
+	struct str inner = STR("");
+	struct redacting *within;
+	struct buf out, quoted;
+	struct arena a;
+
+	arena_init(&a, string.n + 4096);
+	if (!inner_read(r, string, &a, &inner)) {
+		redacting_value(r, string);
+		arena_free(&a);
+		return;
+	}
+	buf_init(&out, r->out->limit);
+	buf_init(&quoted, r->out->limit);
+	within = redacting_start(r->tables, r->action, inner, &out, r->counts);
+	redacting_value(within, inner);
+	buf_json_str(&quoted, redacting_end(&within));
+	ASSERT(at >= r->taken);
+	r->taken = at;
+	on_put(r, buf_str(&quoted), string.n);
+	r->out->failed = r->out->failed || !buf_ok(&out) || !buf_ok(&quoted);
+	buf_fini(&quoted);
+	buf_fini(&out);
+	arena_free(&a);
 }
 
 struct str

@@ -150,6 +150,8 @@ struct redactor {
 };
 /* A look at a whole document that is quicker; true: nothing would be found.  false: it may be. */
 bool redact_clean(const struct redact_tables *t, const uint8_t *action, struct str doc);
+/* Does a checked document hold a number that is a card, which would become a string? */
+bool redact_card_number(struct str doc);
 /* json: what is fed is JSON, of which names, strings and numbers are looked at; else plain text. */
 void redactor_init(struct redactor *r, const struct redact_tables *t, const uint8_t *action,
     bool json, const struct redact_out *out, struct redact_counts *counts);

@@ -308,6 +308,37 @@ text_end(struct redactor *r)
 
 /* ---- JSON ---- */
 
+/* Does a string that is cut off here go on behind a backslash? */
+static bool
+ends_odd(struct str s, bool odd)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[s.n - 1 - n] == '\\')
+		n++;
+	return n == s.n ? (n % 2 == 1) != odd : n % 2 == 1;
+}
+
+/* What follows the closing quote, or NULL. */
+static const char *
+string_end(const char *p, const char *end)
+{
+	const char *quote;
+
+	while ((quote = memchr(p, '"', (size_t)(end - p))) != NULL) {
+		if (!ends_odd(STR_SPAN(p, quote), false))
+			return quote + 1;
+		p = quote + 1;
+	}
+	return NULL;
+}
+
+static bool
+of_number(char c)
+{
+	return is_digit(c) || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E';
+}
+
 /* A whole number that is a card; 4111111111111111.0 is one too. */
 static bool
 number_is_card(const char *p, size_t n)
@@ -319,6 +350,26 @@ number_is_card(const char *p, size_t n)
 		if (i != digits && (i < digits ? !is_digit(p[i]) : p[i] != '0'))
 			return false;
 	return card_digits(p, digits);
+}
+
+/* Between strings, of which only the ends matter. */
+bool
+redact_card_number(struct str doc)
+{
+	const char *p = doc.p, *end = doc.p + doc.n, *from;
+
+	while (p < end) {
+		from = p;
+		while (p < end && of_number(*p))
+			p++;
+		if (p > from && number_is_card(from, (size_t)(p - from)))
+			return true;
+		if (p < end && *p++ == '"')
+			p = string_end(p, end);
+		if (p == NULL)
+			break;
+	}
+	return false;
 }
 
 static void
@@ -335,12 +386,6 @@ number_end(struct redactor *r)
 	}
 	run_flush(r);
 	r->number_n = 0;
-}
-
-static bool
-of_number(char c)
-{
-	return is_digit(c) || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E';
 }
 
 /* Longer than any card: it passes. */
@@ -370,31 +415,6 @@ number_feed(struct redactor *r, struct str s)
 		number_end(r);
 	r->state = IN_JSON;
 	return n;
-}
-
-/* Does a string that is cut off here go on behind a backslash? */
-static bool
-ends_odd(struct str s, bool odd)
-{
-	size_t n = 0;
-
-	while (n < s.n && s.p[s.n - 1 - n] == '\\')
-		n++;
-	return n == s.n ? (n % 2 == 1) != odd : n % 2 == 1;
-}
-
-/* What follows the closing quote, or NULL. */
-static const char *
-string_end(const char *p, const char *end)
-{
-	const char *quote;
-
-	while ((quote = memchr(p, '"', (size_t)(end - p))) != NULL) {
-		if (!ends_odd(STR_SPAN(p, quote), false))
-			return quote + 1;
-		p = quote + 1;
-	}
-	return NULL;
 }
 
 static size_t

@@ -104,6 +104,20 @@ expect(#rows):is(#BODIES)
 expect(rows[2].redacted):same { secrets = 1, card = 1, email = 1, iban = 1, phone = 1 }
 expect(rows[2].bytes_in):is(#fill(BODIES[2][3], MASKED))
 
+test "arguments that are JSON in a string are JSON afterwards, and only a number that becomes a word has them written anew"
+local gw, ups, c = world(redact "{ all: mask }")
+local function call(arguments)
+	expect(c:post(CHAT, '{"model":"gpt","messages":[{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"pay","arguments":"' .. arguments .. '"}}]}]}').status):is(200)
+	return ups.openai.requests[#ups.openai.requests].json.messages[1].tool_calls[1]["function"].arguments, ups.openai.requests[#ups.openai.requests].body
+end
+local said = json.decode(call [[{\"card\":4111111111111111,\"to\":\"ana@example.com\",\"n\":[1,4111111111111111.0],\"caf\u00e9\":null}]])
+expect(said.card):is("[masked:card]")
+expect(said.to):is("[masked:email]")
+expect(said.n):same(json.array { 1, "[masked:card]" })
+local _, body = call [[{\"to\":\"ana@example.com\",\"n\":12,\"caf\u00e9\":\"\/\"}]]
+expect(body):has([[{\"to\":\"[masked:email]\",\"n\":12,\"caf\u00e9\":\"\/\"}]])
+expect((call "no JSON: 4111111111111111")):is("no JSON: [masked:card]")
+
 test "where no rule holds, or nothing is found, the body is the client's, byte by byte"
 for _, rule in ipairs { redact "{ all: mask }" .. "\n    unless: { subject: { keys: [dev] } }", redact "{ pii: { iban: mask } }" } do
 	local gw, ups, c = world(rule)
@@ -202,9 +216,25 @@ for _, body in ipairs { '{"model":"sonnet","max_tokens":1,"messages":[{"content"
 end
 expect(sent(ups)):is(0)
 
-test "explain tells what is redacted, under the alias too"
-local gw = world(redact("{ secrets: block }", "claude-sonnet-4-6"))
+test "explain, a test of policies and a diff tell what is redacted, under the alias too"
+local policies = rules('allow: "model:*"', redact("{ secrets: block }", "claude-sonnet-4-6"))
+policies["root/ai_test.yaml"] = 'suite: ai\ngiven: { as: { user: ana } }\ncases:\n' ..
+	'  - { call: ["model:sonnet"], expect: allow, redacts: { args: { secrets: block } } }\n' ..
+	'  - { call: ["model:gpt"], expect: allow, redacts: { args: { secrets: mask } } }\n'
+local up = provider { kind = "anthropic", body = "{}" }
+local gw = gateway { providers = { anthropic = up, openai = up }, policies = policies, yaml = "models:\n  gpt-5.5: { provider: openai }\n" ..
+	"  claude-sonnet-4-6: { provider: anthropic }\naliases: { sonnet: claude-sonnet-4-6, gpt: gpt-5.5 }\n" }
 for _, name in ipairs { "sonnet", "claude-sonnet-4-6" } do
 	expect(gw:ok({ "policy", "explain", "--user", "ana", "--call", "model:" .. name }).out):has("args { secrets: block }")
 end
 expect(gw:ok({ "policy", "explain", "--user", "ana", "--call", "model:gpt" }).out):lacks("secrets: block")
+local r = gw:cli { "policy", "test" }
+expect(r.code):is(1)
+expect(r.out):has("ok 1 - ")
+expect(r.out):has("not ok 2 - ")
+expect(r.out):has("args: secrets: mask was expected, and nothing is done")
+local other = gw.folder .. "/laxer"
+for _, d in ipairs { "", "/root" } do sys.mkdir(other .. d) end
+for path, text in pairs(policies) do sys.write_file(other .. "/" .. path, (text:gsub("secrets: block", "secrets: mask"))) end
+local out = gw:ok({ "policy", "diff", gw.folder .. "/policies", other }).out
+expect(out):has("model:sonnet: allow; redact args { secrets: block } -> allow; redact args { secrets: mask }")

@@ -111,16 +111,20 @@ test_calls(void)
 	       "block, pii: { card: hash } } }\n");
 	passes("  - call: [\"model:claude-1\"]\n    expect: allow\n    redacts: { args: { secrets: "
 	       "mask } }\n");
-	passes("  - call: [fs/read, { path: /repo/a }]\n    expect: allow\n    redacts: { result: { "
-	       "pii: hash } }\n");
-	fails("  - call: [\"model:sonnet\"]\n    expect: allow\n    redacts: { args: { pii: { card: "
-	      "block, iban: mask } } }\n",
+	passes(
+	    "  - call: [fs/read, { path: /repo/a }]\n    expect: allow\n    redacts: { result: { "
+	    "pii: hash } }\n");
+	fails(
+	    "  - call: [\"model:sonnet\"]\n    expect: allow\n    redacts: { args: { pii: { card: "
+	    "block, iban: mask } } }\n",
 	    "args: card: block was expected, mask");
-	fails("  - call: [\"model:half\"]\n    expect: deny\n    redacts: { args: { secrets: hash } "
-	      "}\n",
+	fails(
+	    "  - call: [\"model:half\"]\n    expect: deny\n    redacts: { args: { secrets: hash } "
+	    "}\n",
 	    "args: secrets: hash was expected, and nothing is done");
-	fails("  - call: [fs/read, { path: /repo/a }]\n    expect: allow\n    redacts: { results: { "
-	      "all: mask } }\n",
+	fails(
+	    "  - call: [fs/read, { path: /repo/a }]\n    expect: allow\n    redacts: { results: { "
+	    "all: mask } }\n",
 	    "unknown key \"results\" in redacts (did you mean \"result\"?)");
 	fails("  - call: [fs/read, { path: /repo/a }]\n    expect: allow\n    redacts: { result: { "
 	      "all: maks } }\n",
