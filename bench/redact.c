@@ -215,12 +215,13 @@ masked(const char *what, struct core *c, struct str doc)
 static void
 unmasked(struct core *c)
 {
+	const struct via via = { STR(""), STR("") };
 	struct redaction wants;
 	double t = now();
 	size_t n = 0;
 
 	for (int i = 0; i < 10000000; i++) {
-		n += rules_redact_model(c, NULL, STR("m"), STR("m"), &wants);
+		n += rules_redact_model(c, NULL, &via, STR("m"), STR("m"), &wants);
 		__asm__ volatile("" : : "r"(c) : "memory");
 	}
 	t = (now() - t) / 10000000;
@@ -241,6 +242,12 @@ requests(void)
 	b.n -= 2;
 	buf_puts(&b, ",{\"role\":\"user\",\"content\":\"to ana@example.com\"}]}");
 	masked("the same with one find, and so a copy", &core, buf_str(&b));
+	buf_reset(&b);
+	buf_puts(&b, "{\"messages\":[\"x\"");
+	while (b.n < REQUEST_BYTES)
+		buf_puts(&b, ",\"a@b.cc\"");
+	buf_puts(&b, "]}");
+	masked("hostile: 100 KB of nothing but finds", &core, buf_str(&b));
 	unmasked(&core);
 	buf_fini(&b);
 	core_redact_free(&core);

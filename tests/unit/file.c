@@ -182,8 +182,8 @@ test_names(void)
 	    "p.yaml:2:1: applies_to is missing");
 	ROOT("an empty applies_to is nobody", POLICY("{}", "  - allow: any/x\n"),
 	    "applies_to is empty");
-	ROOT("clients are refused", POLICY("{ clients: [x] }", "  - allow: any/x\n"),
-	    "'clients' is not supported yet");
+	ROOT("clients only take away", POLICY("{ clients: [x] }", "  - allow: any/x\n"),
+	    "p.yaml:5:5: a policy with clients: only takes away");
 	ROOT("a version is required", "policy: p\napplies_to: \"*\"\nrules:\n  - allow: any/x\n",
 	    "p.yaml:1:1: version is missing");
 	ROOT(
