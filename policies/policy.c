@@ -451,7 +451,7 @@ takes_check(struct loading *ld, const struct policy *p, const struct yaml *rules
 {
 	const struct yaml *y = rules == NULL ? NULL : rules->kids;
 
-	for (size_t i = 0; p->applies.clients.said && i < p->rules_n; i++, y = y->next)
+	for (size_t i = 0; p->applies.clients.said && y != NULL && i < p->rules_n; i++, y = y->next)
 		if (p->rules[i].effect == EFFECT_ALLOW)
 			problem(&ld->problems, y,
 			    "a policy with clients: only takes away, since a client is what it "
