@@ -10,6 +10,7 @@
  * the call passes the gate like any other.  A refusal answers that call only.
  */
 #include "base/json.h"
+#include "codemode/approved.h"
 #include "codemode/arguments.h"
 #include "codemode/bound.h"
 #include "codemode/pause.h"
@@ -339,11 +340,14 @@ on_tool_call(struct run *r, const struct asked_call *a, struct str args)
 	buf_init(&changed, ARGUMENTS_BYTES_MAX);
 	buf_init(&why, 0);
 	sent = arguments_fit(t, &r->blobs, args, &changed, &why);
+	if (sent.p != NULL)
+		approved_look(r, a->id, t, sent);
 	if (leg_call(r, a->id, a->name, t, sent.p != NULL ? sent : args))
 		(void)0; /* answered from what has been done */
 	else if (sent.p == NULL)
 		answer_error(r, a->id, "invalid_args", buf_str(&why));
-	else if (args_fit(r, a->id, t, sent) && !plan_records(r, a->id, t, sent))
+	else if (args_fit(r, a->id, t, sent) && !plan_records(r, a->id, t, sent) &&
+		 !approved_takes(r, a->id, t, sent))
 		call_tool(r, a, t, sent);
 	buf_fini(&why);
 	buf_fini(&changed);

@@ -68,6 +68,7 @@ past_free(struct past *p)
 	buf_fini(&p->state_was);
 	buf_fini(&p->last_was);
 	buf_fini(&p->snippets);
+	buf_fini(&p->plan);
 	free(p);
 }
 
@@ -80,6 +81,7 @@ blank(void)
 	buf_init(&p->state_was, SANDBOX_STATE_MAX);
 	buf_init(&p->last_was, FRAME_VALUE_MAX);
 	buf_init(&p->snippets, SNIPPETS_MAX * (SNIPPET_NAME_MAX + 16));
+	buf_init(&p->plan, PAST_PLAN_BYTES);
 	link_init(&p->of_owner);
 	link_init(&p->all);
 	return p;
@@ -145,6 +147,23 @@ void
 past_snippets(struct past *p, struct str versions)
 {
 	replace(p, &p->snippets, versions);
+}
+
+static void head_save(const struct past *p);
+
+void
+past_plan(struct past *p, struct str plan)
+{
+	replace(p, &p->plan, plan);
+	past_plan_ok(p, false);
+}
+
+void
+past_plan_ok(struct past *p, bool ok)
+{
+	p->plan_ok = ok;
+	if (p->saved)
+		head_save(p);
 }
 
 struct past *
@@ -242,6 +261,7 @@ past_copy(const struct past *from)
 	buf_put(&p->state_was, buf_str(&from->state_was));
 	buf_put(&p->last_was, buf_str(&from->last_was));
 	buf_put(&p->snippets, buf_str(&from->snippets));
+	buf_put(&p->plan, buf_str(&from->plan));
 	for (size_t i = 0; i < from->n; i++) {
 		const struct step *s = &from->steps[i];
 		struct step *t = past_add(p, str_of(s->tool), &s->args, str_of(s->shown));
@@ -281,7 +301,11 @@ head_save(const struct past *p)
 	    p->session, past_words[p->state], (long long)p->seed[0], (long long)p->seed[1],
 	    (long long)p->time_s, p->end);
 	buf_hex(&b, p->result.b, SHA256_BYTES);
-	buf_printf(&b, "\",\"snippets\":\"" STR_FMT "\"}", STR_ARG(buf_str(&p->snippets)));
+	buf_printf(&b, "\",\"snippets\":\"" STR_FMT "\"", STR_ARG(buf_str(&p->snippets)));
+	if (p->plan.n > 0)
+		buf_printf(&b, ",\"plan_ok\":%d,\"plan\":" STR_FMT, p->plan_ok,
+		    STR_ARG(buf_str(&p->plan)));
+	buf_putc(&b, '}');
 	row(p, "", buf_str(&b));
 	buf_fini(&b);
 }
@@ -504,6 +528,9 @@ head_load(struct past *p, struct str v, struct arena *a)
 	p->state = (enum past_state)word_of(v, "state", past_words, COUNT(past_words));
 	p->time_s = number_of(v, "time");
 	hold(p, &p->snippets, text_of(v, "snippets", a));
+	if (json_get(v, STR("plan"), &raw))
+		hold(p, &p->plan, raw);
+	p->plan_ok = number_of(v, "plan_ok") != 0;
 	if (json_get(v, STR("seed"), &raw) && json_open(raw, &it))
 		for (int i = 0; i < 2 && json_next(&it, &key, &n); i++)
 			p->seed[i] = json_i64(n, &seed) ? (uint64_t)seed : 0;

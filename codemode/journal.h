@@ -54,6 +54,8 @@ struct past {
 	struct sha256 result;                   /* of its value, or of its message */
 	struct buf source, state_was, last_was; /* as they were at the start */
 	struct buf snippets;                    /* "name@12ab… …": those it was sent */
+	struct buf plan;                        /* that people are to approve: approved.c; or "" */
+	bool plan_ok;                           /* they have, and it is this run's */
 	struct step *steps;
 	size_t n, cap, bytes;
 	uint32_t last_no;
@@ -73,6 +75,10 @@ void past_resume(struct past *p, struct str code);
 /* What S and last are as the script starts; STR_NONE: it does not name them. */
 void past_start(struct past *p, struct str state, struct str last);
 void past_snippets(struct past *p, struct str versions);
+/* A plan that people are to approve, a JSON object; "" = none. */
+void past_plan(struct past *p, struct str plan);
+void past_plan_ok(struct past *p, bool ok);
+#define PAST_PLAN_BYTES ((size_t)64 << 10)
 /* A call more.  The pointer is good until the next. */
 struct step *past_add(struct past *p, struct str tool, const struct sha256 *args, struct str shown);
 /* The answer; what is too large is not kept (false). */

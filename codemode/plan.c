@@ -12,6 +12,7 @@
  */
 #include "codemode/plan.h"
 
+#include "codemode/approved.h"
 #include "codemode/signature.h"
 
 #define SHOWN_BYTES 300 /* of the arguments of one call */
@@ -35,7 +36,7 @@ plan_records(struct run *r, uint32_t id, const struct tool *t, struct str args)
 {
 	struct str shown = str_clip(args, SHOWN_BYTES);
 
-	if (!r->plan || t->readonly)
+	if (!r->plan || (t->readonly && !approved_needs(r, t)))
 		return false;
 	r->planned_n++;
 	if (r->planned.n < PLAN_BYTES) {

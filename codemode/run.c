@@ -14,6 +14,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "codemode/approved.h"
 #include "codemode/bound.h"
 #include "codemode/front.h"
 #include "codemode/metered.h"
@@ -34,6 +35,7 @@ run_reap(struct job *j)
 	blobs_fini(&r->blobs);
 	arena_free(&r->arena);
 	buf_fini(&r->planned);
+	approved_fini(r);
 	r->magic = 0;
 	free(r);
 }
@@ -85,6 +87,7 @@ static void
 text_put(struct buf *out, struct run *r, const struct sandbox_result *res, struct str value)
 {
 	plan_put(r, out);
+	approved_put(r, out);
 	leg_put_changed(r, out);
 	(void)output_put(&(struct output){ .value = value,
 			     .log = res->log,
@@ -169,7 +172,7 @@ outcome_fill(struct run *r, const struct run_end *end, size_t told_bytes)
 static enum past_state
 state_after(const struct run_end *end)
 {
-	if (end->res == NULL)
+	if (end->res == NULL && !end->error)
 		return PAST_PAUSED;
 	return end->error ? PAST_FAILED : PAST_DONE;
 }
@@ -209,8 +212,13 @@ on_done(void *ctx, const struct sandbox_result *res)
 	buf_init(&text, 0);
 	if (value.p != NULL)
 		value = blobs_name(&r->blobs, value, &named);
-	text_put(&text, r, res, value);
 	r->cm->ends[res->end]++;
+	if (res->end == SANDBOX_DONE && r->refusal.n == 0 && approved_ask(r)) {
+		buf_fini(&text);
+		buf_fini(&named);
+		return;
+	}
+	text_put(&text, r, res, value);
 	if (res->end == SANDBOX_DONE && r->refusal.n == 0 && !r->plan && !r->replay) {
 		state_keep(r->cm, r->c.key, r->c.session, res->state, value);
 		snippets_used(r);
@@ -274,6 +282,10 @@ worker_start(struct run *r, struct err *e)
 	r->names_n = tab.n;
 	snippets_attach(r, &script);
 	leg_snippets(r);
+	if (!approved_begin(r, e)) {
+		free(tab.tools);
+		return false;
+	}
 	if (r->leg.mode == LEG_FRESH || r->leg.mode == LEG_RETRY)
 		front_check(r, tab.tools);
 	script.source = r->code;

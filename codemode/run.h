@@ -92,6 +92,7 @@ struct run {
 	struct link inners; /* struct inner */
 	int open, waiting;
 	struct timer patience;
+	struct approved *approved; /* a plan that people have to approve; NULL: none. approved.c */
 	/* What a planned run would have called: plan.c. */
 	struct buf planned;
 	size_t planned_n, planned_more;

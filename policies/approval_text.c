@@ -152,9 +152,14 @@ approval_message(const struct approval_request *r, struct buf *out)
 	int64_t left_s = (r->expires_ns - loop_wall_ns(r->core->loop)) / 1000000000;
 
 	buf_puts(out, "Tollgate, the gateway, asks (no tool server does): may this call go ahead, "
-		      "once?\n\nTool: ");
-	text_show(r->name, NAME_SHOWN_BYTES, out);
-	buf_puts(out, "\nArguments: ");
+		      "once?\n\n");
+	if (r->kind == ASK_RUN) {
+		buf_puts(out, "A script's plan, these calls and no other destructive ones: ");
+	} else {
+		buf_puts(out, "Tool: ");
+		text_show(r->name, NAME_SHOWN_BYTES, out);
+		buf_puts(out, "\nArguments: ");
+	}
 	args_put(r, out);
 	buf_printf(out, "\nWhy it is asked: " STR_FMT "\nKey: %s\nRequest %s, for %lld minutes",
 	    STR_ARG(r->text), r->key->name, r->id, (long long)(left_s + 59) / 60);

@@ -173,6 +173,7 @@ struct rule {
 	enum effect effect;
 	bool has_when, has_unless;
 	const struct approval *approval; /* of an approve, or of an allow that needs one */
+	enum plan_level plan;            /* of an allow of code:run, with its approval */
 	uint8_t as;                      /* of a label */
 	uint8_t labels; /* speaks only of what carries one of these; 0: of anything */
 	uint8_t after;  /* holds once results with all of these have been got; 0: always */
@@ -223,6 +224,16 @@ void
 code_mode_read(struct loading *ld, const struct policy_file *f, struct policy *p, struct yaml *y);
 /* What the policies say to the subject; UNSAID where none does. */
 void rules_code_said(const struct bundle *b, const struct subject *s, struct code_said *out);
+
+/* ---- plan.c ---- */
+
+/* `plan:` of a rule, and its approval; the rest of it is read. */
+void plan_read(struct loading *ld, const struct policy_file *f, const struct policy *p,
+    struct rule *out, struct yaml *y);
+/* The strictest that holds for the subject. */
+enum plan_level rules_plan(const struct bundle *b, const struct subject *s);
+/* May it make this plan?  Only with the approval of each rule that asks for one. */
+void plan_decide(struct bundle *b, const struct subject *s, struct verdict *out);
 
 /* ---- memo.c ---- */
 
@@ -297,6 +308,7 @@ struct bundle {
 	size_t policies_n, policies_cap, rules_n;
 	size_t limits_n;     /* rules that have limits or bounds */
 	size_t code_modes_n; /* policies that say code_mode: */
+	size_t plans_n;      /* rules that ask for a plan */
 	const struct redact_rule *redacts, *model_redacts;
 	size_t labels_n, flows_n;        /* rules that label; that hold after something */
 	const struct applies **subjects; /* of conditions; struct condition.bit is the index */

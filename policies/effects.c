@@ -135,6 +135,7 @@ effects_of(struct bundle *b, const struct subject *s, const struct call *c, stru
 	if (c->kind == ASK_RUN) {
 		(void)rules_bounds(b, s, &out->bounds);
 		rules_code_said(b, s, &out->code_mode);
+		out->plan = rules_plan(b, s);
 	}
 	out->limits = limits;
 	if (d->n == 0)
@@ -191,7 +192,7 @@ within(const struct effects *a, const struct effects *b)
 	       subset(b->bars, b->bars_n, a->bars, a->bars_n) &&
 	       subset(b->limits, b->limits_n, a->limits, a->limits_n) &&
 	       bounds_within(&a->bounds, &b->bounds) &&
-	       mode_within(a->code_mode.mode, b->code_mode.mode);
+	       mode_within(a->code_mode.mode, b->code_mode.mode) && a->plan >= b->plan;
 }
 
 enum shift
@@ -224,4 +225,6 @@ effects_text(const struct effects *f, struct buf *out)
 	bounds_text(&f->bounds, out);
 	if (f->code_mode.mode != CODE_MODE_UNSAID)
 		buf_printf(out, "; code_mode %s", code_mode_word(f->code_mode.mode));
+	if (f->plan != PLAN_NONE)
+		buf_printf(out, "; plan %s", plan_word(f->plan));
 }

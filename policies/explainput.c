@@ -131,7 +131,9 @@ rule_text(const struct explained *x, const struct finding *f, struct buf *out)
 	    effect_word(r->effect), STR_ARG(f->policy->id), r->line, STR_ARG(r->pattern.text),
 	    where.n > 0 ? " " : "", STR_ARG(where), r->text.n > 0 ? " " : "", STR_ARG(r->text));
 	rule_limits_text(r, out);
-	if (r->effect == EFFECT_ALLOW && r->approval != NULL)
+	if (r->plan != PLAN_NONE)
+		buf_printf(out, " plan %s", plan_word(r->plan));
+	else if (r->effect == EFFECT_ALLOW && r->approval != NULL)
 		buf_puts(out, " with approval");
 	buf_printf(out, " -> %s", tri_word(f->value));
 	if (r->when.n + r->unless.n > 0 || f->why.n > 0) {

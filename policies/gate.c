@@ -632,14 +632,26 @@ at_once(struct pass *p, const struct err *why)
 }
 
 bool
-gate_pass(struct core *c, struct key *k, const struct ask *a, struct err *e)
+gate_pass_once(struct core *c, struct key *k, const struct ask *a, char *id, struct err *e)
 {
 	struct pass p = { .cut = at_once };
 
-	if (!gate_enter(c, &p, k, a, e))
-		return false;
-	gate_leave(&p, &(struct outcome){ .end = END_OK });
-	return true;
+	id[0] = '\0';
+	if (gate_enter(c, &p, k, a, e)) {
+		gate_leave(&p, &(struct outcome){ .end = END_OK });
+		return true;
+	}
+	if (e->code == ERR_APPROVAL)
+		(void)str_copy(id, APPROVAL_ID_BYTES + 1, approval_id(pass_approval(&p)));
+	return false;
+}
+
+bool
+gate_pass(struct core *c, struct key *k, const struct ask *a, struct err *e)
+{
+	char id[APPROVAL_ID_BYTES + 1];
+
+	return gate_pass_once(c, k, a, id, e);
 }
 
 /* ---- admin writes ---- */

@@ -171,7 +171,7 @@ allow_check(const struct site *s)
 		    "nobody gets " STR_FMT ": it is outside the ceiling at " STR_FMT
 		    " (add it there, or remove the rule)",
 		    STR_ARG(r->pattern.text), STR_ARG(bound->ceiling_at));
-	else if (!unconditional(r) && everywhere(s, grants_all, &other))
+	else if (!unconditional(r) && r->plan == PLAN_NONE && everywhere(s, grants_all, &other))
 		lint_say(s->l, LINT_ERROR, r->where,
 		    "its condition narrows nothing: " STR_FMT " allows all of " STR_FMT
 		    " to everybody this applies to",
@@ -261,7 +261,7 @@ twice_check(const struct site *s)
 
 	for (const struct rule *o = s->policy->rules; o < r; o++) {
 		if (o->effect != r->effect || !str_eq(o->pattern.text, r->pattern.text) ||
-		    !str_eq(o->text, r->text) || r->when.subject != NULL ||
+		    !str_eq(o->text, r->text) || o->plan != r->plan || r->when.subject != NULL ||
 		    r->unless.subject != NULL || o->when.subject != NULL ||
 		    o->unless.subject != NULL || r->effect > EFFECT_APPROVE)
 			continue;

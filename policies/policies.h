@@ -300,6 +300,15 @@ struct code_said {
  * observed. */
 void rules_code_mode(struct core *c, struct key *k, struct str view, struct code_said *out);
 
+/* ---- plan.c: what scripts change is put before people first ---- */
+
+enum plan_level { PLAN_NONE, PLAN_DESTRUCTIVE, PLAN_WRITES };
+const char *plan_word(enum plan_level l); /* "destructive", "writes"; "" */
+/* Must a script's call of this tool ("server/tool") be in a plan that people have said yes to?  A
+ * plan is asked for as ASK_RUN with the name of RULES_PLAN, the list of its calls as arguments. */
+bool rules_plans(struct core *c, struct key *k, const struct via *via, struct str tool);
+#define RULES_PLAN "plan"
+
 /* ---- bound.c: what one script may use ---- */
 
 enum bound_kind { BOUND_SECONDS, BOUND_MEMORY, BOUND_CALLS, BOUND_BYTES, BOUND_MONEY };
@@ -536,6 +545,11 @@ void gate_leave(struct pass *p, const struct outcome *o);
 /* Enters and leaves at once: what is asked is over before anything else can run, as an operation of
  * the admin API is, whose change is a row of its own with the key as its actor. */
 bool gate_pass(struct core *c, struct key *k, const struct ask *a, struct err *e) MUST_CHECK;
+/* The same for what people may be asked about; *id: of the approval that it waits for
+ * (ERR_APPROVAL),
+ * "" = none.  APPROVAL_ID_BYTES and NUL. */
+bool gate_pass_once(
+    struct core *c, struct key *k, const struct ask *a, char *id, struct err *e) MUST_CHECK;
 /* gate_enter() refused with ERR_APPROVAL: what for. */
 struct approval_request *pass_approval(const struct pass *p);
 /*

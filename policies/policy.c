@@ -272,6 +272,8 @@ rule_approval_read(struct loading *ld, const struct policy_file *f, const struct
 	struct yaml *approval = yaml_get(y, "approval");
 	const bool may = out->effect == EFFECT_ALLOW || out->effect == EFFECT_APPROVE;
 
+	if (yaml_get(y, "plan") != NULL)
+		return; /* it is the plan's: plan_read() */
 	if (approval != NULL && !may)
 		problem_key(&ld->problems, approval, "approval: stands with allow: or approve:");
 	if (!may || (approval == NULL && out->effect == EFFECT_ALLOW))
@@ -285,9 +287,9 @@ static void
 rule_read(struct loading *ld, const struct policy_file *f, const struct policy *p, struct rule *out,
     struct yaml *y)
 {
-	static const char *const known[] = { "allow", "deny", "approve", "approval", "limit", "to",
-		"redact", "args", "result", "reason", "where", "when", "unless", "label", "as",
-		"labels", "after", NULL };
+	static const char *const known[] = { "allow", "deny", "approve", "approval", "plan",
+		"limit", "to", "redact", "args", "result", "reason", "where", "when", "unless",
+		"label", "as", "labels", "after", NULL };
 	static const char *const later[] = { "log", "mode", "explain", NULL };
 	static const struct key_table keys = { "a rule", known, later };
 	struct yaml *said;
@@ -306,6 +308,7 @@ rule_read(struct loading *ld, const struct policy_file *f, const struct policy *
 	conditions_read(ld, f, p, out, y);
 	factlint(ld, y, said, out);
 	rule_approval_read(ld, f, p, out, y);
+	plan_read(ld, f, p, out, y);
 	labels_read(ld, out, y);
 	ld->b->labels_n += out->effect == EFFECT_LABEL;
 	ld->b->flows_n += out->after != 0;

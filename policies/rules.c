@@ -514,8 +514,13 @@ void
 rules_decide_call(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
     struct str requested, struct str args, struct verdict *out, struct buf *must)
 {
-	const struct decided *d = rules_decided(b, s, kind, name, requested);
+	const struct decided *d;
 
+	if (kind == ASK_RUN && str_eq(name, STR(RULES_PLAN))) {
+		plan_decide(b, s, out);
+		return;
+	}
+	d = rules_decided(b, s, kind, name, requested);
 	decided_call(b, s, s->set, d, args, out, must);
 	verdict_finish(s, out);
 }
@@ -525,6 +530,8 @@ bool
 rules_would(struct bundle *b, const struct subject *s, enum ask_kind kind, struct str name,
     struct str requested, struct str args, struct verdict *out, struct buf *must)
 {
+	if (kind == ASK_RUN)
+		name = STR("run"); /* whoever only observes asks for no plan */
 	if (s->all == s->set || rules_decided(b, s, kind, name, requested) == &outside_scope)
 		return false;
 	decided_call(b, s, s->all, decided_in(b, s->all, kind, name, requested), args, out, must);

@@ -91,6 +91,7 @@ struct effects {
 	size_t limits_n;
 	struct bounds bounds; /* of one script */
 	struct code_said code_mode;
+	enum plan_level plan;
 };
 void effects_of(struct bundle *b, const struct subject *s, const struct call *c, struct arena *a,
     struct effects *out);
