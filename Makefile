@@ -155,9 +155,11 @@ fuzz-all: deps
 # These measure the library itself, the others what stands in front of them.
 bench_lib := build/bench/policy build/bench/redact build/bench/sandbox
 bench_bin = $(filter-out $(bench_lib),$(patsubst bench/%.c,build/bench/%,$(wildcard bench/*.c)))
-$(bench_lib): build/bench/%: bench/%.c bench/clock.h build/all.a
+$(bench_lib): build/bench/%: bench/clock.h build/all.a
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) $(BENCH_CFLAGS) -o $@ $< build/all.a $(LIBS) $(BENCH_LIBS)
+	$(CC) $(OPT) $(BASE_CFLAGS) $(BASE_LDFLAGS) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^) build/all.a $(LIBS) $(BENCH_LIBS)
+build/bench/policy build/bench/redact: build/bench/%: bench/%.c
+build/bench/sandbox: $(wildcard bench/sandbox/*.c) bench/sandbox/bench.h
 # A stock Lua state, to stand beside.
 build/bench/sandbox: BENCH_CFLAGS = -isystem /usr/include/lua5.4
 build/bench/sandbox: BENCH_LIBS = -llua5.4

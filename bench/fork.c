@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fork - the measure that bench/sandbox.c puts everything beside: fork, exit and wait, from a
+ * fork - the measure that bench/sandbox/ puts everything beside: fork, exit and wait, from a
  * small static program (the best case: a large parent pays for its page tables).
  *
  * A byte in: one fork, and the nanoseconds it took go out.  Ends with its input.
