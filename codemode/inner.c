@@ -139,6 +139,7 @@ answer_value(struct inner *in, struct str value, bool handles)
 		    "the result has %zu bytes, a script can take %zu: use "
 		    "by_ref(server.tool, {...}), which gives a handle to pass on",
 		    value.n, VALUE_BYTES_MAX);
+		leg_made(r, in->id);
 		answer_error(r, in->id, "upstream", buf_str(&b));
 	} else if (handles) {
 		leg_answer_handles(r, in->id, value);
@@ -180,6 +181,8 @@ inner_done(void *ctx, struct str result_json, const struct err *e)
 		learn(in, buf_str(&value));
 		answer_value(in, buf_str(&value), r->blobs.n > blobs_n);
 	} else {
+		if (call_withheld(in->call))
+			leg_made(r, in->id);
 		answer_error(r, in->id, "tool_error", buf_str(&value));
 	}
 	buf_fini(&value);

@@ -35,6 +35,7 @@ struct step { /* one call of the script */
 	/* of the leg */
 	uint32_t id, was; /* of the call in this leg, 0: not called yet; order in the last leg */
 	bool ready;       /* there is an answer to be given */
+	bool error;       /* an error, although it was done */
 	char *held;       /* it, when it is too large to be kept; or NULL */
 	size_t held_n;
 };

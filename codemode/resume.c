@@ -34,6 +34,7 @@
 #include "codemode/state.h"
 
 #define DONE_NAMES_MAX 20
+#define CLEAN_BYTES    ((size_t)1 << 20) /* an answer that is redacted anew */
 
 /* ---- the start ---- */
 
@@ -235,7 +236,7 @@ take(struct run *r, struct step *s, const struct asked *a, uint32_t id)
 	s->nth = a->nth;
 	s->mutates = a->mutates;
 	s->id = id;
-	s->ready = false;
+	s->ready = s->error = false;
 	if (l->calls == l->cap) {
 		l->cap = l->cap == 0 ? 32 : l->cap * 2;
 		l->at = mem_realloc(l->at, l->cap * sizeof(*l->at));
@@ -258,7 +259,7 @@ give(struct run *r, struct step *s, int flags, struct str json)
 static int
 flags_of(const struct step *s)
 {
-	return s->state == STEP_DONE ? FRAME_OK : FRAME_ERROR;
+	return s->state == STEP_DONE && !s->error ? FRAME_OK : FRAME_ERROR;
 }
 
 /* Which answer is next?  While the last leg is repeated, the one that was given then. */
@@ -354,14 +355,49 @@ again(struct run *r, struct step *s)
 	}
 	if (s->state == STEP_DONE && s->mutates) {
 		refuse(r, s, "not_kept",
-		    "it was done earlier in this run, and its answer was too large to be kept: "
-		    "read what it did instead");
+		    "it was done earlier in this run, and its answer was not kept (too large, or "
+		    "withheld): read what it did instead");
 		return true;
 	}
 	if (!exact)
 		r->leg.diverged = true; /* it is made again, and may end in another way */
 	s->state = STEP_OPEN;
 	return false;
+}
+
+/*
+ * The policies of now: is the call allowed, and what of the answer may be seen?  That is what is
+ * kept from then on.  A replay is the operator's, and shows what was.
+ */
+static bool
+may_still(struct run *r, struct step *s, const struct tool *t, struct str args)
+{
+	const struct ask ask = { .kind = ASK_TOOL,
+		.name = t->policy_name,
+		.args = args,
+		.view = view_of(r->c.view),
+		.client = r->c.client };
+	const struct via via = { ask.view, ask.client };
+	struct redact_counts counts = { 0 };
+	struct redaction now;
+	struct str json;
+	struct buf clean;
+	bool ok;
+
+	if (!rules_may_call(r->cm->core, r->c.key, &ask))
+		return false;
+	if (s->answer == NULL || r->leg.mode == LEG_REPLAY ||
+	    !rules_redact(r->cm->core, r->c.key, &via, ASK_TOOL, t->policy_name, &now) ||
+	    !now.any_result)
+		return true;
+	buf_init(&clean, CLEAN_BYTES);
+	json = redact_json(
+	    r->cm->core, now.result, (struct str){ s->answer, s->answer_n }, &clean, &counts);
+	ok = json.p != NULL && counts.blocked == NULL;
+	if (ok && json.p != s->answer)
+		(void)past_answer(r->past, s, json);
+	buf_fini(&clean);
+	return ok;
 }
 
 static bool
@@ -394,9 +430,8 @@ leg_call(struct run *r, uint32_t id, struct str tool, const struct tool *t, stru
 	if (!old)
 		s = past_add(r->past, tool, &a.digest, str_clip(args, PAST_SHOWN_BYTES));
 	take(r, s, &a, id);
-	if (old && t != NULL &&
-	    !rules_may_list(r->cm->core, r->c.key, view_of(r->c.view), ASK_TOOL, t->policy_name)) {
-		refuse(r, s, "denied", "the policies do not allow this tool any more");
+	if (old && t != NULL && !may_still(r, s, t, args)) {
+		refuse(r, s, "denied", "the policies do not allow this call any more");
 		return true;
 	}
 	return old && again(r, s);
@@ -452,13 +487,20 @@ answer(struct run *r, uint32_t id, int flags, struct str json, bool handles)
 	}
 	s = step_of(r, id);
 	if (s->state != STEP_LOST)
-		s->state = flags == FRAME_OK ? STEP_DONE : STEP_FAILED;
-	if ((handles && !s->mutates) || !past_answer(r->past, s, json)) {
+		s->state = flags == FRAME_OK || s->error ? STEP_DONE : STEP_FAILED;
+	if ((handles && !s->mutates) || s->error || !past_answer(r->past, s, json)) {
 		s->held = str_dup(json);
 		s->held_n = json.n;
 	}
 	s->ready = true;
 	pump(r);
+}
+
+void
+leg_made(struct run *r, uint32_t id)
+{
+	if (r->past != NULL)
+		step_of(r, id)->error = true;
 }
 
 void

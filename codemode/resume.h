@@ -20,6 +20,8 @@ bool leg_call(
 void leg_sent(struct run *r, uint32_t id);            /* before it may leave the gateway */
 void leg_held(struct run *r, uint32_t id, bool held); /* it waits and has not left */
 void leg_lost(struct run *r, uint32_t id); /* the error that follows does not say if it was done */
+/* What the server did is done, although the error that follows is all that the script gets. */
+void leg_made(struct run *r, uint32_t id);
 /* As sandbox_answer(). */
 void leg_answer(struct run *r, uint32_t id, int flags, struct str json);
 /* The same, FRAME_OK, of a value with handles, which mean nothing in another leg: a read is made

@@ -312,7 +312,8 @@ script_start(struct codemode *cm, const struct builtin_call *c, struct err *e)
 	r->cm = cm;
 	r->c = *c;
 	r->report = meta_says(c->meta, STR(CODEMODE_REPORT_KEY));
-	r->replay = meta_says(c->meta, STR(CODEMODE_REPLAY_KEY));
+	/* The operator's: any run of the key, whatever its session.  No client's. */
+	r->replay = c->peer == NULL && meta_says(c->meta, STR(CODEMODE_REPLAY_KEY));
 	link_init(&r->inners);
 	buf_init(&r->planned, 0);
 	blobs_init(&r->blobs);

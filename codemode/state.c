@@ -199,6 +199,7 @@ state_lend(struct codemode *cm, struct key *k, struct str session, struct sandbo
 	if (!names_state && !names_last)
 		return;
 	s = session_of(cm, k, session);
+	bounds_keep(s); /* one that is only ever lent takes room, too */
 	if (names_state)
 		c->state = s->state.n > 0 ? buf_str(&s->state) : STR("{}");
 	if (names_last && s->last.n > 0)

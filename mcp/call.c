@@ -32,6 +32,12 @@ call_error(const struct call *c)
 	return c->error;
 }
 
+bool
+call_withheld(const struct call *c)
+{
+	return c->withheld;
+}
+
 static void
 call_stop(struct job *j)
 {

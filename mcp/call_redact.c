@@ -106,6 +106,7 @@ withheld(struct call *c)
 	    c->redacted.blocked, c->redaction.result_by,
 	    pass_open(&c->pass) ? "" : "not "); /* a question whether it may be */
 	c->outcome.detail = STR("withheld");
+	c->withheld = pass_open(&c->pass);
 	c->error = STR_NONE;
 	if (c->kind == CALL_TOOL) {
 		buf_reset(&c->clean.result);

@@ -269,6 +269,8 @@ void call_leave(struct call *c);
 struct str call_approval(const struct call *c);
 /* While done() runs: "ID.ROUND" of the approval that a further round goes on with; or nothing. */
 void call_put_round(const struct call *c, struct buf *out);
+/* While done() runs: the call was made, and its result is one of ours instead. */
+bool call_withheld(const struct call *c);
 /* While done() runs: the raw JSON-RPC error that the server answered with, p == NULL: none. */
 struct str call_error(const struct call *c);
 

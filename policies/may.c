@@ -5,6 +5,8 @@
 #include "policies/bundle.h"
 #include "policies/core.h"
 
+#define MUST_BYTES 16384 /* what a call that is refused would be told */
+
 static bool
 /* NOLINTNEXTLINE(readability-function-size): who, from where, what */
 ask(struct core *c, struct key *k, struct str view, enum ask_kind kind, struct str name,
@@ -27,6 +29,23 @@ rules_may_list(struct core *c, struct key *k, struct str view, enum ask_kind kin
 	return ask(c, k, view, kind, name, &v) &&
 	       (v.allowed ||
 		   (kind != ASK_ADMIN && !str_eq(v.rule, STR("scope")) && key_observes(k)));
+}
+
+bool
+rules_may_call(struct core *c, struct key *k, const struct ask *a)
+{
+	struct subject s;
+	struct verdict v;
+	struct buf must;
+	bool may;
+
+	if (!key_subject_via(k, &(struct via){ a->view, a->client }, &s))
+		return false;
+	buf_init(&must, MUST_BYTES);
+	rules_decide_call(core_bundle(c), &s, a->kind, a->name, STR(""), a->args, &v, &must);
+	may = v.allowed || v.approvals_n > 0 || (!str_eq(v.rule, STR("scope")) && key_observes(k));
+	buf_fini(&must);
+	return may;
 }
 
 void

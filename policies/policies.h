@@ -265,6 +265,10 @@ enum ask_kind { ASK_TOOL = 1, ASK_MODEL, ASK_RUN, ASK_ADMIN, ASK_PROMPT, ASK_RES
  * "server/prompt", "server/uri".)  What a client says changes no list.  Memoised. */
 bool
 rules_may_list(struct core *c, struct key *k, struct str view, enum ask_kind kind, struct str name);
+/* Call time, for what was allowed once and is asked for again: would these arguments be allowed, if
+ * need be by people?  Of the ask: kind, name, args, view and client.  Takes and records nothing. */
+struct ask;
+bool rules_may_call(struct core *c, struct key *k, const struct ask *a);
 /*
  * How a list shows a tool to this key: appends the tool's definition (a checked JSON object), its
  * inputSchema narrowed and its description one line longer where calls depend on their arguments.
