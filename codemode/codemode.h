@@ -52,5 +52,19 @@ size_t codemode_hints(
  * "replayed" when there is a journal. */
 #define CODEMODE_PLAN_KEY   "tollgate/plan"
 #define CODEMODE_REPLAY_KEY "tollgate/replay"
+/*
+ * A run that ended well, as the file of a snippet: {"folder":"customers/acme","text":…}.  Refused:
+ * ERR_NOT_FOUND, ERR_INVALID (it failed; the folder or the name will not do; it is too large).
+ */
+struct saved_ask {
+	struct str run, name;
+	struct str
+	    description;   /* one line; "" = the script's own comment, or a line to be edited */
+	struct str folder; /* "customers/acme/teams/payments"; "" = of the run's key */
+};
+bool codemode_run_snippet(
+    struct codemode *cm, const struct saved_ask *ask, struct buf *out, struct err *e) MUST_CHECK;
+/* [{"name","version","file","signature","description"}]: what the key sees; NULL: all there are. */
+void codemode_snippets_json(struct codemode *cm, struct key *k, struct buf *out);
 /* Whose run is it?  NULL: unknown. */
 struct key *codemode_run_key(struct codemode *cm, struct str run);

@@ -105,6 +105,12 @@ tools_now(struct codemode *cm)
 	return cm->snippets;
 }
 
+const struct tool *
+snippet_tool(struct codemode *cm, const struct snippet *s)
+{
+	return map_get(&tools_now(cm)->by_file, s->file);
+}
+
 struct listing {
 	struct snippet_tools *all;
 	const struct view_settings *of;

@@ -479,6 +479,30 @@ approvals_answer(struct work *w)
 }
 
 static bool
+snippets_list(struct work *w)
+{
+	struct str name = query_get(w->r->query, STR("key"), &w->a);
+	struct key *k = NULL;
+
+	if (name.n > 0 && (k = key_wanted(w, name)) == NULL)
+		return false;
+	codemode_snippets_json(w->r->codemode, k, w->out);
+	return true;
+}
+
+/* {"run","name","description"?,"to"?}: the text only; who asks writes the file. */
+static bool
+snippets_save(struct work *w)
+{
+	return codemode_run_snippet(w->r->codemode,
+	    &(struct saved_ask){ .run = body_text(w, "run"),
+		.name = body_text(w, "name"),
+		.description = body_text(w, "description"),
+		.folder = body_text(w, "to") },
+	    w->out, w->e);
+}
+
+static bool
 reload(struct work *w)
 {
 	return err_set(w->e, ERR_STORE,
@@ -525,6 +549,8 @@ static const struct route {
 	{ "POST", "/admin/api/lock", "lock.approve", lock_note, false },
 	{ "POST", "/admin/api/reload", "policies.reload", reload, false },
 	{ "POST", "/admin/api/script", "script.run", no_gateway, false },
+	{ "GET", "/admin/api/snippets", "snippet.list", snippets_list, true },
+	{ "POST", "/admin/api/snippets", "snippet.save", snippets_save, true },
 	{ "POST", "/admin/api/sync", "audit.sync", no_gateway, false },
 	{ "POST", "/admin/api/webhook/test", "webhook.test", webhook_test, true },
 };

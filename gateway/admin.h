@@ -6,8 +6,9 @@
 
 struct admin_request {
 	struct core *core;
-	struct hub *hub;         /* NULL: no gateway runs, only keys and quotas can be answered */
-	struct webhook *webhook; /* NULL: none */
+	struct hub *hub;           /* NULL: no gateway runs, only keys and quotas can be answered */
+	struct webhook *webhook;   /* NULL: none */
+	struct codemode *codemode; /* as hub */
 	struct str method, path, query, body, actor;
 	struct key *key; /* a user's, with an admin: grant; NULL: the operator */
 };

@@ -114,7 +114,7 @@ cmd_check(const struct cli *cli)
 	ok = settings_files_check(s, &e);
 	if (!ok)
 		buf_printf(&out, "%s\n", e.text);
-	ok = policies_check(&core, &out) && ok;
+	ok = policies_check(&core, &out) && snippets_compile(&core, &out) && ok;
 	(void)fputs(buf_cstr(&out), stderr);
 	if (ok)
 		(void)printf("ok: %zu providers, %zu models, %zu servers\n", s->providers_n,

@@ -25,7 +25,7 @@ struct cli { /* what was typed, after options */
 	const char *from, *out, *overlap, *url, *key_env, *call, *view, *client, *junit;
 	const char *verdict;
 	bool accept_loss, csv, plan, stubs;
-	const char *resume;
+	const char *resume, *description, *to;
 	const char *fail_on, *reason;
 	const char *words[CLI_WORDS_MAX]; /* after the command's own words */
 	size_t words_n;
@@ -73,6 +73,10 @@ int cmd_budget(const struct cli *cli);
 /* alone.c: starts every server for as long as it takes to list its tools, and tells them as
  * hub_seen_json() does. */
 bool alone_seen(struct settings *s, struct loop *l, struct core *c, struct buf *out, struct err *e);
+
+/* check_snippets.c: compiles the snippets of a bundle that loads, where a sandbox can be started.
+ * One line for each that is no Lua; false: there is one. */
+bool snippets_compile(const struct core_settings *core, struct buf *out);
 
 /* cli_client.c: a request to the running gateway of this config, or, without one, to a core that is
  * opened here for the purpose.  The reply's body goes to `out`; false with *e for any refusal. */

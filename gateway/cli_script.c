@@ -5,11 +5,18 @@
  *   run FILE --key N     what the key may do, as a call of `lua`; --plan only writes down what is
  *                        not read-only; --resume RUN goes on with a run that failed or is paused
  *   replay RUN           the same script again on the answers that it got then: nothing is called
+ *   list [--key N]       the snippets that the key sees, or all
+ *   save RUN NAME        the script of a run that worked as a snippet: a new file beside the
+ *                        policies, for a person to read
  *
  * The exit is 0 when the script ended with DONE, and for a replay when it came to the same end.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "gateway/cli.h"
@@ -48,13 +55,14 @@ plain_print(struct str s, FILE *to)
 static bool
 replay_print(struct str report, struct arena *a, bool print)
 {
-	struct str replay, same, stop;
+	struct str replay, same, stop, changed;
 	bool yes = false;
 
 	if (!json_get(report, STR("replay"), &replay) || !json_get(replay, STR("same"), &same) ||
 	    !json_bool(same, &yes))
 		return false;
 	stop = cli_text(replay, "stop", a);
+	changed = cli_text(replay, "changed", a);
 	if (print && yes)
 		(void)printf("the same as then\n");
 	else if (print && stop.n > 0) {
@@ -64,6 +72,11 @@ replay_print(struct str report, struct arena *a, bool print)
 	} else if (print)
 		(void)printf("not the same: then it ended with " STR_FMT "\n",
 		    STR_ARG(cli_text(replay, "was", a)));
+	if (print && changed.n > 0) {
+		(void)printf("snippets have changed since: ");
+		plain_print(changed, stdout);
+		(void)printf("\n");
+	}
 	return yes;
 }
 
@@ -154,14 +167,156 @@ script_replay(const struct cli *cli)
 	return code;
 }
 
+/* ---- snippets ---- */
+
+static void
+row_print(struct str row)
+{
+	struct arena a;
+	struct str text;
+
+	arena_init(&a, ARENA_BYTES);
+	text = cli_text(row, "description", &a);
+	(void)printf("%-24.*s %.*s  %.*s\n  ", STR_ARG(cli_text(row, "name", &a)),
+	    STR_ARG(cli_text(row, "version", &a)), STR_ARG(cli_text(row, "file", &a)));
+	plain_print(cli_text(row, "signature", &a), stdout);
+	(void)printf("\n  ");
+	plain_print(str_cut(&text, '\n'), stdout);
+	(void)printf("\n");
+	arena_free(&a);
+}
+
+static int
+script_list(const struct cli *cli)
+{
+	struct buf target, out;
+	struct json_iter it;
+	struct str key, row;
+	int code;
+
+	buf_init(&target, 0);
+	buf_puts(&target, "/admin/api/snippets");
+	if (cli->key != NULL)
+		cli_query(&target, "key", cli->key);
+	if (cli_asked(cli, "GET", buf_str(&target), STR(""), &out, &code) &&
+	    json_open(buf_str(&out), &it))
+		while (json_next(&it, &key, &row))
+			row_print(row);
+	buf_fini(&target);
+	buf_fini(&out);
+	return code;
+}
+
+/* The folders of a path that are missing below its first `from` bytes. */
+static bool
+folders_make(const char *path, size_t from, struct err *e)
+{
+	char folder[4096];
+
+	for (size_t i = from; i < sizeof(folder) && path[i] != '\0'; i++) {
+		if (path[i] != '/')
+			continue;
+		(void)snprintf(folder, sizeof(folder), "%.*s", (int)i, path);
+		if (mkdir(folder, 0755) != 0 && errno != EEXIST)
+			return err_set(e, ERR_INVALID, "%s cannot be made: %m", folder);
+	}
+	return true;
+}
+
+/* A file that was not there; false: *e. */
+static bool
+file_make(const char *path, struct str text, struct err *e)
+{
+	int fd;
+	bool ok;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0 && errno == EEXIST)
+		return err_set(e, ERR_INVALID,
+		    "%s is there already: nothing was written (take another name)", path);
+	if (fd < 0)
+		return err_set(e, ERR_INVALID, "%s cannot be written: %m", path);
+	ok = write(fd, text.p, text.n) == (ssize_t)text.n;
+	ok = close(fd) == 0 && ok;
+	if (ok)
+		return true;
+	(void)unlink(path);
+	return err_set(e, ERR_INVALID, "%s could not be written whole: %m", path);
+}
+
+/* Where this configuration's policies are: the gateway only gives the text. */
+static bool
+snippet_write(const struct cli *cli, struct str reply, char path[4096], struct err *e)
+{
+	struct buf problems;
+	struct settings *s;
+	struct str folder;
+	struct arena a;
+	bool ok = false;
+
+	buf_init(&problems, 0);
+	s = settings_load(cli->config, &problems, e);
+	buf_fini(&problems);
+	if (s == NULL)
+		return false;
+	arena_init(&a, ARENA_BYTES);
+	folder = cli_text(reply, "folder", &a);
+	if (snprintf(path, 4096, "%s/" STR_FMT "/" SNIPPET_FOLDER "/%s.lua", s->policies,
+		STR_ARG(folder), cli->words[2]) < 4096)
+		ok = folders_make(path, strlen(s->policies) + 1, e) &&
+		     file_make(path, cli_text(reply, "text", &a), e);
+	else
+		(void)err_set(e, ERR_INVALID, "the path of the policies is too long");
+	arena_free(&a);
+	settings_free(&s);
+	return ok;
+}
+
+static int
+script_save(const struct cli *cli)
+{
+	struct buf body, out;
+	char path[4096];
+	struct err e;
+	int code = 0;
+
+	buf_init(&body, 0);
+	buf_init(&out, 0);
+	buf_putc(&body, '{');
+	cli_member(&body, "run", cli->words[1]);
+	cli_member(&body, "name", cli->words[2]);
+	cli_member(&body, "description", cli->description);
+	cli_member(&body, "to", cli->to);
+	buf_putc(&body, '}');
+	if (!cli_admin(cli, "POST", STR("/admin/api/snippets"), buf_str(&body), &out, &e) ||
+	    !snippet_write(cli, buf_str(&out), path, &e)) {
+		code = cli_fail(&e);
+	} else if (cli->json) {
+		buf_reset(&body);
+		buf_puts(&body, "{\"file\":");
+		buf_json_str(&body, str_of(path));
+		(void)printf("%s}\n", buf_cstr(&body));
+	} else {
+		(void)printf("%s\n", path);
+	}
+	buf_fini(&body);
+	buf_fini(&out);
+	return code;
+}
+
 int
 cmd_script(const struct cli *cli)
 {
+	if (cli->words_n == 1 && strcmp(cli->words[0], "list") == 0)
+		return script_list(cli);
+	if (cli->words_n == 3 && strcmp(cli->words[0], "save") == 0)
+		return script_save(cli);
 	if (cli->words_n == 2 && strcmp(cli->words[0], "run") == 0 && cli->key != NULL)
 		return script_run(cli);
 	if (cli->words_n == 2 && strcmp(cli->words[0], "replay") == 0 && !cli->plan &&
 	    cli->resume == NULL)
 		return script_replay(cli);
 	return cli_usage(
-	    "script run FILE --key NAME [--plan] [--resume RUN], or script replay RUN");
+	    "script run FILE --key NAME [--plan] [--resume RUN], script replay RUN, script list "
+	    "[--key NAME], or script save RUN NAME [--description TEXT] [--to FOLDER]");
 }

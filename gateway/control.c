@@ -298,6 +298,7 @@ control_request(struct exchange *x)
 	struct admin_request r = { .core = x->g->core,
 		.hub = x->g->hub,
 		.webhook = x->g->webhook,
+		.codemode = x->g->codemode,
 		.method = x->head->method,
 		.path = x->path,
 		.query = x->query,

@@ -73,10 +73,14 @@ static const struct command {
 	{ "connect", "claude-code|codex|gemini [--url URL] [--managed] [--scope project]",
 	    "--managed --scope --url", "print a client's configuration",
 	    "tollgate connect claude-code", cmd_connect },
-	{ "script", "run FILE --key N [--plan] [--resume RUN] | replay RUN",
-	    "--json --key --plan --resume",
+	{ "script",
+	    "run FILE --key N [--plan] [--resume RUN] | replay RUN | list [--key N]\n"
+	    "  tollgate script save RUN NAME [--description TEXT] [--to FOLDER]",
+	    "--json --key --plan --resume --description --to",
 	    "run a Code Mode script with a key's rights (--plan: only what it would call);\n"
-	    "  or once more from its journal, which calls nothing",
+	    "  or once more from its journal, which calls nothing; list the snippets that a key\n"
+	    "  sees; save a run that worked as one, to be reviewed (FOLDER: root, customers/NAME\n"
+	    "  or customers/NAME/teams/NAME; the default is the key's own)",
 	    "tollgate script run sum.lua --key ana-laptop --plan", cmd_script },
 	{ "usage", "[--by customer|team|user|key|model|tool|server] [--since 7d]",
 	    "--json --by --since", "requests, calls, tokens, cost, bytes kept out of context",
@@ -136,7 +140,7 @@ struct option {
 	const char **value; /* takes one, or */
 	bool *flag;         /* is one */
 };
-#define OPTIONS_N 44
+#define OPTIONS_N 46
 
 static void
 options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
@@ -161,6 +165,7 @@ options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
 		{ "--list", NULL, &cli->list }, { "--reason", &cli->reason, NULL },
 		{ "--budget", &cli->budget, NULL }, { "--until", &cli->until, NULL },
 		{ "--plan", NULL, &cli->plan }, { "--resume", &cli->resume, NULL },
+		{ "--description", &cli->description, NULL }, { "--to", &cli->to, NULL },
 		{ "--force", NULL, &cli->force }, { "--verdict", &cli->verdict, NULL },
 
 		{ "--stubs", NULL, &cli->stubs }, { "--accept-loss", NULL, &cli->accept_loss },

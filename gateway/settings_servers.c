@@ -261,7 +261,8 @@ aliases_read(struct reading *r, struct yaml *y)
 bool
 server_reserved(struct str name)
 {
-	static const struct str reserved[] = { STR("any"), STR("lua"), STR("tools"), STR("call") };
+	static const struct str reserved[] = { STR("any"), STR("lua"), STR("tools"), STR("call"),
+		STR(SNIPPET_FOLDER) };
 
 	for (size_t i = 0; i < COUNT(reserved); i++)
 		if (str_eq(name, reserved[i]))
@@ -283,7 +284,7 @@ server_name_check(struct reading *r, const struct yaml *y)
 	return (ok && !server_reserved(y->key)) ||
 	       bad_key(r, y,
 		   "\"" STR_FMT "\" is no server name (a-z first, then a-z 0-9 -, at most %d; "
-		   "any, lua, tools, call are reserved)",
+		   "any, lua, tools, call, snippets are reserved)",
 		   STR_ARG(y->key), SERVER_NAME_MAX);
 }
 

@@ -41,7 +41,7 @@ struct oauth_settings {
 	struct str issuer;                   /* believed wherever it stands; "" = public only */
 };
 struct server_settings {         /* everything is borrowed for the life of the hub */
-	const char *name;        /* [a-z][a-z0-9-]*, not any, lua, tools, call */
+	const char *name;        /* [a-z][a-z0-9-]*, not any, lua, tools, call, snippets */
 	const char *const *argv; /* stdio: command and arguments, NULL-terminated; or */
 	const char *url;         /* Streamable HTTP; of an API, with openapi */
 	const char *openapi;     /* its document: a path, or a URL; NULL: it speaks MCP */

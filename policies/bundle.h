@@ -90,6 +90,8 @@ bool pattern_match(const struct pattern *p, enum ask_kind kind, struct str name)
 
 /* ---- file.c ---- */
 
+/* root/…, customers/C/…, customers/C/teams/T/…; false: no authority at all. */
+bool path_authority(struct str path, struct str *customer, struct str *team);
 struct policy_file {
 	struct str path;           /* relative to the bundle: what rule ids are made of */
 	const char *shown;         /* as messages name it */

@@ -49,3 +49,5 @@ struct diff {
 };
 
 void diff_put(const struct diff *d, struct buf *out);
+/* diffsnippet.c: in the form that is asked for; of JSON a member */
+void diff_put_snippets(const struct diff *d, struct buf *out);

@@ -69,6 +69,7 @@ text_put(const struct diff *d, struct buf *out)
 		    d->levels[i].raised ? '+' : '-', STR_ARG(d->levels[i].id),
 		    STR_ARG(d->levels[i].what), STR_ARG(d->levels[i].before),
 		    STR_ARG(d->levels[i].after));
+	diff_put_snippets(d, out);
 	summary_put(d, out);
 	buf_putc(out, '\n');
 }
@@ -128,6 +129,7 @@ markdown_put(const struct diff *d, struct buf *out)
 		    d->levels[i].raised ? "raised" : "lowered", STR_ARG(d->levels[i].what),
 		    STR_ARG(d->levels[i].before), STR_ARG(d->levels[i].after));
 	}
+	diff_put_snippets(d, out);
 	if (rows > 0)
 		buf_puts(out, "\nA name with `*` stands for all that it matches and no other line "
 			      "names.\n");
@@ -210,7 +212,9 @@ json_put(const struct diff *d, struct buf *out)
 		field(out, "after", c->after);
 		buf_putc(out, '}');
 	}
-	buf_puts(out, "]}\n");
+	buf_putc(out, ']');
+	diff_put_snippets(d, out);
+	buf_puts(out, "}\n");
 }
 
 void

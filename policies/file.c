@@ -208,8 +208,8 @@ file_text(struct loading *ld, const char *shown, struct buf *out)
 }
 
 /* root/…, customers/C/…, customers/C/teams/T/…; anything else has no authority at all. */
-static bool
-authority(struct str path, struct str *customer, struct str *team)
+bool
+path_authority(struct str path, struct str *customer, struct str *team)
 {
 	struct str rest = path, part = str_cut(&rest, '/');
 
@@ -270,7 +270,7 @@ file_parse(struct loading *ld, struct policy_file *f, struct str text)
 	struct yaml *doc;
 	struct err e;
 
-	if (!authority(f->path, &f->customer, &f->team)) {
+	if (!path_authority(f->path, &f->customer, &f->team)) {
 		problem_at(&ld->problems, f->shown, 0, 0,
 		    "stands outside root/ and customers/NAME/ (the path is the authority; move "
 		    "it)");
@@ -380,7 +380,6 @@ bundle_build(struct loading *ld)
 	if (ps.n <= BUNDLE_FILES_MAX)
 		files_read(ld, &ps, &rev);
 	facts_take(ld, &rev);
-	snippets_finish(ld);
 	for (size_t i = 0; i < ld->files_n; i++) {
 		struct yaml *doc = ld->files[i].doc;
 		struct yaml *org = doc == NULL ? NULL : yaml_get(doc, "organisation");
@@ -389,6 +388,7 @@ bundle_build(struct loading *ld)
 			org_read(ld, &ld->files[i], org);
 	}
 	org_finish(ld);
+	snippets_finish(ld);
 	for (size_t i = 0; i < ld->files_n; i++)
 		if (ld->files[i].doc != NULL)
 			policy_read(ld, &ld->files[i]);

@@ -718,6 +718,9 @@ typedef void snippet_f(void *ctx, const struct snippet *s);
 /* What the key sees, in order of name; names are unique.  Valid until the turn ends. */
 void core_snippets(const struct core *c, const struct key *k, snippet_f *fn, void *ctx);
 void core_all_snippets(const struct core *c, snippet_f *fn, void *ctx); /* in order of file */
+/* May a snippet of this name be put into folder/snippets?  *e says what is in the way. */
+bool core_snippet_place(
+    const struct core *c, struct str folder, struct str name, struct err *e) MUST_CHECK;
 /* One use, for core_frequent_tools(): there it is called "snippets/NAME". */
 void core_snippet_used(struct core *c, const struct key *k, struct str name);
 /* The snippets of a bundle without a core; false: it does not load (*e). */

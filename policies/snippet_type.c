@@ -225,6 +225,7 @@ base(struct typing *t, struct joined *u, struct buf *out, struct str w, unsigned
 		*kinds = SNIPPET_ANY;
 		return true;
 	}
+	t->rest = STR_SPAN(w.p, t->rest.p + t->rest.n);
 	return fail(t, "types are string, integer, number, boolean, table, any, \"a\"|\"b\", T[], "
 		       "{name:T}, table<string,T>");
 }

@@ -132,25 +132,42 @@ meet(const struct snippet *x, const struct snippet *y)
 	       (x->team.n == 0 || y->team.n == 0 || str_eq(x->team, y->team));
 }
 
+/* Whom the folder is of is somebody of the files. */
+static bool
+level_there(const struct bundle *b, struct str customer, struct str team, struct err *e)
+{
+	return customer.n == 0 || org_find(b, team.n > 0 ? LEVEL_TEAM : LEVEL_CUSTOMER, customer,
+				      team, STR(""), e) != NULL;
+}
+
+static const char *
+shown(struct loading *ld, const struct snippet *s)
+{
+	return arena_cstr(&ld->b->arena,
+	    arena_printf(&ld->b->arena, "%s/" STR_FMT, ld->src->dir, STR_ARG(s->file)));
+}
+
 void
 snippets_finish(struct loading *ld)
 {
 	const struct bundle *b = ld->b;
 
-	for (size_t i = 0; i < b->snippets_n; i++)
+	for (size_t i = 0; i < b->snippets_n; i++) {
+		const struct snippet *x = &b->snippets[i];
+		struct err e;
+
+		if (!level_there(b, x->customer, x->team, &e))
+			problem_at(&ld->problems, shown(ld, x), 0, 0, "%s", e.text);
 		for (size_t k = 0; k < i; k++) {
-			const struct snippet *x = &b->snippets[i], *y = &b->snippets[k];
+			const struct snippet *y = &b->snippets[k];
 
 			if (str_eq(x->name, y->name) && meet(x, y))
-				problem_at(&ld->problems,
-				    arena_printf(&ld->b->arena, "%s/" STR_FMT, ld->src->dir,
-					STR_ARG(x->file))
-					.p,
-				    0, 0,
+				problem_at(&ld->problems, shown(ld, x), 0, 0,
 				    "there is a snippet of that name in " STR_FMT
 				    ", and some keys would see both (rename one)",
 				    STR_ARG(y->file));
 		}
+	}
 }
 
 void
@@ -203,6 +220,39 @@ core_all_snippets(const struct core *c, snippet_f *fn, void *ctx)
 {
 	IS(c, CORE_MAGIC);
 	each(c->bundle, fn, ctx);
+}
+
+bool
+core_snippet_place(const struct core *c, struct str folder, struct str name, struct err *e)
+{
+	const struct bundle *b = c->bundle;
+	struct snippet s = { .name = name };
+	struct buf path;
+	bool ok;
+
+	IS(c, CORE_MAGIC);
+	if (!snippet_name_ok(name))
+		return err_set(e, ERR_INVALID,
+		    "a snippet is named by small letters, digits and _, a letter first, %d at most",
+		    SNIPPET_NAME_MAX);
+	buf_init(&path, 0);
+	buf_put(&path, folder);
+	buf_puts(&path, "/" SNIPPET_FOLDER "/x.lua");
+	ok = path_authority(buf_str(&path), &s.customer, &s.team);
+	s.file = buf_str(&path);
+	ok = ok && name_of(&(struct policy_file){
+			       .path = buf_str(&path), .customer = s.customer, .team = s.team })
+			   .p != NULL;
+	if (!ok)
+		(void)err_set(e, ERR_INVALID,
+		    "a snippet's folder is root, customers/NAME or customers/NAME/teams/NAME");
+	ok = ok && level_there(b, s.customer, s.team, e);
+	for (size_t i = 0; ok && i < b->snippets_n; i++)
+		if (str_eq(b->snippets[i].name, name) && meet(&b->snippets[i], &s))
+			ok = err_set(e, ERR_INVALID, "there is a snippet of that name: " STR_FMT,
+			    STR_ARG(b->snippets[i].file));
+	buf_fini(&path);
+	return ok;
 }
 
 void

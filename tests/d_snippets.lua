@@ -42,7 +42,7 @@ return { cents = sum, currency = args.currency }
 -- Files below the policies, beside the organisation.
 local function bundle(files)
 	local all = { ["root/rig.yaml"] = ORG }
-	for name, text in pairs(files) do all[name] = text end
+	for name, content in pairs(files) do all[name] = content end
 	return all
 end
 
@@ -67,6 +67,13 @@ local function told(...)
 end
 
 local function find(gw, key, query) return gw:mcp(key):call("tools", { query = query }).content[1].text end
+
+local function runs_of(gw)
+	gw:ok { "audit", "tail" } -- everything is in the database
+	local ids = {}
+	for _, row in ipairs(gw:audit()) do if row.kind == "run" and row.run then ids[#ids + 1] = row.run end end
+	return ids
+end
 
 test "a snippet is called like a tool, and its calls are the key's own"
 local up = shop()
@@ -235,3 +242,168 @@ call "snippets.plain{} return 'kept'"
 expect(call "return snippets.note{v = 'new'}"):has "kept"
 expect(call "return S"):has '"fresh":1'
 expect(call "return S"):lacks "noted"
+
+-- ---- the story ----
+
+
+test "a run that worked becomes a reviewed function: saved, read, found, called by others of the team, changed"
+local up = shop()
+local gw, ana = start({}, up)
+local ben = gw:key { name = "ben", customer = "acme", team = "payments", user = "ben" }
+local rob = gw:key { name = "rob", customer = "acme", team = "research", user = "rob" }
+expect(told(gw, ana, "local n = 0\nfor i = 1, 3 do n += shop.price{id = i}.cents end\nreturn n")):has "600"
+local run = runs_of(gw)[1]
+
+-- saved: a new file, with a head to be edited, of what ran in Lua proper
+local saved = gw:ok { "script", "save", run, "three_prices", "--description", "Sums three prices." }
+local file = gw.folder .. "/policies/" .. TEAM .. "three_prices.lua"
+expect(saved.out:gsub("%s+$", "")):is(file)
+local text = read_file(file)
+expect(text):has "-- Sums three prices.\n\n-- Saved from run "
+expect(text):has "for i = 1, 3 do n = n + (shop.price{id = i}.cents) end"
+local again = gw:cli { "script", "save", run, "three_prices" }
+expect(again.code):is(1)
+expect(read_file(file)):is(text)
+expect(again.err):has "is there already: nothing was written"
+for _, c in ipairs {
+	{ { run, "Bad-Name" }, "named by small letters" }, { { "r000000", "x" }, 'no run "r000000"' },
+	{ { run, "x", "--to", "customers/acme/teams/sales" }, "sales" },
+	{ { run, "x", "--to", "../../etc" }, "a snippet's folder is root, customers/NAME" },
+} do
+	local r = gw:cli { "script", "save", table.unpack(c[1]) }
+	expect(r.code):is(1)
+	expect(r.err):has(c[2])
+end
+lua(gw, ana, "shop.price{id = 1} error('x')")
+local failed = gw:cli { "script", "save", runs_of(gw)[2], "x" }
+expect(failed.err):has "only a run that worked becomes a snippet"
+
+-- reviewed: what was fixed becomes a parameter
+sys.write_file(file, [[
+-- Sums prices.
+---@param ids integer[]  of the articles
+local n = 0
+for _, i in ipairs(args.ids) do n = n + shop.price{id = i}.cents end
+return n
+]])
+expect(gw:ok({ "reload" }).out):has "in force"
+expect(find(gw, ben, "sum prices")):has "snippets.three_prices{ids:integer[]}  -- Sums prices"
+expect(told(gw, ben, "return snippets.three_prices{ids = {5, 6}}")):has "1100"
+local run = runs_of(gw)[3]
+local list = gw:ok({ "script", "list", "--key", "ben", "--json" }).json
+expect(#list):is(1)
+expect(list[1]):has { name = "three_prices", file = TEAM .. "three_prices.lua", signature = "snippets.three_prices{ids:integer[]}" }
+expect(gw:ok({ "script", "list" }).out):has("three_prices             " .. list[1].version .. "  " .. TEAM)
+
+-- another team has never heard of it
+expect(find(gw, rob, "sum prices")):lacks "snippets"
+expect(find(gw, rob, "snippets")):lacks "three_prices"
+local text, failed = lua(gw, rob, "return snippets.three_prices{ids = {1}}")
+expect(failed):is(true)
+expect(text):has "undefined global 'snippets'"
+expect(gw:ok({ "script", "list", "--key", "rob" }).out):is ""
+
+-- a change is told to who reviews it
+sys.mkdir(gw.folder .. "/other") sys.mkdir(gw.folder .. "/other/root")
+sys.write_file(gw.folder .. "/other/root/rig.yaml", ORG)
+local d = gw:ok { "policy", "diff", gw.folder .. "/other", gw.folder .. "/policies" }
+expect(d.out):has("+ snippet " .. TEAM .. "three_prices.lua: none -> " .. list[1].version)
+local d = gw:ok { "policy", "diff", gw.folder .. "/policies", gw.folder .. "/other", "--json" }
+expect(d.json.snippets):same { { file = TEAM .. "three_prices.lua", before = list[1].version } }
+
+-- replayed, it is the same; changed, the replay says so
+local r = gw:ok { "script", "replay", run }
+expect(r.out):has "the same as then"
+expect(r.out):lacks "changed"
+sys.write_file(file, (read_file(file):gsub("return n", "return n + 1")))
+gw:ok { "reload" }
+local r = gw:cli { "script", "replay", run }
+expect(r.code):is(1)
+expect(r.out):has "not the same: then it ended with DONE"
+expect(r.out):matches("snippets have changed since: three_prices@" .. list[1].version .. " is now @%x+")
+sys.remove(file)
+gw:ok { "reload" }
+local r = gw:cli { "script", "replay", run }
+expect(r.out):has("three_prices@" .. list[1].version .. " is not there any more")
+
+test "a run that failed is resumed with the snippet that was fixed meanwhile, and told so"
+local srv = mcp_server "shop" { tools = { "buy" } }
+local gw = gateway { servers = { shop = srv }, policies = bundle { [TEAM .. "order.lua"] =
+	"-- Orders.\n---@param what string\nlocal r = shop.buy{what = args.what}\nerror('not ready')\n" } }
+local ana = gw:key { name = "ana", customer = "acme", team = "payments", user = "ana" }
+gw:wait_tools(ana, 3)
+local text = told(gw, ana, "return snippets.order{what = 'tea'}")
+expect(text):has "done: shop.buy"
+local id = text:match 'resume="(r%w+)"'
+sys.write_file(gw.folder .. "/policies/" .. TEAM .. "order.lua",
+	"-- Orders.\n---@param what string\nlocal r = shop.buy{what = args.what}\nreturn 'ordered'\n")
+gw:ok { "reload" }
+local text, failed = lua(gw, ana, "return snippets.order{what = 'tea'}", { resume = id })
+expect(failed):is(false)
+expect(text):has "ordered"
+expect(text):has "snippets have changed since this run began: order@"
+expect(#srv.calls, "bought once"):is(1)
+
+test "what cannot be a snippet is told with its place, and the policies in force stay"
+local gw, ana = start {}
+local dir = gw.folder .. "/policies/"
+local good = "-- Does it.\nreturn 1\n"
+local function make_dirs(path)
+	local at = dir
+	for part in path:gmatch "[^/]+" do
+		at = at .. part .. "/"
+		sys.mkdir(at)
+	end
+end
+local function refused(file, text, says)
+	make_dirs(file:match "^(.*)/")
+	sys.write_file(dir .. file, text)
+	local r = gw:cli { "reload" }
+	expect(r.code, file):is(1)
+	expect(r.err):has(says)
+	sys.remove(dir .. file)
+end
+refused("root/snippets/a.lua", "return 1\n", "root/snippets/a.lua:1:1: the head is missing")
+refused("root/snippets/a.lua", "-- Does.\n---@param x strin\n", "a.lua:2:13: types are string, integer")
+refused("root/snippets/a.lua", "-- Does.\n---@parm x string\n", "a.lua:2:5: a head has ---@param and ---@return")
+refused("root/snippets/a.lua", "-- Does.\n---@param end string\n", "a.lua:2:11: a keyword of Lua")
+refused("root/snippets/a.lua", "-- Does.\n--[[ hidden\n]]\n", "a.lua:2:1: a head has no long comment")
+refused("root/snippets/A.lua", good, "A.lua: a snippet is named by small letters")
+refused("root/x.lua", good, "root/x.lua: a snippet stands in root/snippets/")
+refused("customers/acme/teams/sales/snippets/a.lua", good, "customers/acme/teams/sales/snippets/a.lua:")
+make_dirs "root/snippets"
+sys.write_file(dir .. "root/snippets/twin.lua", good)
+refused(TEAM .. "twin.lua", good, "there is a snippet of that name in")
+gw:ok { "reload" }
+expect(told(gw, ana, "return snippets.twin{}")):has "1"
+
+test "check compiles snippets where a worker can be had, and says where one is no Lua"
+local gw = gateway { start = false, servers = { shop = shop() }, policies = bundle { ["root/snippets/ok.lua"] = "-- Is.\nreturn args\n",
+	["root/snippets/broken.lua"] = "-- Is no Lua.\nlocal x = = 1\n" } }
+local r = gw:cli { "check" }
+expect(r.code):is(1)
+expect(r.err):matches("root/snippets/broken%.lua:2: unexpected symbol near '='")
+expect(r.err):lacks "ok.lua"
+sys.remove(gw.folder .. "/policies/root/snippets/broken.lua")
+expect(gw:ok({ "check" }).out):has "ok:"
+
+test "the example's snippet does what its head says"
+local text = read_file "policies/examples/team/customers/acme/teams/payments/snippets/orders_by_status.lua"
+local orders = {}
+for i = 1, 120 do orders[i] = { id = "o-" .. i, customer = i % 2 == 0 and "even" or "odd", status = i % 3 == 0 and "open" or "shipped", total_cents = 10 } end
+local srv = mcp_server "notes" { tools = { { name = "list_orders", inputSchema = { type = "object" }, annotations = { readOnlyHint = true },
+	result = function(a)
+		local from, page = tonumber(a.cursor or "1"), json.array()
+		for i = from, math.min(from + 49, 120) do page[#page + 1] = orders[i] end
+		return { content = json.array(), structuredContent = { orders = page, found = 120,
+			next_cursor = from + 50 <= 120 and tostring(from + 50) or nil } }
+	end } } }
+local gw = gateway { servers = { notes = srv }, policies = bundle { [TEAM .. "orders_by_status.lua"] = text,
+	["root/notes.yaml"] = 'version: 1\npolicy: notes\napplies_to: "*"\nrules:\n  - allow: notes/*\n',
+	["root/rig.yaml"] = (ORG:gsub("  %- allow: shop/%*\n    unless: [^\n]*\n", "")) } }
+local ana = gw:key { name = "ana", customer = "acme", team = "payments", user = "ana" }
+gw:wait_tools(ana, 3)
+expect(find(gw, ana, "orders by status")):has "snippets.orders_by_status{customer?:string}"
+expect(told(gw, ana, "return snippets.orders_by_status{}")):has '"shipped":{"cents":800,"orders":80}'
+expect(told(gw, ana, "return snippets.orders_by_status{customer = 'odd'}")):has '"open":{"cents":200,"orders":20}'
+expect(#srv.calls, "three pages, twice"):is(6)

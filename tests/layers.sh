@@ -74,7 +74,7 @@ callers fetch_start base/fetch.c mcp/oauth.c mcp/server_openapi.c gateway/identi
 callers upcall_start mcp/upcall.c mcp/call_up.c mcp/server.c mcp/server_http.c mcp/server_stdio.c
 callers server_ask_own mcp/server.c mcp/listing.c mcp/instance.c mcp/updates.c
 callers hub_call mcp/call.c mcp/answer.c codemode/inner.c gateway/control.c
-callers sandbox_run sandbox/script.c codemode/run.c
+callers sandbox_run sandbox/script.c codemode/run.c gateway/check_snippets.c
 
 banned='strcpy|strcat|strncpy|sprintf|vsprintf|strtok|atoi|atol|scanf|sscanf|alloca|system|popen|gets|setjmp|longjmp'
 for f in $all; do
