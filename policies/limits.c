@@ -169,12 +169,16 @@ subject(const struct limit *l, const struct taker *w)
 	return level != NULL ? level->id : w->key;
 }
 
-/* A line break stands in no name. */
+/* A line break stands in no name; a second one keeps a key that counts for itself apart from the
+ * level of its name. */
 static struct str
 bucket_key(char out[KEY_BYTES], const struct limit *l, const struct taker *w)
 {
+	bool alone =
+	    l->per >= PER_USER && l->per <= PER_ORGANISATION && level_of(w->chain, l->per) == NULL;
 	struct str of = subject(l, w);
-	int n = snprintf(out, KEY_BYTES, STR_FMT "\n" STR_FMT, STR_ARG(l->id), STR_ARG(of));
+	int n = snprintf(
+	    out, KEY_BYTES, STR_FMT "\n%s" STR_FMT, STR_ARG(l->id), alone ? "\n" : "", STR_ARG(of));
 
 	ASSERT(n > 0 && n < KEY_BYTES);
 	return (struct str){ out, (size_t)n };

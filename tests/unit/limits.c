@@ -398,6 +398,41 @@ test_run(void)
 }
 
 static void
+test_alone(void)
+{
+	struct limit l = { .what = LIMIT_CALLS,
+		.per = PER_CUSTOMER,
+		.amount = 1,
+		.period_ms = 60000,
+		.id = STR("x") };
+	struct level acme = { .kind = LEVEL_CUSTOMER, .id = STR("acme") };
+	struct chain customers = { { &acme }, 1 }, nobodys = { { NULL }, 0 };
+	struct taker theirs = { &customers, STR("laptop"), NULL };
+	struct taker alone = { &nobodys, STR("acme"), NULL };
+	const struct limit *refused;
+	struct limits ls;
+	struct pass p = { 0 };
+	struct takes t;
+	struct err e;
+
+	TEST("a key without a customer counts for itself, also when it is called as one");
+	limits_init(&ls);
+	arena_init(&p.arena, 65536);
+	link_init(&p.run_limits);
+	limits_begin(&ls, &t, 0);
+	limits_meet(&ls, &t, &l, &theirs, 1);
+	CHECK(limits_room(&t, &theirs, 0, &refused, &e));
+	limits_take(&t, &p);
+	limits_begin(&ls, &t, 0);
+	limits_meet(&ls, &t, &l, &alone, 1);
+	CHECK(limits_room(&t, &alone, 0, &refused, &e));
+	CHECK_EQ_I(ls.by_key.n, 2);
+	limits_release(&ls, &p, 0, 0);
+	limits_fini(&ls);
+	arena_free(&p.arena);
+}
+
+static void
 test_bound(void)
 {
 	struct limit l = {
@@ -440,6 +475,7 @@ main(void)
 	test_edges();
 	test_recall();
 	test_run();
+	test_alone();
 	test_bound();
 	return check_done();
 }
