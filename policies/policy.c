@@ -493,6 +493,11 @@ policy_read(struct loading *ld, const struct policy_file *f)
 		    &ld->problems, id, "applies_to is missing (who? e.g. { teams: [NAME] })");
 	else
 		applies_read(ld, f, APPLIES_POLICY, &p->applies, applies);
+	if (scripts != NULL && p->applies.clients.said)
+		problem_key(&ld->problems, scripts,
+		    "lists do not depend on the client, which is what it says (leave code_mode: "
+		    "out; a "
+		    "client may send the header Tollgate-Code-Mode)");
 	if (rules == NULL && (ceiling != NULL || scripts != NULL))
 		return; /* it only bounds, or says how */
 	if (rules == NULL)

@@ -229,7 +229,8 @@ test_files(void)
 	       "  - limit: a/z\n    to: { calls: 1/day }\n  - redact: any/*\n    result: { "
 	       "secrets: mask }\n",
 	    NULL);
-	says(P "applies_to: { clients: [claude-code] }\ncode_mode: only\n", NULL);
+	says(P "applies_to: { clients: [claude-code] }\ncode_mode: only\n",
+	    "p.yaml:4:1: lists do not depend on the client");
 	says(P "applies_to: { clients: [claude-code], teams: [t] }\nrules:\n  - deny: a/x\n    "
 	       "reason: no\n"
 	       "  - allow: a/y\n",
