@@ -89,7 +89,8 @@ result_unwraps(const struct tool *t, struct str *schema)
 	struct str s = t->output_schema, name, property, v;
 
 	*schema = s;
-	if (s.n == 0 || !only_property(s, &name, &property))
+	if (s.n == 0 || str_eq(t->server, STR(SNIPPET_FOLDER)) ||
+	    !only_property(s, &name, &property))
 		return STR("");
 	if (json_key_is(name, STR("content")) && json_get(property, STR("type"), &v) &&
 	    json_string_is(v, STR("string"))) {

@@ -8,8 +8,9 @@
 /*
  * Tools that answer one thing in a wrapper: {content:string}, and FastMCP's {result:…} that says
  * x-fastmcp-wrap-result.  Returns the member whose value a script gets instead of the object, ""
- * when the tool has no such wrapper; *schema is the schema of what the script gets (for
- * signatures; "" when the tool has none), its $refs still start at t->output_schema.
+ * when the tool has no such wrapper, as a snippet never has; *schema is the schema of what the
+ * script gets (for signatures; "" when the tool has none), its $refs still start at
+ * t->output_schema.
  */
 struct str result_unwraps(const struct tool *t, struct str *schema);
 

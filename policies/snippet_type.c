@@ -8,17 +8,19 @@
  *            | '(' union ')' | '{' name['?'] ':' union, ... '}' | 'table<' union ',' union '>'
  *
  * So everything that knows tools (signatures, the search, the checks of arguments) knows snippets.
- * TYPE_DEPTH_MAX bounds the recursion, the length of a line everything else.
+ * TYPE_DEPTH_MAX bounds the recursion and the lists of lists, TYPE_SCHEMA_BYTES what is kept, the
+ * length of a line everything else.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "policies/snippet.h"
 
-#define TYPE_DEPTH_MAX   6
-#define TYPE_MEMBERS_MAX 32    /* of one union */
-#define TYPE_TEXT_BYTES  64    /* of a literal, of a name */
-#define KIND_NIL         0x80u /* among the kinds, here only */
+#define TYPE_DEPTH_MAX    6
+#define TYPE_MEMBERS_MAX  32    /* of one union */
+#define TYPE_SCHEMA_BYTES 3072  /* so that a definition with all its parameters stays whole */
+#define TYPE_TEXT_BYTES   64    /* of a literal, of a name */
+#define KIND_NIL          0x80u /* among the kinds, here only */
 
 struct typing {
 	struct str rest;
@@ -277,6 +279,7 @@ one(struct typing *t, struct joined *u)
 	bool any = u->any, ok;
 	unsigned kinds = 0;
 	struct buf b;
+	int lists = 0;
 
 	buf_init(&b, 0);
 	ok = atom(t, u, &b, &kinds);
@@ -284,6 +287,10 @@ one(struct typing *t, struct joined *u)
 	       t->rest.p[1] == ']') {
 		struct str whole;
 
+		if (++lists > TYPE_DEPTH_MAX) {
+			ok = fail(t, "the type is nested too deeply");
+			break;
+		}
 		t->rest.p += 2;
 		t->rest.n -= 2;
 		whole = (struct str){ str_dup(buf_str(&b)), b.n };
@@ -364,6 +371,8 @@ snippet_type_read(struct arena *a, struct str *rest, struct snippet_type *out, c
 	joined_init(&u);
 	buf_init(&schema, 0);
 	ok = union_put(&t, &schema, &u);
+	if (ok && schema.n > TYPE_SCHEMA_BYTES)
+		ok = fail(&t, "the type is too long (shorten it: table<string,any>)");
 	if (ok) {
 		out->text = arena_str(a, str_trim(STR_SPAN(rest->p, t.rest.p)));
 		out->schema = arena_str(a, buf_str(&schema));

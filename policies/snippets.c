@@ -64,6 +64,9 @@ room(struct loading *ld, const struct policy_file *f, size_t n)
 	else if (b->snippets_bytes + n > SNIPPETS_BYTES_MAX)
 		problem_at(&ld->problems, f->shown, 0, 0,
 		    "the snippets of a bundle have %zu MiB at most", SNIPPETS_BYTES_MAX >> 20);
+	else if (arena_left(&b->arena) <= 2 * BUNDLE_ARENA_RESERVE)
+		problem_at(&ld->problems, f->shown, 0, 0,
+		    "the bundle is too large (%zu MiB when compiled)", BUNDLE_ARENA_BYTES >> 20);
 	else
 		return true;
 	return false;

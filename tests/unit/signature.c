@@ -71,6 +71,29 @@ test_table(void)
 }
 
 static void
+test_wrappers(void)
+{
+	static const char definition[] = "{\"name\":\"x\",\"outputSchema\":{\"type\":\"object\","
+					 "\"properties\":{\"content\":{\"type\":\"string\"}}}}";
+	static const char *const servers[] = { "srv", "snippets" };
+	static const char *const want[] = { "srv.x{} -> string",
+		"snippets_.x{} -> {content:string}" };
+
+	TEST("what a server wraps is unwrapped, what a snippet returns is what it says");
+	for (size_t i = 0; i < 2; i++) {
+		struct toolset *s = toolset_new(str_of(servers[i]));
+		const struct tool *t = tool_of(s, str_of(definition));
+		struct buf b;
+
+		buf_init(&b, 0);
+		signature_put(&b, t, false);
+		CHECK_STR(buf_str(&b), want[i]);
+		buf_fini(&b);
+		toolset_free(&s);
+	}
+}
+
+static void
 test_names(void)
 {
 	struct toolset *s = toolset_new(STR("map"));
@@ -318,6 +341,7 @@ main(void)
 {
 	log_setup(LOG_LEVEL_ERROR, false);
 	test_table();
+	test_wrappers();
 	test_names();
 	test_full();
 	test_learned();

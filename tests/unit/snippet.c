@@ -86,6 +86,18 @@ test_types(void)
 	type_fails("\"a", "a text is");
 	type_fails("\"a\\\"b\"", "a text is");
 	type_fails("((((((((string))))))))", "nested too deeply");
+	type_fails("string[][][][][][][]", "nested too deeply");
+	{
+		struct buf b;
+
+		buf_init(&b, 0);
+		buf_putc(&b, '{');
+		for (int i = 0; i < 200; i++)
+			buf_printf(&b, "%sa%d:string", i > 0 ? "," : "", i);
+		buf_putc(&b, '}');
+		type_fails(buf_cstr(&b), "the type is too long");
+		buf_fini(&b);
+	}
 	type_fails("table<string,table<string,table<string,table<string,table<string,table<string,"
 		   "table<string,any>>>>>>>",
 	    "nested too deeply");
