@@ -8,6 +8,7 @@
  *
  * `usage` is the ledger: budgets are sums over it, and `audit verify` recomputes it from the rows.
  */
+#include "base/log.h"
 #include "policies/policies.h"
 #include "policies/store.h"
 
@@ -186,6 +187,9 @@ version_read(struct store *s, struct err *e)
 static bool
 migrate(struct store *s, struct err *e)
 {
+	if (s->version > 0 && s->version < STORE_VERSION)
+		log_info(NULL, "the database is made one of this version, which reads all of it",
+		    F_INT("from", s->version), F_INT("to", STORE_VERSION));
 	for (; s->version < STORE_VERSION; s->version++)
 		if (!run(s, "BEGIN IMMEDIATE", e) || !run(s, migrations[s->version], e) ||
 		    !run(s, "COMMIT", e))
