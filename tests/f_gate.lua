@@ -11,7 +11,7 @@ local GOVERNED = { proxy_run = true, genai_call = true, mcp_endpoint = true, con
 	approvals_endpoint = true }
 local FREE = { models_list = true, no_websocket = true, me_quota = true, me_all = true, status_health = true, status_ready = true,
 	status_metrics = true, sign_in_page = true, sign_in_return = true,
-	identity_metadata = true }
+	identity_metadata = true, stubs_lua = true }
 
 local function legacy_call(gw, key)
 	local c = gw:client(key)

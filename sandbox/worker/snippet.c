@@ -481,9 +481,9 @@ snippet_closure(lua_State *L)
 	return lua_gettop(L);
 }
 
-/* bind(f, depth): a snippet as it is called from that deep; other functions as they are. */
+/* bound_to(f, depth): a snippet as it is called from that deep; other functions as they are. */
 static int
-bind(lua_State *L)
+bound_to(lua_State *L)
 {
 	lua_settop(L, 2);
 	if (lua_tocfunction(L, 1) != snippet_closure) {
@@ -513,7 +513,7 @@ call_named(lua_State *L)
 		lua_call(L, 1, 1); /* finds another spelling, or raises */
 	}
 	if (lua_tocfunction(L, 4) == snippet_closure) {
-		lua_pushcfunction(L, bind);
+		lua_pushcfunction(L, bound_to);
 		lua_insert(L, 4);
 		lua_pushvalue(L, lua_upvalueindex(1));
 		lua_call(L, 2, 1);
@@ -561,7 +561,7 @@ snippet_open(lua_State *L)
 		"t") != LUA_OK)
 		_exit(WORKER_EXIT_LOCK);
 	lua_pushvalue(L, 1);
-	lua_pushcfunction(L, bind);
+	lua_pushcfunction(L, bound_to);
 	lua_pushcfunction(L, call_at);
 	if (lua_pcall(L, 3, 2, 0) != LUA_OK)
 		_exit(WORKER_EXIT_LOCK);

@@ -21,6 +21,7 @@ look(struct seen *s, struct str body)
 	s->x.body = body;
 	arena_init(&s->x.arena, 65536);
 	s->p.x = &s->x;
+	s->p.body = body;
 	s->p.to = &anthropic_messages;
 	s->ok = peek(&s->p, &s->e);
 }
