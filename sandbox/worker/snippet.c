@@ -238,7 +238,8 @@ keys_of(lua_State *L, const struct snippet *s, struct bytes keys[KEYS_MAX])
 		keys[n].p = lua_tolstring(L, -1, &keys[n].n);
 		n++;
 	}
-	qsort(keys, n, sizeof(*keys), by_bytes);
+	if (n > 1)
+		qsort(keys, n, sizeof(*keys), by_bytes);
 	return n;
 }
 
