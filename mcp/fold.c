@@ -70,19 +70,6 @@ fold_listed(struct buf *out, struct str server, struct str name, const struct ma
 
 /* ---- names in scripts ---- */
 
-static bool
-is_keyword(struct str s)
-{
-	static const char words[][9] = { "and", "break", "do", "else", "elseif", "end", "false",
-		"for", "function", "goto", "if", "in", "local", "nil", "not", "or", "repeat",
-		"return", "then", "true", "until", "while" };
-
-	for (size_t i = 0; i < COUNT(words); i++)
-		if (str_eq(s, str_of(words[i])))
-			return true;
-	return false;
-}
-
 /* What a script finds beside servers, names of other languages that the worker answers to, and
  * words kept for what is to come (tests/d_globals.lua): the worker gives a global to a server only
  * when nothing else has the name. */
@@ -115,7 +102,7 @@ is_word_char(char c)
 bool
 name_is_identifier(struct str name)
 {
-	if (name.n == 0 || (name.p[0] >= '0' && name.p[0] <= '9') || is_keyword(name))
+	if (name.n == 0 || (name.p[0] >= '0' && name.p[0] <= '9') || lua_keyword(name))
 		return false;
 	for (size_t i = 0; i < name.n; i++)
 		if (!is_word_char(name.p[i]))
@@ -160,7 +147,7 @@ fold_script(struct buf *out, enum fold_script what, struct str name, const struc
 	for (size_t i = 0; i < name.n && b.n < FOLD_SCRIPT_MAX - HASH_CHARS - 1; i++)
 		if (((unsigned char)name.p[i] & 0xc0) != 0x80)
 			buf_putc(&b, is_word_char(name.p[i]) ? name.p[i] : '_');
-	if (is_keyword(name) || (what == FOLD_SERVER && is_global(name)))
+	if (lua_keyword(name) || (what == FOLD_SERVER && is_global(name)))
 		buf_putc(&b, '_');
 	if (taken != NULL && map_get(taken, buf_str(&b)) != NULL) {
 		buf_printf(&b, "_%06x", (unsigned)(stable_hash(name) & 0xffffff));

@@ -729,6 +729,7 @@ bool policies_snippets(
 /* Would this be one?  false: *e, "FILE:2:5: …". */
 bool snippet_check(const char *file, struct str source, struct err *e) MUST_CHECK;
 bool snippet_name_ok(struct str name);
+bool lua_keyword(struct str s); /* a word of the language, which no name in a script can be */
 
 /* ---- what people look at ---- */
 

@@ -41,19 +41,6 @@ wrong(struct head *h, const char *at, const char *why)
 }
 
 static bool
-is_keyword(struct str s)
-{
-	static const char *const words[] = { "and", "break", "do", "else", "elseif", "end", "false",
-		"for", "function", "goto", "if", "in", "local", "nil", "not", "or", "repeat",
-		"return", "then", "true", "until", "while" };
-
-	for (size_t i = 0; i < COUNT(words); i++)
-		if (str_eq(s, str_of(words[i])))
-			return true;
-	return false;
-}
-
-static bool
 is_letter(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
@@ -91,7 +78,7 @@ name_read(struct head *h, struct str w, struct snippet_param *out)
 			    "text)");
 	if (out->name.n > PARAM_NAME_MAX)
 		return wrong(h, w.p, "a parameter's name has 64 letters at most");
-	if (is_keyword(out->name))
+	if (lua_keyword(out->name))
 		return wrong(h, w.p, "a keyword of Lua is no name of a parameter (rename it)");
 	for (size_t i = 0; i < h->params_n; i++)
 		if (str_eq(h->params[i].name, out->name))

@@ -22,9 +22,23 @@
 #define CHECK_BYTES   ((size_t)4 << 20)
 
 bool
+lua_keyword(struct str s)
+{
+	static const char *const words[] = { "and", "break", "do", "else", "elseif", "end", "false",
+		"for", "function", "goto", "if", "in", "local", "nil", "not", "or", "repeat",
+		"return", "then", "true", "until", "while" };
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (str_eq(s, str_of(words[i])))
+			return true;
+	return false;
+}
+
+bool
 snippet_name_ok(struct str name)
 {
-	if (name.n == 0 || name.n > SNIPPET_NAME_MAX || name.p[0] < 'a' || name.p[0] > 'z')
+	if (name.n == 0 || name.n > SNIPPET_NAME_MAX || name.p[0] < 'a' || name.p[0] > 'z' ||
+	    lua_keyword(name))
 		return false;
 	for (size_t i = 0; i < name.n; i++)
 		if (!(name.p[i] >= 'a' && name.p[i] <= 'z') && name.p[i] != '_' &&
@@ -113,8 +127,9 @@ snippet_read(struct loading *ld, const struct policy_file *f, struct str text)
 	}
 	if (!snippet_name_ok(s.name)) {
 		problem_at(&ld->problems, f->shown, 0, 0,
-		    "a snippet is named by small letters, digits and _, a letter first, %d at most "
-		    "(rename the file)",
+		    "a snippet is named by small letters, digits and _, a letter first, %d at "
+		    "most, "
+		    "and by no word of Lua (rename the file)",
 		    SNIPPET_NAME_MAX);
 		return;
 	}
@@ -236,7 +251,9 @@ core_snippet_place(const struct core *c, struct str folder, struct str name, str
 	IS(c, CORE_MAGIC);
 	if (!snippet_name_ok(name))
 		return err_set(e, ERR_INVALID,
-		    "a snippet is named by small letters, digits and _, a letter first, %d at most",
+		    "a snippet is named by small letters, digits and _, a letter first, %d at "
+		    "most, "
+		    "and by no word of Lua",
 		    SNIPPET_NAME_MAX);
 	buf_init(&path, 0);
 	buf_put(&path, folder);

@@ -243,6 +243,8 @@ test_files(void)
 	BUNDLE("a script elsewhere is somebody's own", NULL, "scripts/x.lua", "x", "x.lua", "y");
 	BUNDLE("a name is a small identifier", "root/snippets/x-y.lua: a snippet is named",
 	    "root/snippets/x-y.lua", GOOD);
+	BUNDLE("no word of the language", "root/snippets/end.lua: a snippet is named",
+	    "root/snippets/end.lua", GOOD);
 	BUNDLE("no name at all", "a snippet is named", "root/snippets/_.lua", GOOD);
 	memset(large, '-', sizeof(large) - 1);
 	BUNDLE("a limit is named", "a snippet has 32 KiB at most", P, large);
