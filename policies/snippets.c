@@ -22,19 +22,6 @@
 #define CHECK_BYTES   ((size_t)4 << 20)
 
 bool
-lua_keyword(struct str s)
-{
-	static const char *const words[] = { "and", "break", "do", "else", "elseif", "end", "false",
-		"for", "function", "goto", "if", "in", "local", "nil", "not", "or", "repeat",
-		"return", "then", "true", "until", "while" };
-
-	for (size_t i = 0; i < COUNT(words); i++)
-		if (str_eq(s, str_of(words[i])))
-			return true;
-	return false;
-}
-
-bool
 snippet_name_ok(struct str name)
 {
 	if (name.n == 0 || name.n > SNIPPET_NAME_MAX || name.p[0] < 'a' || name.p[0] > 'z' ||
