@@ -146,44 +146,40 @@ fetched(const struct cli *cli, struct str path, struct buf *out, int *code)
 	return !cli->json;
 }
 
+/* fn for each object of a JSON array. */
 static void
-tools_print(struct str rows)
+rows_print(struct str rows, void (*fn)(struct str row, struct arena *a))
 {
 	struct json_iter it;
-	struct str key, t;
+	struct str key, row;
 	struct arena a;
 
 	if (!json_open(rows, &it))
 		return;
-	while (json_next(&it, &key, &t)) {
-		struct str allowed;
-
+	while (json_next(&it, &key, &row)) {
 		arena_init(&a, ARENA_BYTES);
-		allowed = cli_text(t, "allowed", &a);
-		(void)printf("%s %-40.*s %.*s\n",
-		    allowed.n == 0 ? " " : (str_eq(allowed, STR("true")) ? "+" : "-"),
-		    STR_ARG(cli_text(t, "tool", &a)), STR_ARG(cli_text(t, "why", &a)));
+		fn(row, &a);
 		arena_free(&a);
 	}
 }
 
+static void
+tool_print(struct str t, struct arena *a)
+{
+	struct str allowed = cli_text(t, "allowed", a);
+
+	(void)printf("%s %-40.*s %.*s\n",
+	    allowed.n == 0 ? " " : (str_eq(allowed, STR("true")) ? "+" : "-"),
+	    STR_ARG(cli_text(t, "tool", a)), STR_ARG(cli_text(t, "why", a)));
+}
+
 /* "code_mode" of /me, as the row of `lua` of the admin API. */
 static void
-scripts_print(struct str rows)
+scripts_print(struct str t, struct arena *a)
 {
-	struct json_iter it;
-	struct str key, t;
-	struct arena a;
-
-	if (!json_open(rows, &it))
-		return;
-	while (json_next(&it, &key, &t)) {
-		arena_init(&a, ARENA_BYTES);
-		(void)printf("%s %-40s %.*s; %.*s\n",
-		    str_eq(cli_text(t, "listed", &a), STR("true")) ? "+" : "-", "lua",
-		    STR_ARG(cli_text(t, "why", &a)), STR_ARG(cli_text(t, "how", &a)));
-		arena_free(&a);
-	}
+	(void)printf("%s %-40s %.*s; %.*s\n",
+	    str_eq(cli_text(t, "listed", a), STR("true")) ? "+" : "-", "lua",
+	    STR_ARG(cli_text(t, "why", a)), STR_ARG(cli_text(t, "how", a)));
 }
 
 /* GET /codemode/stubs.lua, as it is. */
@@ -214,13 +210,12 @@ cmd_tools(const struct cli *cli)
 
 	if (cli->stubs)
 		return stubs_print(cli);
-
 	if (cli->url != NULL) {
 		if (fetched(cli, STR("/me"), &out, &code)) {
 			if (json_get(buf_str(&out), STR("tools"), &rows))
-				tools_print(rows);
+				rows_print(rows, tool_print);
 			if (json_get(buf_str(&out), STR("code_mode"), &rows))
-				scripts_print(rows);
+				rows_print(rows, scripts_print);
 		}
 		buf_fini(&out);
 		return code;
@@ -230,7 +225,7 @@ cmd_tools(const struct cli *cli)
 	if (cli->key != NULL)
 		cli_query(&target, "key", cli->key);
 	if (cli_asked(cli, "GET", buf_str(&target), STR(""), &out, &code))
-		tools_print(buf_str(&out));
+		rows_print(buf_str(&out), tool_print);
 	buf_fini(&target);
 	buf_fini(&out);
 	return code;

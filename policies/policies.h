@@ -550,8 +550,7 @@ void gate_leave(struct pass *p, const struct outcome *o);
  * the admin API is, whose change is a row of its own with the key as its actor. */
 bool gate_pass(struct core *c, struct key *k, const struct ask *a, struct err *e) MUST_CHECK;
 /* The same for what people may be asked about; *id: of the approval that it waits for
- * (ERR_APPROVAL),
- * "" = none.  APPROVAL_ID_BYTES and NUL. */
+ * (ERR_APPROVAL), "" = none.  APPROVAL_ID_BYTES and NUL. */
 bool gate_pass_once(
     struct core *c, struct key *k, const struct ask *a, char *id, struct err *e) MUST_CHECK;
 /* gate_enter() refused with ERR_APPROVAL: what for. */
