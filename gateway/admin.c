@@ -428,7 +428,7 @@ lock_note(struct work *w)
 			buf_printf(&b, "lock.%s " STR_FMT " by " STR_FMT,
 			    i == 0 ? "approve" : "drop", STR_ARG(str_clip(name, 200)),
 			    STR_ARG(str_clip(by, 100)));
-			gate_note(w->r->core, w->r->actor, buf_cstr(&b), NULL);
+			event_note(w->r->core, w->r->actor, buf_cstr(&b), NULL);
 		}
 	}
 	buf_fini(&b);

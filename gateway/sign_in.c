@@ -161,7 +161,7 @@ begin(struct exchange *x, struct str server, struct err *e)
 	if (!hub_sign_in(x->g->hub, &p->job,
 		&(struct sign_in_ask){ server, x->key, str_of(p->browser) }, address_ready, p, e))
 		return false;
-	gate_note(x->g->core, i.id, "sign-in.begin", NULL);
+	event_note(x->g->core, i.id, "sign-in.begin", NULL);
 	return true;
 }
 
@@ -205,7 +205,7 @@ returned(void *ctx, struct str server, const struct err *e)
 	struct page *p = ctx;
 	struct buf b;
 
-	gate_note(p->x->g->core, p->x->client, "sign-in.end", e);
+	event_note(p->x->g->core, p->x->client, "sign-in.end", e);
 	if (e != NULL) {
 		refusal_send(p->x, e);
 		return;
@@ -268,5 +268,5 @@ sign_in_command(struct exchange *x, struct str actor)
 		exchange_refuse(x, &e);
 		return;
 	}
-	gate_note(x->g->core, actor, "sign-in.begin", NULL);
+	event_note(x->g->core, actor, "sign-in.begin", NULL);
 }

@@ -63,7 +63,7 @@ tell(struct core *c, const struct level *l, const struct budget *b, struct accou
 	buf_putc(&data, '{');
 	members_put(&data, l, b, a, percent);
 	buf_putc(&data, '}');
-	gate_remember(c, STR("gateway"), "budget.alert",
+	event_remember(c, STR("gateway"), "budget.alert",
 	    &(struct note_row){ buf_str(&name), buf_str(&value) }, buf_str(&row));
 	if (l->alerts.log)
 		log_warn(NULL, "budget alert", F_STR("level", l->id),

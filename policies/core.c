@@ -212,7 +212,7 @@ rotate(struct core *c)
 
 	if (c->pruning || !journal_wants_rotate(c->journal) || !journal_rotate(c->journal, &e))
 		return false;
-	gate_carry(c);
+	events_carry(c);
 	c->pruning = true;
 	c->prune_seq = journal_last(c->journal);
 	return true;

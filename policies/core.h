@@ -5,6 +5,7 @@
  *   core.c    opens everything, turns                 key.c     virtual keys; key_end.c their end
  *   recover.c what a crash left in the journal
  *   gate.c    enter and leave; afford.c, hold.c             budget.c  accounts; period.c their time
+ *   event.c   what the audit's rows say
  *   scribe.c  the thread that writes the database     record.c  what a journal record says
  *   reload.c  new policies while serving              limits.c  token buckets
  *   breaker.c who repeats a call that fails       bound.c   what one script may use
@@ -243,7 +244,6 @@ void limits_observed(struct pass *p, struct takes *t, const struct taker *w, int
 bool hold_wanted(struct pass *p, const struct ask *a, int64_t *nusd, struct err *e) MUST_CHECK;
 /* What it costs: the outcome's cost, and what the table says of a tool. */
 void hold_cost(const struct pass *p, struct outcome *o);
-void gate_reopen(const struct pass *p); /* gate.c: its OPEN record again, as it is now */
 /* Does the model have the price of its family? */
 bool price_inherited(const struct core *c, struct str model); /* price.c */
 
@@ -273,7 +273,7 @@ void afford_recall(struct core *c, const struct usage_row *r);
 
 void queue_next(struct bucket *b); /* offers its free place, if there is one */
 
-/* ---- core.c, gate.c ---- */
+/* ---- core.c ---- */
 
 /* DATA/lock, made and taken; -1 with *e ("… is served by process N"). */
 int data_lock(const char *data_dir, struct err *e) MUST_CHECK;
@@ -282,17 +282,32 @@ int data_lock(const char *data_dir, struct err *e) MUST_CHECK;
  * write follows this turn. */
 struct buf *core_record_begin(struct core *c);
 void core_record_end(struct core *c, enum record_type t);
-/* Writes the OPEN record of every open pass again: what a new journal file starts with. */
-void gate_carry(struct core *c);
-/* An admin write: one audit row with verdict ok. */
-void gate_admin(struct core *c, struct str actor, const char *name, const struct key *k);
-/* Likewise, with a note that the database keeps (a value of "": keeps no more); members: ,"a":1 */
-void gate_remember(struct core *c, struct str actor, const char *name, const struct note_row *note,
-    struct str members);
-const char *kind_word(enum ask_kind k);
-const char *end_word(enum pass_end e);
 void denial_note(struct key *k, const struct pass *p, const struct err *e); /* usage.c */
 void utc_put(struct buf *out, int64_t s); /* usage.c; "2026-11-01T00:00:00Z", quoted */
+
+/* ---- event.c ---- */
+
+#define EVENT_TEXT_BYTES 200
+/* What a row has of a client's text: so many bytes of it, borrowed. */
+struct str event_clip(struct str s);
+void event_id(char id[20]); /* a new one: "p_" + 16 */
+/* Renders what all rows of the pass begin with into p->common; the ask is not needed any more. */
+void event_keep(struct pass *p, const struct ask *a);
+/* Its OPEN record as it is now: as it enters, and again when it holds more. */
+void event_open(const struct pass *p);
+void event_done(const struct pass *p, int64_t now_ns, const struct outcome *o);
+/* The one row of what was refused; limit_at: the place of the limit that had no room, or "". */
+void
+event_refused(const struct pass *p, const struct ask *a, struct str limit_at, const struct err *e);
+/* Writes the OPEN record of every open pass again: what a new journal file starts with. */
+void events_carry(struct core *c);
+/* A key was written: one audit row with verdict ok, and the key's row of the database. */
+void event_key(struct core *c, struct str actor, const char *name, const struct key *k);
+/* Likewise, with a note that the database keeps (a value of "": keeps no more); members: ,"a":1 */
+void event_remember(struct core *c, struct str actor, const char *name, const struct note_row *note,
+    struct str members);
+const char *kind_word(enum ask_kind k); /* "tool", … as rows have it */
+const char *end_word(enum pass_end e);
 
 /* ---- scripts.c ---- */
 

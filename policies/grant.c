@@ -153,7 +153,7 @@ remember(struct core *c, const struct grant *g, struct str actor, const char *wh
 		grant_put(&value, g);
 		buf_putc(&value, '}');
 	}
-	gate_remember(c, actor, what, &(struct note_row){ str_of(g->name), buf_str(&value) },
+	event_remember(c, actor, what, &(struct note_row){ str_of(g->name), buf_str(&value) },
 	    buf_str(&members));
 	buf_fini(&members);
 	buf_fini(&value);

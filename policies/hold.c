@@ -88,7 +88,7 @@ gate_topup(struct pass *p, int64_t nusd, struct err *e)
 	key_chain(p->key, &payers);
 	if (budget_topup(p, &payers, nusd + ahead - p->hold_nusd, &why) ||
 	    budget_topup(p, &payers, nusd - p->hold_nusd, &why)) {
-		gate_reopen(p);
+		event_open(p);
 		return true;
 	}
 	p->past_cap = true;

@@ -430,7 +430,7 @@ make(struct core *c, const struct key_spec *s, struct str actor, char secret[KEY
 	r.id = str_of(id);
 	sha256(&r.digest, (struct str){ secret, KEY_SECRET_BYTES });
 	k = key_add(c, &r);
-	gate_admin(c, actor, "key.create", k);
+	event_key(c, actor, "key.create", k);
 	if (k->expires_ns != 0)
 		keys_expiry_set(c);
 	return k;
@@ -457,7 +457,7 @@ key_set_budget(struct core *c, struct key *k, struct str budget, struct str acto
 	free(k->budget);
 	k->budget = str_dup(budget);
 	budget_take_in(k);
-	gate_admin(c, actor, "key.budget", k);
+	event_key(c, actor, "key.budget", k);
 	return true;
 }
 
@@ -552,7 +552,7 @@ key_rotate(struct core *c, struct key *k, int64_t overlap_ns, struct str actor,
 	} else {
 		if (k->expires_ns == 0 || until_ns < k->expires_ns)
 			k->expires_ns = until_ns;
-		gate_admin(c, actor, "key.rotate", k);
+		event_key(c, actor, "key.rotate", k);
 		keys_expiry_set(c);
 	}
 	return make(c, &s, actor, secret);

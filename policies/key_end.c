@@ -103,7 +103,7 @@ key_set_state(struct core *c, struct key *k, enum key_state st, struct str actor
 	if (k->state == st)
 		return true;
 	k->state = st;
-	gate_admin(c, actor, words[st], k);
+	event_key(c, actor, words[st], k);
 	if (st != KEY_ACTIVE) {
 		(void)key_usable(k, loop_wall_ns(c->loop), &why);
 		approvals_key_end(k, "its key has been taken away");

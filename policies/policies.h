@@ -571,9 +571,10 @@ struct place_wait {
 bool pass_may_wait(const struct pass *p);
 void place_wait(struct pass *p, struct place_wait *w);
 void place_wait_drop(struct place_wait *w);
-/* What is no pass and changes no key (a reload, a sign-in): one audit row, a refused one with *e.
- * `actor` as in key_create(); name: "policies.reload", "sign-in.begin". */
-void gate_note(struct core *c, struct str actor, const char *name, const struct err *e);
+/* event.c: what is no pass and changes no key (a reload, a sign-in): one audit row, a refused one
+ * with *e (NULL: it was done).  `actor` as in key_create(); name: "policies.reload",
+ * "sign-in.begin". */
+void event_note(struct core *c, struct str actor, const char *name, const struct err *e);
 static inline bool
 pass_open(const struct pass *p)
 {

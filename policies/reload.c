@@ -114,7 +114,7 @@ accept(struct reload *r)
 	bundle_unref(&old);
 	if (rezone)
 		accounts_rezone(c);
-	gate_note(c, str_of(r->actor), "policies.reload", NULL);
+	event_note(c, str_of(r->actor), "policies.reload", NULL);
 	log_info(NULL, "policies loaded", F_STR("rev", bundle_rev(c->bundle)));
 	keys_orphans_cut(c);
 	if (r->changed != NULL)
@@ -137,7 +137,7 @@ swap(void *ctx)
 		e = r->err;
 		r->failed++;
 		r->bad = true;
-		gate_note(r->core, str_of(r->actor), "policies.reload", &e);
+		event_note(r->core, str_of(r->actor), "policies.reload", &e);
 		log_error(NULL, "policies kept: the new ones are wrong", F_TEXT("why", e.text));
 		tell(r, &e);
 	}

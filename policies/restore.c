@@ -154,9 +154,7 @@ static void
 row_begin(
     struct restoring *w, struct row *r, const char *kind, const char *name, int64_t entered_ns)
 {
-	memcpy(r->id, "p_", 2);
-	base62_random(r->id + 2, 16);
-	r->id[18] = '\0';
+	event_id(r->id);
 	buf_init(&r->b, JOURNAL_RECORD_MAX);
 	r->event_at = record_begin(&r->b, str_of(r->id), STR(""), w->s->now_ns);
 	buf_printf(&r->b,

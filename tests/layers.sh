@@ -70,6 +70,9 @@ callers budget_settle policies/budget.c policies/gate.c
 callers gate_enter policies/gate.c policies/repeat.c gateway/proxy.c mcp/call.c
 callers gate_leave policies/gate.c policies/repeat.c gateway/proxy.c mcp/call.c
 callers gate_pass_once policies/gate.c codemode/approved.c
+callers event_open policies/event.c policies/gate.c policies/hold.c
+callers event_done policies/event.c policies/gate.c
+callers event_refused policies/event.c policies/gate.c
 callers http_start base/http.c base/fetch.c gateway/proxy.c mcp/server_http.c mcp/server_openapi.c mcp/server_sse.c gateway/cli_url.c
 callers fetch_start base/fetch.c mcp/oauth.c mcp/server_openapi.c gateway/identity.c gateway/webhook.c
 callers upcall_start mcp/upcall.c mcp/call_up.c mcp/server.c mcp/server_http.c mcp/server_stdio.c
