@@ -35,7 +35,7 @@ err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	va_list ap;
 
 	e->code = code;
-	e->unsent = false;
+	e->unmade = false;
 	e->retry_after_s = 0;
 	va_start(ap, fmt);
 	(void)vsnprintf(e->text, sizeof(e->text), fmt, ap);
@@ -47,7 +47,7 @@ void
 err_clear(struct err *e)
 {
 	e->code = ERR_NONE;
-	e->unsent = false;
+	e->unmade = false;
 	e->retry_after_s = 0;
 	e->text[0] = '\0';
 }

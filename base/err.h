@@ -48,13 +48,13 @@ enum err_code {
 
 struct err {
 	enum err_code code;
-	bool unsent;               /* of a call: nothing of it has left, so it was not made */
+	bool unmade;               /* of a call: it was certainly not made */
 	int retry_after_s;         /* 0 = say nothing; else the true number of seconds */
 	char text[ERR_TEXT_BYTES]; /* for people; lower case, no full stop, never a secret or a
 				      prompt */
 };
 
-/* Fills in *e (unsent: false) and returns false, so that `return err_set(e, ...)` is the whole
+/* Fills in *e (unmade: false) and returns false, so that `return err_set(e, ...)` is the whole
  * error path. */
 bool err_set(struct err *e, enum err_code code, const char *fmt, ...) PRINTF(3, 4);
 void err_clear(struct err *e);

@@ -520,3 +520,18 @@ http_was_sent(const struct http_call *c)
 {
 	return c->was_sent;
 }
+
+bool
+http_leaves_open(const struct http1_head *h)
+{
+	switch (h->status) {
+	case 501:
+	case 505:
+	case 511:
+		return false;
+	case 503:
+		return http1_find(h, STR("retry-after")) == NULL;
+	default:
+		return h->status >= 500;
+	}
+}

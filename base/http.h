@@ -67,3 +67,10 @@ struct job *http_job(struct http_call *c);
 void http_resume(struct http_call *c);
 /* Was the request's first byte sent?  Before that, nothing can have been billed. */
 bool http_was_sent(const struct http_call *c);
+/*
+ * Does this answer leave open whether the request was carried out?  Every 5xx does (a gateway that
+ * waited in vain, a server that failed in the midst) but those that say that it was not begun: 501,
+ * 505, 511, and 503 with Retry-After (RFC 9110 15.6).  503 alone is also what proxies answer when
+ * the server's connection broke after the request.
+ */
+bool http_leaves_open(const struct http1_head *h);

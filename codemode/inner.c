@@ -83,7 +83,7 @@ maybe_done(const struct err *e)
 {
 	const enum err_code c = e->code;
 
-	return !e->unsent && (c == ERR_UPSTREAM || c == ERR_TIMEOUT || c == ERR_SLOW ||
+	return !e->unmade && (c == ERR_UPSTREAM || c == ERR_TIMEOUT || c == ERR_SLOW ||
 				 c == ERR_CANCELLED || c == ERR_TOO_LARGE || c == ERR_INTERNAL);
 }
 
@@ -183,6 +183,8 @@ inner_done(void *ctx, struct str result_json, const struct err *e)
 	} else {
 		if (call_withheld(in->call))
 			leg_made(r, in->id);
+		else if (call_open(in->call))
+			leg_lost(r, in->id);
 		answer_error(r, in->id, "tool_error", buf_str(&value));
 	}
 	buf_fini(&value);
@@ -317,7 +319,7 @@ call_tool(struct run *r, const struct asked_call *a, const struct tool *t, struc
 		.address = r->c.address },
 	    inner_done, in, &e);
 	if (in->call == NULL) {
-		e.unsent = true;
+		e.unmade = true;
 		inner_close(in);
 		answer_err(r, a->id, &e);
 		return;

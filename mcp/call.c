@@ -38,6 +38,12 @@ call_withheld(const struct call *c)
 	return c->withheld;
 }
 
+bool
+call_open(const struct call *c)
+{
+	return c->open;
+}
+
 static void
 call_stop(struct job *j)
 {

@@ -28,7 +28,7 @@ struct call {
 	size_t args_n;  /* bytes of the arguments, the last of bridge.params */
 	struct builtin_call bc;
 	struct outcome outcome;
-	bool starting, ended, withheld;
+	bool starting, ended, withheld, open;
 	struct deferred later, durable, person, resume;
 	struct approval_wait wait;            /* while people are asked: call_wait.c */
 	struct place_wait place;              /* while as many as may are at it: likewise */

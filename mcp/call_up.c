@@ -24,6 +24,15 @@
 
 /* ---- an upstream's answer ---- */
 
+/* Does this error leave open whether the call was done?  Its HTTP status says so, or its code: an
+ * accident, a deadline or a lost connection behind the server.  Others are about the request. */
+static bool
+leaves_open(const struct reply *r)
+{
+	return r->open || (r->status < 400 && (r->code == RPC_INTERNAL || r->code == RPC_SERVER ||
+						  r->code == RPC_TIMED_OUT));
+}
+
 /* A client gets it as it came (call_error()); a script, as a result that says so. */
 static void
 upstream_error(struct call *c, const struct reply *r)
@@ -46,6 +55,7 @@ upstream_error(struct call *c, const struct reply *r)
 	c->outcome.status = r->code;
 	c->outcome.end = END_TOOL_ERROR;
 	c->error = r->error;
+	c->open = leaves_open(r);
 	call_end(c, buf_str(&made), NULL);
 	buf_fini(&line);
 	buf_fini(&made);
@@ -91,6 +101,22 @@ call_failed(struct call *c, const char *what)
 
 	c->server->errors++;
 	(void)err_set(&why, ERR_UPSTREAM, "server %s: %s", c->server->s->name, what);
+	call_end(c, STR_NONE, &why);
+}
+
+/* No message, only a status of HTTP: a proxy's, or of a server that has not looked at it. */
+static void
+http_failed(struct call *c, const struct reply *r)
+{
+	const bool later =
+	    r->open || r->status == 408 || r->status == 425 || r->status == 429 || r->status == 503;
+	struct err why;
+
+	c->server->errors++;
+	(void)err_set(&why, later ? ERR_UPSTREAM : ERR_UNCONFIGURED,
+	    "server %s: it answered HTTP %d", c->server->s->name, r->status);
+	why.unmade = !r->open;
+	c->outcome.end = END_UPSTREAM;
 	call_end(c, STR_NONE, &why);
 }
 
@@ -145,7 +171,6 @@ on_reply(void *ctx, const struct reply *r, const struct err *e)
 	struct str result;
 	struct buf wrapped;
 	const char *wrong;
-	char text[64];
 
 	c->up = NULL;
 	c->outcome.status = r->status;
@@ -162,11 +187,12 @@ on_reply(void *ctx, const struct reply *r, const struct err *e)
 		input_take(c, r->result);
 		return;
 	}
-	wrong = r->result.p == NULL ? "it sent no result" : result_wrong(c, r->result);
 	if (r->result.p == NULL && r->status >= 400) {
-		(void)snprintf(text, sizeof(text), "it answered HTTP %d", r->status);
-		wrong = text;
+		http_failed(c, r);
+		return;
 	}
+	c->open = r->open;
+	wrong = r->result.p == NULL ? "it sent no result" : result_wrong(c, r->result);
 	if (wrong != NULL) {
 		call_failed(c, wrong);
 		return;

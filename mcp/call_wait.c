@@ -194,7 +194,7 @@ again(struct call *c)
 
 	if (call_proceed(c, a, &e) || queue(c, a))
 		return;
-	e.unsent = true;
+	e.unmade = true;
 	call_end(c, STR_NONE, &e);
 }
 

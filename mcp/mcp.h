@@ -271,6 +271,8 @@ struct str call_approval(const struct call *c);
 void call_put_round(const struct call *c, struct buf *out);
 /* While done() runs: the call was made, and its result is one of ours instead. */
 bool call_withheld(const struct call *c);
+/* While done() runs: its result says that it failed, and leaves open whether it was done. */
+bool call_open(const struct call *c);
 /* While done() runs: the raw JSON-RPC error that the server answered with, p == NULL: none. */
 struct str call_error(const struct call *c);
 

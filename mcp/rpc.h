@@ -11,11 +11,13 @@
 #define RPC_REQUEST     (-32600)
 #define RPC_METHOD      (-32601)
 #define RPC_PARAMS      (-32602)
+#define RPC_INTERNAL    (-32603)
 #define RPC_SERVER      (-32000)
 #define RPC_NO_RESOURCE (-32002)
 #define RPC_HEADERS     (-32020)
 #define RPC_CAPABILITY  (-32021)
 #define RPC_VERSION     (-32022)
+#define RPC_TIMED_OUT   (-32001) /* as the official SDKs have it; RPC_SERVER: connection closed */
 #define RPC_CANCELLED   (-32800)
 
 enum rpc_kind { RPC_IS_REQUEST = 1, RPC_IS_NOTIFICATION, RPC_IS_RESULT, RPC_IS_ERROR };

@@ -41,6 +41,7 @@ struct reply {
 	struct str error;  /* the raw JSON-RPC error object, p == NULL: none */
 	int code;          /* of that error */
 	int status;        /* HTTP; 0 over stdio */
+	bool open;         /* it does not say whether what was asked was done: http_leaves_open() */
 };
 /* r is never NULL; e says why there was no answer at all. */
 typedef void reply_f(void *ctx, const struct reply *r, const struct err *e);

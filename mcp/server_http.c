@@ -49,6 +49,7 @@ struct attempt {
 	struct buf name, in;
 	struct sse sse;
 	int status;
+	bool open; /* the status leaves open whether it was done */
 	bool left; /* a byte of it, towards the server; also by a call that has ended */
 	bool events;
 	/* A legacy stream that ends before the answer is taken up again by a GET. */
@@ -91,7 +92,7 @@ static bool
 message_take(struct attempt *at, struct str text)
 {
 	struct upcall *u = at->u, *owner;
-	struct reply r = { .status = at->status };
+	struct reply r = { .status = at->status, .open = at->open };
 	struct str code;
 	struct rpc m;
 	struct err e;
@@ -144,6 +145,7 @@ on_head(void *ctx, const struct http1_head *h)
 	const struct header *asks = http1_find(h, STR("www-authenticate"));
 
 	at->status = h->status;
+	at->open = http_leaves_open(h);
 	MEM_FREE(&at->challenge);
 	if (asks != NULL && asks->value.n <= CHALLENGE_BYTES)
 		at->challenge = str_dup(asks->value);
@@ -288,7 +290,7 @@ on_done(void *ctx, const struct err *e)
 {
 	struct attempt *at = ctx;
 	struct upcall *u = at->u;
-	struct reply r = { .status = at->status };
+	struct reply r = { .status = at->status, .open = at->open };
 	struct err why;
 
 	at->left = at->left || http_was_sent(at->call);

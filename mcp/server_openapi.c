@@ -9,7 +9,8 @@
  * Everything before this wire is as for any server: names, rules, budgets, the audit.  The API's
  * address is the settings', never the document's; redirects are not followed; headers are those of
  * the settings and what the operation's parameters say.  A reply is text, cut at TEXT_MAX with a
- * note; an object of JSON is structuredContent too; 4xx and 5xx are tool errors.
+ * note; an object of JSON is structuredContent too; 4xx and 5xx are tool errors, and where these
+ * leave open whether a write was done they say so.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,7 +44,8 @@ struct doing {
 	struct openapi_request r;
 	struct buf in;
 	bool has_request, json, text, cut;
-	bool left; /* a byte of it, towards the API */
+	bool writes, open; /* open: it does, and the status leaves open whether it was done */
+	bool left;         /* a byte of it, towards the API */
 	int status;
 	size_t bytes;
 };
@@ -55,7 +57,7 @@ static const struct job_type document_job = { "document", NULL, NULL };
 static void
 answer(struct doing *k, struct str result)
 {
-	struct reply r = { .result = result, .status = 200 };
+	struct reply r = { .result = result, .status = 200, .open = k->open };
 
 	upcall_answer(k->u, &r, NULL);
 }
@@ -90,7 +92,8 @@ reply_take(struct doing *k)
 	buf_init(&text, 0);
 	buf_init(&b, 0);
 	if (is_error || (k->status >= 300 && k->status < 400) || in.n == 0)
-		buf_printf(&text, "HTTP %d%s", k->status, in.n > 0 ? "\n" : "");
+		buf_printf(&text, "HTTP %d%s%s", k->status,
+		    k->open ? " (whether it was done is not known)" : "", in.n > 0 ? "\n" : "");
 	if (in.n > 0 && !k->text)
 		buf_printf(&text, "[%zu bytes that are no text]", k->bytes);
 	else
@@ -128,6 +131,7 @@ on_head(void *ctx, const struct http1_head *h)
 	struct str t = type == NULL ? STR("") : type->value;
 
 	k->status = h->status;
+	k->open = k->writes && http_leaves_open(h);
 	k->json = type_has(t, "json");
 	k->text = k->json || type_has(t, "text/") || type_has(t, "xml") || type_has(t, "yaml") ||
 		  t.n == 0;
@@ -207,6 +211,7 @@ call_start(struct doing *k, const struct openapi_operation *op, struct str args)
 		return;
 	}
 	k->has_request = true;
+	k->writes = !str_eq(op->method, STR("GET")) && !str_eq(op->method, STR("HEAD"));
 	r = (struct http_request){ .origin = w->origin,
 		.method = op->method,
 		.target = buf_str(&k->r.target),

@@ -38,6 +38,7 @@ struct post {
 	struct link link;
 	struct http_call *call;
 	int status;
+	bool open; /* the status leaves open whether it was done */
 	bool left; /* a byte of it, towards the server */
 };
 
@@ -46,7 +47,10 @@ struct post {
 static void
 post_head(void *ctx, const struct http1_head *h)
 {
-	((struct post *)ctx)->status = h->status;
+	struct post *p = ctx;
+
+	p->status = h->status;
+	p->open = http_leaves_open(h);
 }
 
 static bool
@@ -62,7 +66,7 @@ post_done(void *ctx, const struct err *e)
 {
 	struct post *p = ctx;
 	struct upcall *u = p->u;
-	struct reply r = { .status = p->status };
+	struct reply r = { .status = p->status, .open = p->open };
 	struct err why;
 
 	p->left = http_was_sent(p->call);

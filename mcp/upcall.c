@@ -73,7 +73,7 @@ upcall_answer(struct upcall *u, const struct reply *r, const struct err *e)
 		return;
 	if (e != NULL) {
 		why = *e;
-		why.unsent = !u->sent || (u->type->left != NULL && !u->type->left(u));
+		why.unmade = !u->sent || (u->type->left != NULL && !u->type->left(u));
 		e = &why;
 	}
 	u->reply = r == NULL ? &none : r;

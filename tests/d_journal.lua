@@ -15,7 +15,7 @@ local function world(o)
 		n = n + 1
 		return { content = json.array {}, structuredContent = { id = a.id, n = n } }
 	end
-	local shop = mcp_server "shop" { tls = o.tls, yaml = o.tls and "ca_file: " .. o.tls.cert, tools = { tool("price", true, answer), tool("sell", false, answer),
+	local shop = mcp_server "shop" { era = o.era, tls = o.tls, yaml = o.tls and "ca_file: " .. o.tls.cert, tools = { tool("price", true, answer), tool("sell", false, answer),
 		tool("ship", false, answer), tool("fail", false, function()
 			return { content = json.array { { type = "text", text = "out of stock" } }, isError = true }
 		end), table.unpack(o.tools or {}) } }
@@ -265,3 +265,42 @@ expect(text):has("sent, and not known if done: shop.hold")
 shop.door.open()
 expect((lua(client(gw, key), code, id))):has("unknown_outcome")
 expect(count(shop)):same { sell = 1, hold = 1 }
+
+test "an HTTP error of a gateway that waited in vain does not say that nothing was done; one of a door that was shut does"
+-- Each answer, and whether the call is made again by `resume`.
+local answers = {
+	{ 502, "<html>Bad Gateway" }, { 504, "" }, { 500, "oops" }, { 503, "upstream connect error or disconnect/reset before headers" }, { 524, "" },
+	{ 503, "", { ["retry-after"] = "5" }, again = true }, { 501, "", again = true }, { 429, "", { ["retry-after"] = "1" }, again = true },
+	{ 401, "", again = true },
+}
+for _, era in ipairs { "modern", "legacy" } do
+	local tools = {}
+	for i, a in ipairs(answers) do tools[i] = { name = "t" .. i, http = a } end
+	local gw, key, shop = world { era = era, tools = tools }
+	local c = client(gw, key)
+	for i, a in ipairs(answers) do
+		local code = "shop.sell{id=" .. i .. "} shop.t" .. i .. "{}"
+		local text, failed = lua(c, code)
+		expect(failed):is(true)
+		expect(text):has("HTTP " .. a[1])
+		expect(text:find("not known if done: shop.t" .. i, 1, true) == nil, tostring(a[1])):is(a.again or false)
+		text = lua(c, code, run_of(text))
+		expect(text, tostring(a[1])):has(a.again and "HTTP " .. a[1] or "unknown_outcome")
+		expect(count(shop)["t" .. i], tostring(a[1])):is(a.again and 2 or 1)
+	end
+	expect(count(shop).sell):is(#answers)
+	-- Only what may go better another time is worth trying again.
+	local function retryable(i) return (lua(c, "local ok, e = pcall(shop.t" .. i .. ", {}) return tostring(e.retryable)")) end
+	expect({ retryable(1), retryable(6), retryable(8), retryable(9) }):same { "nil", "true", "true", "nil" }
+end
+
+test "a JSON-RPC error that a broken connection or an accident is behind leaves it open; one about the request does not"
+local gw, key, shop = world { tools = { { name = "params", error = { -32602, "no such account" } }, { name = "url", error = { -32042, "sign in" } },
+	{ name = "inside", error = { -32603, "oops" } }, { name = "closed", error = { -32000, "Connection closed" } }, { name = "late", error = { -32001, "Request timed out" } } } }
+local c = client(gw, key)
+for name, made in pairs { params = 2, url = 2, inside = 1, closed = 1, late = 1 } do
+	local code = "shop.sell{id=1} shop." .. name .. "{}"
+	local text = lua(c, code)
+	lua(c, code, run_of(text))
+	expect(count(shop)[name], name):is(made)
+end

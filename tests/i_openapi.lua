@@ -163,3 +163,37 @@ for _, text in ipairs { hostile, large } do
 	expect(r.code):is(1)
 	expect(r.err):has(text == hostile and "a path with . or .. leads out of the API" or "more than 500 operations")
 end
+
+test "a script's write that a gateway before the API gave up is not made again by resume; a read is"
+local answer
+local gw, a, key = world(function() return table.unpack(answer) end, { rules = { "allow: pets/*", "allow: code:run" } })
+gw:wait_tools(key, 6)
+local c = gw:mcp(key)
+local function lua(code, resume) return c:call("lua", { code = code, resume = resume }).content[1].text end
+local function made(code)
+	local before = #a.requests
+	local text = lua(code)
+	local id = text:match('resume="(r%w+)"')
+	local again = id and lua(code, id)
+	return #a.requests - before, text, again
+end
+local code = "pets.create_pet_{body={name='Rex'}} error('x')"
+for _, case in ipairs { { 504, "" }, { 502, "<html>" }, { 500, '{"error":"oops"}' }, { 503, "reset before headers" } } do
+	answer = case
+	local n, text, again = made(code)
+	expect(n, tostring(case[1])):is(1)
+	expect(text):has("HTTP " .. case[1] .. " (whether it was done is not known)")
+	expect(text):has("sent, and not known if done: pets.create_pet_")
+	expect(again):has("unknown_outcome")
+end
+answer = { 503, "later", { ["retry-after"] = "30" } }
+local n, text = made(code) -- nothing was done, so there is nothing to resume
+expect(n):is(1)
+expect(text):has("HTTP 503\nlater")
+expect(text):lacks("resume")
+answer = { 504, "" }
+local n, text = made("pets.listPets{}")
+expect(n):is(1)
+expect(text):has("HTTP 504")
+expect(text):lacks("not known")
+expect(text):lacks("resume")

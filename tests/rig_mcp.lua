@@ -10,6 +10,7 @@
 --       error = { code, message }                      a JSON-RPC error
 --       hang = true                                    never answers; up:release() lets it
 --       malformed = true                               an answer that is not JSON
+--       http = { status, body, headers }               this instead of a result, as a proxy in front of it would
 --       progress = n, says = "text", cut = "text"      tells of it n times before it answers, which comes in
 --                                                      two pieces, the first up to the first byte of that text
 --       ask = { method, params }                       asks the client first; args.answer is what it said
@@ -188,6 +189,7 @@ function Server:modern(w, r, id_raw)
 		if asks then return w:reply(200, splice(id_raw, "result", asks)) end
 		local key, value = self:call(w, r)
 		if not key then return false end
+		if t and t.http then return w:reply(table.unpack(t.http)) end
 		return w:reply(200, t and t.malformed and "this is not JSON" or splice(id_raw, key, value))
 	end
 	local key, value = self:offers(m, r.json.params or {})
@@ -212,6 +214,7 @@ function Server:legacy(w, r, id_raw)
 		if t and (t.progress or t.ask) then return self:talk(w, r, t, id_raw) end
 		local key, value = self:call(w, r)
 		if not key then return false end
+		if t and t.http then return w:reply(table.unpack(t.http)) end
 		return w:reply(200, t and t.malformed and "this is not JSON" or splice(id_raw, key, value))
 	elseif m == "ping" then
 		return w:reply(200, splice(id_raw, "result", "{}"))
