@@ -20,6 +20,10 @@ struct failure {
 	struct str source;  /* as the model wrote it */
 	struct str code;    /* as it ran; the same line numbers */
 	const struct lenient *fixes;
+	/* The text of a snippet that the script had; STR_NONE: it had none of this name.  NULL: it
+	 * had none. */
+	struct str (*snippet)(const void *ctx, struct str name);
+	const void *ctx;
 };
 void failure_put(const struct failure *f, struct buf *out);
 /* A script that was not run at all. */

@@ -13,6 +13,7 @@
 
 #include "codemode/failure.h"
 #include "codemode/shape.h"
+#include "codemode/snippet.h"
 
 #define REFUSAL_BYTES 16000
 
@@ -90,8 +91,8 @@ void
 front_put_failure(const struct run *r, const struct sandbox_result *res, struct buf *out)
 {
 	if (res->end != SANDBOX_DONE) {
-		failure_put(
-		    &(struct failure){ res->end, res->message, r->source, r->code, &r->fixes },
+		failure_put(&(struct failure){ res->end, res->message, r->source, r->code,
+				&r->fixes, snippet_text, r },
 		    out);
 		if (r->refusal.n > 0)
 			buf_putc(out, '\n');

@@ -317,7 +317,7 @@ snippets_used(const struct run *r)
 	}
 }
 
-/* ---- another version ---- */
+/* ---- afterwards ---- */
 
 /* "12ab…" of "name@12ab…" in a list; STR_NONE: it is not there. */
 static struct str
@@ -330,6 +330,30 @@ version_in(struct str list, struct str name)
 			return one;
 	}
 	return STR_NONE;
+}
+
+struct wanted {
+	struct str name, version, text;
+};
+
+static void
+text_find(void *ctx, const struct snippet *s)
+{
+	struct wanted *w = ctx;
+
+	if (str_eq(s->name, w->name) && str_eq(s->version, w->version))
+		w->text = s->source;
+}
+
+struct str
+snippet_text(const void *run, struct str name)
+{
+	const struct run *r = run;
+	struct wanted w = { name, version_in(r->versions, name), STR_NONE };
+
+	if (w.version.p != NULL)
+		core_snippets(r->cm->core, r->c.key, text_find, &w);
+	return w.text;
 }
 
 void

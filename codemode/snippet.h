@@ -24,5 +24,8 @@ void snippets_free(struct codemode *cm);
 void snippets_attach(struct run *r, struct sandbox_script *s);
 /* It ended well: its snippets have been used. */
 void snippets_used(const struct run *r);
+/* The text of one that the run was sent, as it was then; STR_NONE: it was not, or is another now.
+ */
+struct str snippet_text(const void *run, struct str name);
 /* A line for each of `was` that is another now: "weekly_report@3f2a… is now @9b1c…". */
 void snippets_put_changed(struct str was, struct str now, struct buf *out);

@@ -230,6 +230,64 @@ for code, says in pairs {
 end
 expect(told(gw, ana, "local ok, e = pcall(snippets.bad, {how = 'x'}) return tostring(ok) .. ' ' .. e")):has "false snippets.bad:6: told: x"
 
+test "what was there is told inside a snippet as in a script: fields, names, arguments, its line"
+local gw, ana = start {
+	["root/snippets/teach.lua"] = [[
+-- Errs in many ways.
+---@param how string
+---@param row? table
+local counted, row = 1, args.row
+if args.how == "local" then return row.user.name end
+if args.how == "args" then return args.hwo.x end
+if args.how == "global" then found = { rows = {} } return found.row.x end
+if args.how == "S" then return S.seen.x end
+if args.how == "typo" then return conted end
+if args.how == "library" then return grop_by(row, "x") end
+if args.how == "server" then return shpp.price{id = 1} end
+if args.how == "tool" then return shop.prices{id = 1} end
+local id = { idd = 1 }
+if args.how == "arguments" then return shop.price(id) end
+if args.how == "other" then return snippets.inner{row = 7} end
+if args.how == "branch" then return pmap({ 1 }, function(i) return row.user.name .. i end) end
+local function deeper() local x = row.user.name return x end
+if args.how == "deeper" then return deeper() end
+if args.how == "zero" then return row.list[0].x end
+for _ in ipairs(row) do end
+]],
+	["root/snippets/inner.lua"] = "-- Is called.\n---@param row table\nreturn args.row.x\n" }
+local row = "{id = 1, title = 'x', list = {1}}"
+for how, says in pairs {
+	["local"] = "error line 2: snippets.teach:5: attempt to index a nil value (field 'user')\n  row has id, list, title\n" ..
+		"  2| return snippets.teach",
+	args = "snippets.teach:6: attempt to index a nil value (field 'hwo')\n  args has how, row",
+	global = "snippets.teach:7: attempt to index a nil value (field 'row')\n  found has rows",
+	S = "snippets.teach:8: attempt to index a nil value (field 'seen')\n  S has kept",
+	typo = "hint: did you mean counted?",
+	library = "snippets.teach:10: undefined global 'grop_by'; did you mean group_by?",
+	server = "snippets.teach:11: undefined global 'shpp'; did you mean server shop?",
+	tool = "snippets.teach:12: shop: unknown_tool: no tool 'prices'; did you mean price?",
+	arguments = "snippets.teach:14: shop.price: invalid_args: missing `id` (got idd)\n  shop.price{id:integer}",
+	other = "snippets.teach:15: snippets.inner: invalid_args: `row` must be of type table\n  snippets.inner{row:table",
+	branch = "snippets.teach:16: attempt to index a nil value (field 'user')\n  row has id, list, title",
+	deeper = "snippets.teach:17: attempt to index a nil value (field 'user')\n  row has id, list, title",
+	zero = "hint: lists begin at 1: [0] is nil",
+	list = "snippets.teach:20: bad argument #1 to 'ipairs' (list",
+} do
+	local text, failed = lua(gw, ana, "local conter, groupby, shoop, row = 1, 2, 3, " .. row .. " S.kept = 1\n" ..
+		"return snippets.teach{how = '" .. how .. "', row = row}")
+	expect(failed, how):is(true)
+	expect(text, how):has(says)
+	expect(text, how):matches "\n  snippets%.teach:%d+| "
+end
+-- a word that lets a script go over any table says nothing of the snippet that it calls
+local text = told(gw, ana, "pairs{} return snippets.teach{how = 'list', row = " .. row .. "}")
+expect(text):has "snippets.teach:20: bad argument #1 to 'ipairs' (list"
+expect(told(gw, ana, "return snippets.teach{how = 'list', row = {a = 1}}")):has
+	"note: snippets.teach:20: ipairs looped over nothing: no list, but the fields a"
+-- a script's globals are not named to a snippet that has mistyped one of its own
+local text = told(gw, ana, "contedd = 1 return snippets.teach{how = 'typo', row = {}}")
+expect(text):lacks "mean contedd"
+
 test "S and last are the session's, whoever names them"
 local gw, ana = start {
 	["root/snippets/note.lua"] = "-- Notes in S.\n---@param v string\nS.noted = args.v\nif args.v == 'new' then S = {fresh = 1} end\nreturn last\n",

@@ -59,10 +59,10 @@ error_tostring(lua_State *L)
 static int
 raise_error(lua_State *L)
 {
-	char at[SNIPPET_WHERE_BYTES];
+	char at[PLACE_BYTES];
 	int line = vm_line(L);
 
-	snippet_where(L, at);
+	place_snippet(L, at);
 	lua_pushvalue(L, 1);
 	lua_setfield(L, -2, "server");
 	lua_pushvalue(L, 2);

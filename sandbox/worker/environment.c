@@ -413,4 +413,5 @@ environment_open(lua_State *L)
 	lua_getglobal(L, "ipairs");
 	lua_pushcclosure(L, env_ipairs, 1);
 	lua_setglobal(L, "ipairs");
+	snippet_open(L); /* last: it has what a script has */
 }

@@ -7,7 +7,8 @@
  *
  * Lua says which field was nil, not what the table does have.  When an error arises its stack is
  * still there: the chains of names on its line (r.user.name, rows[i].id) are followed through
- * locals, upvalues and globals, without metamethods, and the first that ends in nil is told.
+ * locals, upvalues and globals, without metamethods, and the first that ends in nil is told.  The
+ * line is the script's or a snippet's ("snippets.total:6: …"), each with the globals of its own.
  * Nothing is recorded while a script runs, so this costs nothing until it fails.  Everything
  * here is bounded: names by NAME_BYTES, keys by KEYS_MAX, the text by TEXT_BYTES.
  */
@@ -23,7 +24,6 @@
 #define TEXT_BYTES   900
 #define LEVELS_MAX   20
 #define LIBRARY_NAME "library:"
-#define SCRIPT_NAME  "script:"
 
 struct line {
 	const char *p, *end;
@@ -31,6 +31,7 @@ struct line {
 struct chain {
 	lua_State *L;
 	lua_Debug *ar;
+	const struct place *at;
 	struct line rest;
 	char path[PATH_BYTES];   /* so far */
 	char wanted[NAME_BYTES]; /* the field that was nil; "": any */
@@ -44,12 +45,12 @@ is_name_char(char c)
 }
 
 static struct line
-source_line(int n)
+source_line(const struct place *at)
 {
-	struct line l = { vm.source, vm.source + vm.source_n };
+	struct line l = { at->text, at->text + at->text_n };
 	const char *end;
 
-	while (n > 1 && l.p < l.end) {
+	for (int n = at->line; n > 1 && l.p < l.end;) {
 		if (*l.p++ == '\n')
 			n--;
 	}
@@ -74,9 +75,9 @@ take_name(struct line *l, char name[NAME_BYTES])
 	return n > 0 && !(name[0] >= '0' && name[0] <= '9');
 }
 
-/* Pushes the value of a name as the erring function sees it; nothing when there is no such. */
+/* Pushes what the erring function has by this name; nothing when it has none. */
 static bool
-push_variable(struct chain *c, const char *name)
+push_own(struct chain *c, const char *name)
 {
 	lua_State *L = c->L;
 	const char *s;
@@ -101,7 +102,13 @@ push_variable(struct chain *c, const char *name)
 		lua_pop(L, 1);
 	}
 	lua_pop(L, 1);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+	return false;
+}
+
+/* Pushes t[name] of the table on top, which goes; nothing when that is nil. */
+static bool
+take_field(lua_State *L, const char *name)
+{
 	lua_pushstring(L, name);
 	lua_rawget(L, -2);
 	lua_remove(L, -2);
@@ -109,6 +116,26 @@ push_variable(struct chain *c, const char *name)
 		return true;
 	lua_pop(L, 1);
 	return false;
+}
+
+/* Pushes the value of a name as the erring function sees it; nothing when there is no such. */
+static bool
+push_variable(struct chain *c, const char *name)
+{
+	lua_State *L = c->L;
+
+	if (push_own(c, name))
+		return true;
+	if (push_own(c, "_ENV")) { /* a snippet's are its own */
+		if (!lua_istable(L, -1))
+			lua_pop(L, 1);
+		else if (take_field(L, name))
+			return true;
+	}
+	if (place_in_snippet(c->at) && strcmp(name, "S") != 0 && strcmp(name, "last") != 0)
+		return false;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+	return take_field(L, name);
 }
 
 /* .name, [name], [12], ["text"]: pushes the key. */
@@ -278,8 +305,8 @@ search(struct chain *c, struct line l, char *out, size_t cap)
 	int top = lua_gettop(L);
 
 	while (l.p < l.end) {
-		bool inside =
-		    l.p > vm.source && (is_name_char(l.p[-1]) || l.p[-1] == '.' || l.p[-1] == ':');
+		bool inside = l.p > c->at->text &&
+			      (is_name_char(l.p[-1]) || l.p[-1] == '.' || l.p[-1] == ':');
 		bool found;
 
 		if (inside || !is_name_char(*l.p)) {
@@ -297,13 +324,13 @@ search(struct chain *c, struct line l, char *out, size_t cap)
 	return false;
 }
 
-/* The script's frame whose line it is. */
+/* The frame whose line it is. */
 static bool
-find_frame(lua_State *L, int line, lua_Debug *ar)
+find_frame(lua_State *L, const struct place *at, lua_Debug *ar)
 {
 	for (int i = 0; i < LEVELS_MAX && lua_getstack(L, i, ar); i++) {
 		lua_getinfo(L, "Sl", ar);
-		if (strcmp(ar->source, "=script") == 0 && ar->currentline == line)
+		if (strcmp(ar->source, at->chunk) == 0 && ar->currentline == at->line)
 			return true;
 	}
 	return false;
@@ -331,55 +358,46 @@ field_of(const char *message, char wanted[NAME_BYTES])
 	return true;
 }
 
-/* "script:12: ..." gives 12; 0: it does not begin like that. */
-static int
-line_of(const char *message)
+/* The message on top of the stack is of our library: the line that called it takes its place. */
+static void
+name_caller(lua_State *L)
 {
-	const char *p = message + sizeof(SCRIPT_NAME) - 1;
-	int line = 0;
+	const char *message = lua_tostring(L, -1), *rest = strstr(message, ": ");
+	char at[PLACE_BYTES];
+	int line;
 
-	if (strncmp(message, SCRIPT_NAME, sizeof(SCRIPT_NAME) - 1) != 0)
-		return 0;
-	while (*p >= '0' && *p <= '9' && line < 1000000)
-		line = line * 10 + (*p++ - '0');
-	return p[0] == ':' && p[1] == ' ' ? line : 0;
+	if (strncmp(message, LIBRARY_NAME, sizeof(LIBRARY_NAME) - 1) != 0 || rest == NULL)
+		return;
+	place_snippet(L, at);
+	line = vm_line(L); /* 0 after a tail call */
+	if (at[0] != '\0')
+		lua_pushfstring(L, "%s%s", at, rest + 2);
+	else if (line > 0)
+		lua_pushfstring(L, "script:%d: %s", line, rest + 2);
+	else
+		lua_pushstring(L, rest + 2);
+	lua_replace(L, -2);
 }
 
 void
 explain_error(lua_State *L)
 {
 	char text[TEXT_BYTES];
-	struct chain c = { .L = L };
+	struct place at;
+	struct chain c = { .L = L, .at = &at };
 	const char *message;
 	lua_Debug ar;
-	int line;
 
 	if (lua_type(L, -1) != LUA_TSTRING || lua_rawlen(L, -1) > FRAME_MESSAGE_MAX ||
 	    !lua_checkstack(L, 20))
 		return;
+	name_caller(L);
 	message = lua_tostring(L, -1);
-	if (strncmp(message, LIBRARY_NAME, sizeof(LIBRARY_NAME) - 1) == 0 &&
-	    strstr(message, ": ") != NULL) {
-		const char *rest = strstr(message, ": ") + 2;
-
-		char at[SNIPPET_WHERE_BYTES];
-
-		snippet_where(L, at);
-		line = vm_line(L); /* 0 after a tail call */
-		if (at[0] != '\0')
-			lua_pushfstring(L, "%s%s", at, rest);
-		else if (line > 0)
-			lua_pushfstring(L, "script:%d: %s", line, rest);
-		else
-			lua_pushstring(L, rest);
-		lua_replace(L, -2);
-		message = lua_tostring(L, -1);
-	}
-	if (vm.source == NULL || strchr(message, '\n') != NULL || (line = line_of(message)) == 0 ||
-	    !field_of(message, c.wanted) || !find_frame(L, line, &ar))
+	if (strchr(message, '\n') != NULL || !place_read(message, &at) ||
+	    !field_of(message, c.wanted) || !find_frame(L, &at, &ar))
 		return;
 	c.ar = &ar;
-	if (!search(&c, source_line(line), text, sizeof(text)))
+	if (!search(&c, source_line(&at), text, sizeof(text)))
 		return;
 	lua_pushfstring(L, "%s\n  %s", lua_tostring(L, -1), text);
 	lua_replace(L, -2);

@@ -34,5 +34,4 @@ library_open(lua_State *L)
 	lua_insert(L, 1);
 	calls_name(L);
 	vm.add_server_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-	snippet_open(L);
 }

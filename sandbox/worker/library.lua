@@ -444,21 +444,24 @@ function aliases.require(name)
 		.. " without require", 2)
 end
 
--- The nearest of servers and of what is global.
-local function near_global(k)
+-- The nearest of servers and of what is global in these tables.
+local function near_global(k, ...)
 	local near = nearest(k, servers)
 	if near ~= "" then return (near:gsub("did you mean ", "did you mean server ")) end
 	local names = {}
-	for name in next, _ENV do if type(name) == "string" then names[name] = true end end
+	for _, env in ipairs{ ... } do
+		for name in next, env do if type(name) == "string" then names[name] = true end end
+	end
 	return nearest(k, names)
 end
 
-local function missing(_, k)
+-- Those of a snippet are in more than one table.
+local function missing(env, k, ...)
 	local v = rawget(aliases, k)
 	if v ~= nil then return v end
 	if rawget(absent, k) then return nil end
 	if k == "last" then return nil end -- there is no previous script
-	error("undefined global '" .. tostring(k) .. "'" .. near_global(k), 2)
+	error("undefined global '" .. tostring(k) .. "'" .. near_global(k, env, ...), 2)
 end
 setmetatable(_ENV, { __index = missing, __metatable = "locked" })
 

@@ -13,6 +13,7 @@
  *							tables of any kind (pairs, next, type)
  *	all else, # of a tool's result			Lua's answer stands; a note is printed
  *
+ * In a snippet it is the snippet's text and line that count.
  * Tables with a metatable of the script's own are its own affair.  At most NOTES_MAX notes a run,
  * one a line, KEYS_MAX keys looked at: a loop that does it a million times stays one.
  */
@@ -33,7 +34,10 @@ struct fields {
 };
 
 static struct {
-	int line[NOTES_MAX];
+	struct {
+		const char *text; /* of whose line it is: the script, a snippet */
+		int line;
+	} at[NOTES_MAX];
 	int n;
 } notes;
 
@@ -129,48 +133,53 @@ is_name_char(char c)
 }
 
 static bool
-source_has(const char *word)
+text_has(const struct place *at, const char *word)
 {
 	size_t n = strlen(word);
-	const char *p = vm.source, *end = vm.source + vm.source_n;
+	const char *p = at->text, *end = at->text + at->text_n;
 
 	for (; p != NULL && p < end; p++) {
 		p = memmem(p, (size_t)(end - p), word, n);
 		if (p == NULL)
 			return false;
-		if ((p == vm.source || !is_name_char(p[-1])) &&
+		if ((p == at->text || !is_name_char(p[-1])) &&
 		    (p + n == end || !is_name_char(p[n])))
 			return true;
 	}
 	return false;
 }
 
-/* Could it mean any table, and look at its fields next? */
+/* Could whoever wrote it mean any table, and look at its fields next? */
 static bool
-script_walks(void)
+walks(const struct place *at)
 {
-	return source_has("pairs") || source_has("next") || source_has("type");
+	return text_has(at, "pairs") || text_has(at, "next") || text_has(at, "type");
 }
 
+/* Where we are, if nothing has been said of that line. */
 static bool
-is_noted(int line)
+is_new(lua_State *L, struct place *at)
 {
+	if (notes.n == NOTES_MAX || !place_now(L, at))
+		return false;
 	for (int i = 0; i < notes.n; i++)
-		if (notes.line[i] == line)
-			return true;
-	return notes.n == NOTES_MAX;
+		if (notes.at[i].text == at->text && notes.at[i].line == at->line)
+			return false;
+	return true;
 }
 
 static void
-note(int line, const char *text, const struct fields *f)
+note(const struct place *at, const char *text, const struct fields *f)
 {
 	char fields[TEXT_BYTES], said[TEXT_BYTES + 200];
 	int n;
 
-	notes.line[notes.n++] = line;
+	notes.at[notes.n].text = at->text;
+	notes.at[notes.n++].line = at->line;
 	fields_put(f, fields);
-	n = snprintf(said, sizeof(said), "note: line %d: %s: no list, but the fields %s\n", line,
-	    text, fields);
+	n = snprintf(said, sizeof(said), "note: %s%s%d: %s: no list, but the fields %s\n",
+	    place_in_snippet(at) ? at->chunk + 1 : "line", place_in_snippet(at) ? ":" : " ",
+	    at->line, text, fields);
 	if (vm.log_bytes + (size_t)n > FRAME_LOG_MAX)
 		return;
 	vm.log_bytes += (size_t)n;
@@ -182,20 +191,17 @@ record_looped(lua_State *L, int idx)
 {
 	char text[TEXT_BYTES];
 	struct fields f;
-	int line;
+	struct place at;
 
-	if (lua_rawlen(L, idx) > 0)
+	if (lua_rawlen(L, idx) > 0 || !is_new(L, &at) || !is_record(L, idx, &f))
 		return;
-	line = vm_line(L);
-	if (line == 0 || is_noted(line) || !is_record(L, idx, &f))
-		return;
-	if (f.lists > 0 && !script_walks()) {
+	if (f.lists > 0 && !walks(&at)) {
 		fields_put(&f, text);
 		luaL_error(L,
 		    "bad argument #1 to 'ipairs' (list expected, got a table with the fields %s)",
 		    text);
 	}
-	note(line, "ipairs looped over nothing", &f);
+	note(&at, "ipairs looped over nothing", &f);
 }
 
 /* The length of a tool's result. */
@@ -203,15 +209,12 @@ static int
 record_len(lua_State *L)
 {
 	struct fields f;
-	int line;
+	struct place at;
 
 	lua_settop(L, 1);
 	lua_pushinteger(L, (lua_Integer)lua_rawlen(L, 1));
-	if (lua_rawlen(L, 1) == 0) {
-		line = vm_line(L);
-		if (line > 0 && !is_noted(line) && is_record(L, 1, &f))
-			note(line, "# is 0", &f);
-	}
+	if (lua_rawlen(L, 1) == 0 && is_new(L, &at) && is_record(L, 1, &f))
+		note(&at, "# is 0", &f);
 	lua_settop(L, 2);
 	return 1;
 }

@@ -173,40 +173,19 @@ refuse_args(lua_State *L, const struct snippet *s)
 	refuse(L, s, "invalid_args", lua_tostring(L, -1));
 }
 
-void
-snippet_where(lua_State *L, char out[SNIPPET_WHERE_BYTES])
+const char *
+snippet_source(const char *chunk, size_t *n)
 {
-	lua_Debug ar;
+	const char *name = chunk + sizeof(CHUNK) - 1;
 
-	out[0] = '\0';
-	for (int i = 0; i < 40 && L != NULL && lua_getstack(L, i, &ar); i++) {
-		lua_getinfo(L, "Sl", &ar);
-		if (ar.currentline <= 0)
-			continue;
-		if (strcmp(ar.source, "=script") == 0)
-			return;
-		if (strncmp(ar.source, CHUNK, sizeof(CHUNK) - 1) == 0) {
-			(void)snprintf(
-			    out, SNIPPET_WHERE_BYTES, "%s:%d: ", ar.short_src, ar.currentline);
-			return;
+	if (strncmp(chunk, CHUNK, sizeof(CHUNK) - 1) != 0)
+		return NULL;
+	for (size_t i = 0; i < all.n; i++)
+		if (all.at[i].source.n > 0 && strcmp(all.at[i].name, name) == 0) {
+			*n = all.at[i].source.n;
+			return all.at[i].source.p;
 		}
-	}
-}
-
-void
-snippet_error(lua_State *L)
-{
-	const char *message = lua_tostring(L, -1);
-	int line;
-
-	if (lua_type(L, -1) != LUA_TSTRING ||
-	    strncmp(message, SERVER ".", sizeof(SERVER ".") - 1) != 0)
-		return;
-	line = vm_line(L);
-	if (line == 0)
-		return;
-	lua_pushfstring(L, "script:%d: %s", line, message);
-	lua_replace(L, -2);
+	return NULL;
 }
 
 /* ---- arguments ---- */

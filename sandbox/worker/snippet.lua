@@ -69,7 +69,7 @@ local function globals_in(depth)
 		elseif rawget(others, k) then
 			v = copy(others[k])
 		else
-			return missing(nil, k)
+			return missing(env, k, functions, libraries)
 		end
 		rawset(env, k, v)
 		return v

@@ -58,10 +58,10 @@ _Noreturn void
 vm_end(enum sandbox_end end, const char *text)
 {
 	lua_State *L = vm.running != NULL ? vm.running : vm.main;
-	char message[512], inside[SNIPPET_WHERE_BYTES];
+	char message[512], inside[PLACE_BYTES];
 	int line = vm_line(L), n;
 
-	snippet_where(L, inside);
+	place_snippet(L, inside);
 	if (line > 0)
 		n = snprintf(message, sizeof(message), "script:%d: %s%s", line, inside, text);
 	else
@@ -210,7 +210,7 @@ on_error(lua_State *L)
 		return 1;
 	}
 	explain_error(L);
-	snippet_error(L);
+	place_caller(L);
 	push_printed(L, 1);
 	return 1;
 }

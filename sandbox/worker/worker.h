@@ -138,17 +138,32 @@ void record_looped(lua_State *L, int idx);
 void record_mark(lua_State *L); /* the value on top is a tool's result */
 
 /* snippet.c */
-#define SNIPPET_WHERE_BYTES 80
 void snippet_open(lua_State *L); /* pops what library.lua gives to snippet.lua */
 /* The snippets that come with RUN; false: nonsense, which the gateway never sends. */
 bool snippet_take(lua_State *L, const char *p, size_t n);
-/* "snippets.name:3: " where the innermost frame of anybody's code is one; else "". */
-void snippet_where(lua_State *L, char out[SNIPPET_WHERE_BYTES]);
-/* The message on top is of one: the script's own line is put before it. */
-void snippet_error(lua_State *L);
+/* The text of the one whose chunk this is ("=snippets.name"), *n bytes; NULL: it is none. */
+const char *snippet_source(const char *chunk, size_t *n);
+
+/* place.c */
+#define PLACE_BYTES 96
+struct place {
+	char chunk[LUA_IDSIZE + 1]; /* as Lua has it: "=script", "=snippets.total" */
+	int line;
+	const char *text; /* of the chunk */
+	size_t text_n;
+};
+/* What a message ("script:3: …") says of where it arose; false: nothing. */
+bool place_read(const char *message, struct place *p);
+/* The innermost frame of the script or of a snippet; false: there is none near. */
+bool place_now(lua_State *L, struct place *p);
+bool place_in_snippet(const struct place *p);
+/* "snippets.name:3: " where that frame is of a snippet; else "". */
+void place_snippet(lua_State *L, char out[PLACE_BYTES]);
+/* The message on top is of a snippet: the script's own line is put before it. */
+void place_caller(lua_State *L);
 
 /* library.c */
-void library_open(lua_State *L);
+void library_open(lua_State *L); /* pushes what snippet_open() pops */
 
 /* zygote.c */
 _Noreturn void zygote_serve(int ctl, const struct jail *j, const struct lock_limits *limits);

@@ -80,9 +80,9 @@ lint_and_tell(struct str text, const struct lua_tokens *s, const struct lenient 
 	}
 	buf_init(&out, 0);
 	for (int end = SANDBOX_COMPILE; end <= SANDBOX_RUNTIME; end++)
-		failure_put(
-		    &(struct failure){ (enum sandbox_end)end,
-			STR("script:1: undefined global 'q' expected near 'end'"), text, text, l },
+		failure_put(&(struct failure){ (enum sandbox_end)end,
+				STR("script:1: undefined global 'q' expected near 'end'"), text,
+				text, l, NULL, NULL },
 		    &out);
 	ASSERT(out.n < 4000);
 	buf_fini(&out);

@@ -206,6 +206,14 @@ many(void)
 	free(big);
 }
 
+static struct str
+snippet_text(const void *ctx, struct str name)
+{
+	(void)ctx;
+	return str_eq(name, STR("total")) ? STR("-- Sums.\nlocal amount = 1\nreturn amont\n")
+					  : STR_NONE;
+}
+
 static void
 told(const char *source, enum sandbox_end end, const char *message, const char *expected)
 {
@@ -217,7 +225,9 @@ told(const char *source, enum sandbox_end end, const char *message, const char *
 	buf_init(&out, 0);
 	if (lenient_fix(str_of(source), FRAME_SOURCE_MAX, &code, &fixes))
 		ran = buf_str(&code);
-	failure_put(&(struct failure){ end, str_of(message), str_of(source), ran, &fixes }, &out);
+	failure_put(&(struct failure){ end, str_of(message), str_of(source), ran, &fixes,
+			snippet_text, NULL },
+	    &out);
 	check_state.name = source;
 	CHECK_EQ_S(buf_cstr(&out), expected);
 	buf_fini(&out);
@@ -246,6 +256,29 @@ failures(void)
 	    "hint: the length of a list or string is #x");
 }
 
+static void
+snippets(void)
+{
+	TEST("an error in a snippet is shown and advised upon in the snippet");
+	told("local amound = 1\nsnippets.total{}", SANDBOX_RUNTIME,
+	    "script:2: snippets.total:3: undefined global 'amont'",
+	    "error line 2: snippets.total:3: undefined global 'amont'\n  2| snippets.total{}\n"
+	    "  snippets.total:3| return amont\nhint: did you mean amount?");
+	told("x", SANDBOX_CPU, "script:1: snippets.total:2: CPU limit exceeded",
+	    "error (CPU) line 1: snippets.total:2: CPU limit exceeded\n  1| x\n"
+	    "  snippets.total:2| local amount = 1");
+	told("x", SANDBOX_RUNTIME, "snippets.total:2: y",
+	    "error: snippets.total:2: y\n  snippets.total:2| local amount = 1");
+	told("x", SANDBOX_RUNTIME, "script:1: snippets.other:2: y",
+	    "error line 1: snippets.other:2: y\n  1| x");
+	told("x", SANDBOX_RUNTIME, "script:1: snippets.total: invalid_args: y",
+	    "error line 1: snippets.total: invalid_args: y\n  1| x");
+	told(
+	    "x", SANDBOX_RUNTIME, "script:1: snippets:2: y", "error line 1: snippets:2: y\n  1| x");
+	told("x", SANDBOX_RUNTIME, "script:1: shop.total:2: y",
+	    "error line 1: shop.total:2: y\n  1| x");
+}
+
 int
 main(void)
 {
@@ -261,5 +294,6 @@ main(void)
 	uncertain();
 	many();
 	failures();
+	snippets();
 	return check_done();
 }
