@@ -149,6 +149,8 @@ void limits_read(struct loading *ld, const struct policy_file *f, struct yaml *y
 bool bound_is(const struct yaml *y, enum bound_kind *out);
 bool bound_value(const struct yaml *y, enum bound_kind k, int64_t *most, struct err *e) MUST_CHECK;
 const char *bound_word(enum bound_kind k);
+/* "20 s", "32 MiB of memory", "100 calls", "2 MiB of results", "0.50 USD". */
+void bound_amount_put(struct buf *out, enum bound_kind k, int64_t most);
 /* *b, where it is smaller than what *all has. */
 void bound_narrow(struct bound *all, const struct bound *b);
 /* What a script of the subject may use at most; false: nothing bounds it. */
@@ -169,6 +171,7 @@ enum effect {
 	EFFECT_LIMIT
 };
 const char *effect_word(enum effect e);
+enum plan_level { PLAN_NONE, PLAN_DESTRUCTIVE, PLAN_WRITES };
 
 struct rule {
 	struct pattern pattern;
@@ -229,6 +232,7 @@ void rules_code_said(const struct bundle *b, const struct subject *s, struct cod
 
 /* ---- plan.c ---- */
 
+const char *plan_word(enum plan_level l); /* "destructive", "writes"; "" */
 /* `plan:` of a rule, and its approval; the rest of it is read. */
 void plan_read(struct loading *ld, const struct policy_file *f, const struct policy *p,
     struct rule *out, struct yaml *y);

@@ -11,8 +11,6 @@
 #include "policies/prices.h"
 #include "policies/tools.h"
 
-#define PRICES_ARENA_BYTES ((size_t)8 << 20)
-
 bool
 policies_check(const struct core_settings *s, struct buf *out)
 {
@@ -27,7 +25,7 @@ policies_check(const struct core_settings *s, struct buf *out)
 	bundle_unref(&b);
 	if (s->prices_file == NULL)
 		return ok;
-	arena_init(&a, PRICES_ARENA_BYTES);
+	arena_init(&a, PRICES_BYTES);
 	ok = prices_load(&a, s->prices_file, &prices, out, &e) && ok;
 	arena_free(&a);
 	return ok;

@@ -364,6 +364,8 @@ const struct redact_tables *core_redact(struct core *c); /* made when first need
 void core_redact_free(struct core *c);
 /* ,"redacted":{"card":2},"would_redact":{…} where there is something to tell; NULL: nothing. */
 void redacted_put(struct buf *b, const struct redact_counts *counts);
+/* The member of the object that holds this position, or "". */
+struct str redact_where(struct str doc, size_t at);
 void redacted_count(struct core *c, const struct redact_counts *counts);
 void redacted_metrics(const struct core *c, struct buf *out);
 const char *redact_class_word(enum redact_class c);

@@ -13,7 +13,6 @@
 #include "base/arena.h"
 #include "base/crypto.h"
 #include "base/err.h"
-#include "base/job.h"
 #include "base/loop.h"
 #include "base/text.h"
 
@@ -21,7 +20,6 @@ struct key_spec;
 struct core;    /* one per process */
 struct account; /* what a level has spent and holds */
 struct key;     /* a virtual key; lives as long as the core, whatever its state */
-struct rules;
 
 /* ---- core.c: life ---- */
 
@@ -49,8 +47,7 @@ struct via {
 };
 struct core_settings {
 	const char *data_dir;     /* made 0700 when absent */
-	const char *policies_dir; /* the bundle; read at start and by core_reload() (its names live
-				     as long as the core) */
+	const char *policies_dir; /* the bundle; read at start and by core_reload() */
 	const char *prices_file;  /* NULL: none */
 	bool strict;              /* audit: { durability: strict } */
 	/* Names the policy files may speak of: lint and "did you mean"; may be NULL. */
@@ -75,10 +72,11 @@ struct core_settings {
 };
 
 /*
- * Takes DATA/lock (ERR_STORE "… is served by pid N" when held), migrates and opens the database,
- * replays the journal (open holds are settled at their held amount with `end: crashed`), loads the
- * policy bundle (errors as file:line:col), starts the scribe thread and hooks the journal into the
- * loop's turn.
+ * Takes DATA/lock (ERR_STORE "… is served by process N" when held), loads the policies and prices
+ * (ERR_INVALID as file:line:col), migrates and opens the database (ERR_STORE, also when DATA/anchor
+ * knows more than it), replays the journal (open holds are settled at their held amount with
+ * `end: crashed`), starts the scribe thread and hooks the journal into the loop's turn.  NULL: *e.
+ * What *s points to is borrowed until core_close(); a reload reads it in a thread of its own.
  */
 struct core *core_open(struct loop *l, const struct core_settings *s, struct err *e) MUST_CHECK;
 /* Waits until the scribe has applied everything, then closes.  No pass may be open.  While the
@@ -87,8 +85,21 @@ void core_close(struct core **c);
 /* ERR_STORE with the reason while the journal or the database cannot be written: governed work is
  * refused, /readyz says so. */
 bool core_ready(const struct core *c, struct err *e);
-/* Parses and checks a bundle without a core: `tollgate check`.  Each problem is appended to `out`
- * as one line "file:line:col: problem (fix)"; false when there is an error among them. */
+/* The revision hash of the policies in force, hex; lives until they change. */
+struct str core_revision(const struct core *c);
+/* fn(ctx), once, when everything recorded so far is in the journal; with strict durability, when it
+ * is in the database too.  Dropping d calls it off. */
+void core_when_durable(struct core *c, struct deferred *d, deferred_f *fn, void *ctx);
+/* The same, but always waits for the database, as long as that takes. */
+void core_when_committed(struct core *c, struct deferred *d, deferred_f *fn, void *ctx);
+
+/* ---- check.c, diff.c, replay.c, lint.c, codeowners.c: the files alone; need no core ---- */
+
+/* Of the settings they read the folders, prices, facts and names.  Text goes to `out`; with false
+ * and *e there is none, and a bundle with an error is ERR_INVALID, "file:line:col: …". */
+
+/* Reads the policies and prices: `tollgate check`.  Each problem is appended to `out` as one line
+ * "file:line:col: problem (fix)"; false when there is an error among them. */
 bool policies_check(const struct core_settings *s, struct buf *out);
 /* The tests of the bundle (files named *_test.yaml) as TAP in `tap`, and, unless it is NULL, as
  * JUnit's XML in `junit`; false when one failed, or the bundle has an error (then its problems are
@@ -97,7 +108,7 @@ bool policies_check(const struct core_settings *s, struct buf *out);
 bool policies_test(const struct core_settings *s, bool cover, struct buf *tap, struct buf *junit);
 /* Why a call ("fs/read_file {\"path\":\"/etc\"}", "model:sonnet", "code:run") is answered as it is,
  * for somebody of the files: the verdict, each rule that speaks of it, and the nearest fix.
- * *allowed says which. */
+ * *allowed says which.  ERR_INVALID: no such call, or its arguments are no JSON; ERR_NO_OWNER. */
 struct explain_ask {
 	const struct key_spec *who; /* names that are "" are left out */
 	struct str call;
@@ -118,7 +129,8 @@ struct diff_ask {
 bool policies_diff(const struct core_settings *s, const struct diff_ask *ask, struct buf *out,
     bool *widened, struct err *e) MUST_CHECK;
 /* What the files of new_dir would have decided otherwise of what the audit of s->data_dir has since
- * then.  The audit has no arguments: what depends on them is counted apart. */
+ * then.  The audit has no arguments: what depends on them is counted apart.  ERR_NOT_FOUND,
+ * ERR_STORE: the database. */
 struct replay_ask {
 	const char *new_dir;
 	int64_t since_ns;
@@ -135,12 +147,14 @@ struct lint_ask {
 bool policies_lint(const struct core_settings *s, const struct lint_ask *ask, struct buf *out);
 /* A CODEOWNERS file: each folder that has an authority, and whom its policies and levels name. */
 bool policies_codeowners(const struct core_settings *s, struct buf *out, struct err *e) MUST_CHECK;
+
 /* ---- reload.c: policies while serving ---- */
 
 /*
- * Reads the bundle again, in a thread; when it has no error it takes the old one's place at the end
- * of a turn, else the old one stays.  fn(ctx, NULL) or fn(ctx, why) once, at the end of that turn;
- * the struct is the caller's, drop it before it goes; NULL: nobody waits.  Audited under `actor`.
+ * Reads the policies and prices again, in a thread; when they have no error they take the old ones'
+ * place at the end of a turn, else the old ones stay.  While that goes on, it is done once more
+ * afterwards.  fn(ctx, NULL) or fn(ctx, why) once, at the end of that turn; the struct is the
+ * caller's, drop it before it goes; NULL: nobody waits.  Audited under `actor`.
  */
 struct reload_wait {
 	struct link link;
@@ -154,8 +168,6 @@ void core_on_policies(struct core *c, void (*fn)(void *ctx), void *ctx);
 /* {"rev":…,"loaded_ns":…,"reloads":n,"failed":n,"kept_because":"file:line:col: …"}: the last only
  * when the last reading failed. */
 void core_policies_json(const struct core *c, struct buf *out);
-/* The revision hash of the loaded bundle, hex. */
-struct str core_revision(const struct core *c);
 
 /* ---- key.c: virtual keys ---- */
 
@@ -163,7 +175,7 @@ enum key_state { KEY_ACTIVE = 1, KEY_DISABLED, KEY_REVOKED };
 #define KEY_ID_BYTES     14 /* k_ + 12 */
 #define KEY_SECRET_BYTES 43 /* tg- + 40 base62, the last 6 a checksum */
 
-struct key_info { /* a view, valid until the next turn */
+struct key_info { /* a view, valid until the turn ends */
 	struct str id, name, customer, team, user;
 	enum key_state state;
 	bool admin;                     /* an admin token: its name starts with @ */
@@ -173,17 +185,21 @@ struct key_info { /* a view, valid until the next turn */
 /*
  * Who presents this secret?  ERR_AUTH (unknown; the text tells a mistyped key from an unknown one),
  * ERR_REVOKED (revoked, disabled or expired), ERR_NO_OWNER (its user, team or customer left the
- * files).  Compares digests only.  An admin token is no virtual key: ERR_AUTH.
+ * files).  Compares digests only.  An admin token is no virtual key: ERR_AUTH.  A key lives as long
+ * as the core: what is found may be kept, and asked key_usable() again.
  */
 struct key *key_find(struct core *c, struct str secret, struct err *e) MUST_CHECK;
-/* The same for an admin token; a virtual key is ERR_DENIED. */
+/* The same for an admin token, which has no owner; a virtual key is ERR_DENIED. */
 struct key *admin_find(struct core *c, struct str secret, struct err *e) MUST_CHECK;
 bool key_looks_like(struct str secret); /* tg- and length and checksum: which header to believe */
 /* The key of a user of the files who comes with a token of the identity provider and no secret of
  * ours: "+NAME", made (and audited) when it is first needed.  It can be disabled and revoked like
  * any other, which ends that way in.  ERR_NO_OWNER, ERR_REVOKED, ERR_STORE. */
 struct key *key_of_user(struct core *c, struct str user, struct err *e) MUST_CHECK;
-struct key *key_named(struct core *c, struct str name_or_id); /* NULL when there is none */
+/* By its id, or else the newest of that name; NULL when there is none. */
+struct key *key_named(struct core *c, struct str name_or_id);
+/* May it be used at that time?  ERR_REVOKED, ERR_NO_OWNER; an admin token: ERR_DENIED. */
+bool key_usable(const struct key *k, int64_t wall_ns, struct err *e);
 void key_info(const struct key *k, struct key_info *out);
 /* Customer, team and user as the files have them now, or as the key was made; "" = none. */
 void key_owner(const struct key *k, struct str out[3]);
@@ -204,26 +220,36 @@ struct key_spec {
 	struct str tags, scope, budget;
 };
 /* Makes a key; `secret` gets KEY_SECRET_BYTES + NUL and is the only copy there will ever be.
- * `actor` goes to the audit ("local:0", a key id).  ERR_INVALID: name taken, unknown owner. */
+ * `actor` goes to the audit ("local:0", a key id).  ERR_INVALID: the name is none or taken, or the
+ * tags, scope, budget or end cannot be; ERR_NO_OWNER: who it is for is not in the files; ERR_STORE.
+ */
 struct key *key_create(struct core *c, const struct key_spec *s, struct str actor,
     char secret[KEY_SECRET_BYTES + 1], struct err *e) MUST_CHECK;
 /* A new secret for a key's name and owner: a new key (new id) beside the old one, which ends
- * overlap_ns from now (0: it is revoked at once).  Audited as key.rotate and key.create. */
+ * overlap_ns from now (0: it is revoked at once).  Audited as key.rotate (0: key.revoke) and
+ * key.create.  ERR_REVOKED: it is no more; ERR_INVALID: it was rotated before, or is a "+NAME";
+ * ERR_STORE. */
 struct key *key_rotate(struct core *c, struct key *k, int64_t overlap_ns, struct str actor,
     char secret[KEY_SECRET_BYTES + 1], struct err *e) MUST_CHECK;
-/* Another budget ("5 USD/day, 50 USD/month"; "" = none); what was used stays used.  ERR_INVALID. */
+/* Another budget ("5 USD/day, 50 USD/month"; "" = none); what was used stays used.  ERR_INVALID,
+ * ERR_STORE. */
 bool key_set_budget(
     struct core *c, struct key *k, struct str budget, struct str actor, struct err *e) MUST_CHECK;
 /* Whom a first key may belong to: the first user of the files, else a team, else a customer, else
  * nobody.  Fills customer, team and user; they live as long as the bundle. */
 void core_first_owner(const struct core *c, struct key_spec *s);
+
+/* ---- key_end.c: their end ---- */
+
 /* disable, enable, revoke.  Leaving ACTIVE cuts every open pass of the key (pass.cut) and runs the
- * watchers below, in this very call.  A revoked key stays revoked. */
+ * watchers below, in this very call, also while nothing can be written: the row waits. ERR_INVALID:
+ * a revoked key stays revoked; ERR_STORE: it cannot be enabled now. */
 bool key_set_state(
     struct core *c, struct key *k, enum key_state st, struct str actor, struct err *e) MUST_CHECK;
 
 /* Runs whenever what a key may do has changed (state, rules): sessions and streams that are not
- * passes listen here.  The struct is the caller's; drop it before it goes. */
+ * passes listen here.  The struct is the caller's, zeroed before its first use; drop it before it
+ * goes. */
 struct key_watch {
 	struct link link;
 	void (*fn)(void *ctx, struct key *k); /* check key_usable() and the views again */
@@ -231,33 +257,36 @@ struct key_watch {
 };
 void key_watch_add(struct key *k, struct key_watch *w);
 void key_watch_drop(struct key_watch *w);
-bool key_usable(const struct key *k, int64_t wall_ns, struct err *e);
 
 /* ---- grant.c: money given at run time ---- */
 
 struct grant_spec {
 	struct str level; /* "acme/payments", a name that is unique, or "key NAME" */
 	int64_t nusd, until_ns;
-	struct str reason;
+	struct str reason; /* or "" */
 };
 /* So much more in every budget of the level, in each period until then, over reloads and restarts;
- * its JSON goes to `out`.  ERR_INVALID, ERR_NOT_FOUND, ERR_STORE. */
+ * its JSON, as below, goes to `out`.  ERR_INVALID: the amount, the time, a name that several have,
+ * too many; ERR_NOT_FOUND: the level; ERR_STORE. */
 bool grants_make(struct core *c, const struct grant_spec *s, struct str actor, struct buf *out,
     struct err *e) MUST_CHECK;
+/* By its id ("g_…"), at once.  ERR_NOT_FOUND, ERR_STORE. */
 bool grants_end(struct core *c, struct str id, struct str actor, struct err *e) MUST_CHECK;
 /* Those in force: [{"id","level","nusd","from_ns","until_ns","reason","by"}]. */
 void grants_json(const struct core *c, struct buf *out);
 
 /* ---- alert.c ---- */
 
-/* fn(ctx, "budget.alert", {"level","period","percent",…}) for what `alerts:` of the files sends to
- * a webhook; never twice for one threshold and period. */
+/* fn(ctx, "budget.alert", {"level","period","percent",…}), in the call that settles, for what
+ * `alerts:` of the files sends to a webhook; never twice for one threshold and period.  `json`
+ * lives until it returns. */
 void
 core_on_alert(struct core *c, void (*fn)(void *ctx, const char *event, struct str json), void *ctx);
 
-/* ---- rules.c: may they ---- */
+/* ---- may.c: may they ---- */
 
-/* ASK_HOSTED is never a pass of its own: a model's request names what it would use of it. */
+/* What is asked for.  ASK_HOSTED is never a pass of its own: a model's request names what it would
+ * use of it. */
 enum ask_kind { ASK_TOOL = 1, ASK_MODEL, ASK_RUN, ASK_ADMIN, ASK_PROMPT, ASK_RESOURCE, ASK_HOSTED };
 #define ASK_KINDS (ASK_HOSTED + 1)
 
@@ -283,7 +312,7 @@ void rules_why(struct core *c, struct key *k, enum ask_kind kind, struct str nam
 
 /* ---- codemode.c: how scripts are offered ---- */
 
-/* From wide to narrow; of several policies the narrowest holds.  See enum's words in mcp/mcp.h. */
+/* From wide to narrow; of several policies the narrowest holds. */
 enum code_mode {
 	CODE_MODE_UNSAID,
 	CODE_MODE_OPT_IN,
@@ -306,12 +335,10 @@ void rules_code_mode(struct core *c, struct key *k, struct str view, struct code
 
 /* ---- plan.c: what scripts change is put before people first ---- */
 
-enum plan_level { PLAN_NONE, PLAN_DESTRUCTIVE, PLAN_WRITES };
-const char *plan_word(enum plan_level l); /* "destructive", "writes"; "" */
+#define RULES_PLAN "plan"
 /* Must a script's call of this tool ("server/tool") be in a plan that people have said yes to?  A
  * plan is asked for as ASK_RUN with the name of RULES_PLAN, the list of its calls as arguments. */
 bool rules_plans(struct core *c, struct key *k, const struct via *via, struct str tool);
-#define RULES_PLAN "plan"
 
 /* ---- bound.c: what one script may use ---- */
 
@@ -327,8 +354,6 @@ struct bound {
 struct bounds {
 	struct bound of[BOUNDS];
 };
-/* "20 s", "32 MiB of memory", "100 calls", "2 MiB of results", "0.50 USD". */
-void bound_amount_put(struct buf *out, enum bound_kind k, int64_t most);
 /* "at most 20 s a script by policy solo:12 (ask #tools)": why a script was ended; nothing when it
  * is opaque. */
 void bound_told(struct buf *out, enum bound_kind k, const struct bound *b);
@@ -354,12 +379,12 @@ struct redaction {
 /* What hashes of redacted values are keyed with, AEAD_KEY_BYTES; without it they are this process's
  * own. */
 void core_redact_key(struct core *c, const uint8_t *key);
-/* False: nothing. */
+/* False: nothing, and *out is zeroes. */
 /* NOLINTNEXTLINE(readability-function-size): who, from where, what */
 bool rules_redact(struct core *c, struct key *k, const struct via *via, enum ask_kind kind,
     struct str name, struct redaction *out);
-/* Of a model: rules for its name or for the one that the client used.  No more than a look at a
- * pointer while no policy has such a rule. */
+/* Of a model: rules for its name or for the one that the client used; false: nothing, *out is not
+ * touched.  No more than a look at a pointer while no policy has such a rule. */
 /* NOLINTNEXTLINE(readability-function-size): who, from where, what */
 bool rules_redact_model(struct core *c, struct key *k, const struct via *via, struct str name,
     struct str requested, struct redaction *out);
@@ -383,10 +408,7 @@ void redacting_value(struct redacting *r, struct str value);
  * becomes a word, the string is written anew. */
 void redacting_inner(struct redacting *r, struct str string);
 struct str redacting_end(struct redacting **at);
-/* The member of the object that holds this position, or "". */
-struct str redact_where(struct str doc, size_t at);
-
-/* ---- price.c ---- */
+/* ---- price.c, pricefile.c: what models cost ---- */
 
 /* "15", "0.075": exact nano-USD; false for anything but digits with at most nine decimals, and from
  * 10^9 USD on. */
@@ -396,25 +418,26 @@ struct usage { /* tokens, as GenAI providers report them */
 	int64_t input, output, cache_write, cache_read;
 	bool seen; /* the provider reported anything */
 };
-/* Worst case: body bytes at the dearest input-side price + max_tokens (0: the model's max_output)
- * at the output price; 128-bit sums, rounded up once.  *estimated when the price was inherited
- * from the family or unknown. */
+/* Worst case, below 2^62: body bytes at the dearest input-side price + max_tokens (0: the model's
+ * max_output) at the output price; 128-bit sums, rounded up once.  *estimated when the price was
+ * inherited from the family or unknown; 0 where there is no table at all. */
 int64_t price_hold_nusd(const struct core *c, struct str model, int64_t body_bytes,
     int64_t max_tokens, bool *estimated);
 /* The tokens that hold is for: a token is at least one byte of the body. */
 int64_t
 price_hold_tokens(const struct core *c, struct str model, int64_t body_bytes, int64_t max_tokens);
+/* What it has cost, below 2^62; *estimated as above. */
 int64_t
 price_cost_nusd(const struct core *c, struct str model, const struct usage *u, bool *estimated);
 
-/* ---- gate.c: the two functions ---- */
+/* ---- gate.c, hold.c, queue.c: the two functions ---- */
 
 struct pass;
 struct approval_request;
 struct ask {
 	enum ask_kind kind;
 	struct str name; /* "server/tool", "server/prompt", "server/uri"; the resolved model id;
-			    "run"; "key.create" */
+			    "run", RULES_PLAN; "key.create" */
 	struct str
 	    requested;   /* model: the name the client used ("" = same); both must be granted */
 	struct str args; /* tool: the raw argument span, as it will be forwarded */
@@ -444,13 +467,13 @@ struct ask {
 
 enum pass_end {
 	END_OK = 1,
-	END_TOOL_ERROR,
-	END_UPSTREAM,
-	END_CANCELLED,
-	END_CUT,
+	END_TOOL_ERROR, /* the tool says that it failed */
+	END_UPSTREAM,   /* the server or provider could not be reached, or refused it */
+	END_CANCELLED,  /* by whoever asked */
+	END_CUT,        /* by us: the key, its money or the gateway came to an end */
 	END_TIMEOUT,
-	END_FAILED,
-	END_CRASHED
+	END_FAILED, /* in our own hands */
+	END_CRASHED /* settled by the start after that */
 };
 
 struct outcome {
@@ -485,8 +508,7 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 	 * most once. */
 	void (*cut)(struct pass *p, const struct err *why);
 	void *ctx;
-	uint64_t seq; /* of its enter record */
-	char id[20];  /* "p_" + 16, the audit id */
+	char id[20]; /* "p_" + 16, the audit id */
 	char parent[20];
 	enum ask_kind kind;
 	uint8_t labels; /* that its results carry */
@@ -529,11 +551,19 @@ struct pass {           /* embedded in the exchange, call or script that it gove
 };
 
 /*
- * The only way in.  Checks in this order: core ready, key usable, rules (and later arguments),
- * rate, budget; then reserves and writes the enter record.  On refusal returns false with *e set
- * (ERR_REVOKED, ERR_DENIED, ERR_APPROVAL, ERR_BUDGET and ERR_RATE with retry_after_s, ERR_STORE …),
- * one audit row written and nothing to leave.  `cut` and `ctx` are set by the caller in *p before
- * the call; the rest of *p is written here.  All strings of the ask are copied.
+ * The only way in.  Checks in this order: core ready, key usable, what must not go there, rules and
+ * people, the breaker of repeated calls, budgets and limits; then reserves and writes the OPEN
+ * record.  On refusal returns false with nothing to leave and one audit row, which the texts of
+ * ERR_DENIED name (none: ERR_STORE, and what may wait for a place).
+ *
+ *   ERR_STORE     core_ready()              ERR_REVOKED, ERR_NO_OWNER   key_usable()
+ *   ERR_DENIED    rules, redaction, a no of people; a model without a price, where that is refused
+ *   ERR_APPROVAL  it waits for people: pass_approval()
+ *   ERR_OVERLOAD  too many wait for people already
+ *   ERR_BUDGET, ERR_RATE   with retry_after_s (0: not known)
+ *
+ * `cut` and `ctx` are set by the caller in *p before the call, and p->magic is 0 (pass_open()); the
+ * rest of *p is written here.  All strings of the ask are copied.
  */
 bool gate_enter(
     struct core *c, struct pass *p, struct key *k, const struct ask *a, struct err *e) MUST_CHECK;
@@ -543,17 +573,24 @@ bool gate_enter(
  * policies say at_cap: cut; end the pass now.
  */
 bool gate_topup(struct pass *p, int64_t nusd, struct err *e) MUST_CHECK;
-/* The only way out; exactly once per entered pass, also from a job's stop().  Settles, meters,
- * writes the audit row. */
+/* The only way out; exactly once per entered pass, also from a job's stop().  Writes the audit row,
+ * settles, meters; never fails.  All strings of the outcome are copied. */
 void gate_leave(struct pass *p, const struct outcome *o);
 /* Enters and leaves at once: what is asked is over before anything else can run, as an operation of
- * the admin API is, whose change is a row of its own with the key as its actor. */
+ * the admin API is, whose change is a row of its own with the key as its actor.  Errors as above.
+ */
 bool gate_pass(struct core *c, struct key *k, const struct ask *a, struct err *e) MUST_CHECK;
-/* The same for what people may be asked about; *id: of the approval that it waits for
- * (ERR_APPROVAL), "" = none.  APPROVAL_ID_BYTES and NUL. */
+/* The same for what people may be asked about; `id`, APPROVAL_ID_BYTES and NUL: of the approval
+ * that it waits for (ERR_APPROVAL), "" = none. */
 bool gate_pass_once(
     struct core *c, struct key *k, const struct ask *a, char *id, struct err *e) MUST_CHECK;
-/* gate_enter() refused with ERR_APPROVAL: what for. */
+static inline bool
+pass_open(const struct pass *p)
+{
+	return p->magic != 0;
+}
+
+/* gate_enter() refused with ERR_APPROVAL: what for; look at it at once. */
 struct approval_request *pass_approval(const struct pass *p);
 /*
  * gate_enter() refused with ERR_RATE an ask that can_wait, and nothing but limits of how many at
@@ -571,20 +608,12 @@ struct place_wait {
 bool pass_may_wait(const struct pass *p);
 void place_wait(struct pass *p, struct place_wait *w);
 void place_wait_drop(struct place_wait *w);
-/* event.c: what is no pass and changes no key (a reload, a sign-in): one audit row, a refused one
- * with *e (NULL: it was done).  `actor` as in key_create(); name: "policies.reload",
- * "sign-in.begin". */
+
+/* ---- event.c ---- */
+
+/* What is no pass and changes no key (a reload, a sign-in): one audit row, a refused one with *e
+ * (NULL: it was done).  `actor` as in key_create(); name: "policies.reload", "sign-in.begin". */
 void event_note(struct core *c, struct str actor, const char *name, const struct err *e);
-static inline bool
-pass_open(const struct pass *p)
-{
-	return p->magic != 0;
-}
-/* fn(ctx), once, when everything recorded so far is in the journal; with strict durability, when it
- * is in the database too.  Dropping d calls it off. */
-void core_when_durable(struct core *c, struct deferred *d, deferred_f *fn, void *ctx);
-/* The same, but always waits for the database, as long as that takes. */
-void core_when_committed(struct core *c, struct deferred *d, deferred_f *fn, void *ctx);
 
 /* ---- approval.c: people who say yes to one call ---- */
 
@@ -603,8 +632,9 @@ enum approval_state {
 };
 #define APPROVAL_ID_BYTES 18 /* d_ + 16 */
 
-struct approval_request *
-approval_find(struct core *c, struct str id); /* NULL: not known (any more) */
+/* "d_" + 16; NULL: not known (any more).  A request may be kept while an approval_wait holds it;
+ * whoever has none looks it up again. */
+struct approval_request *approval_find(struct core *c, struct str id);
 /* Those that are not over, and what was refused lately, oldest first; NULL first and last. */
 struct approval_request *approval_next(struct core *c, struct approval_request *after);
 struct str approval_id(const struct approval_request *r);
@@ -627,16 +657,16 @@ struct approval_answer {
 	struct str user;   /* whom a webhook names; or "" */
 	struct str reason; /* or ""; clipped */
 };
-/* ERR_DENIED: not this one's to give, or not by this way; ERR_INVALID: it waits no more.  A yes
- * that is not the last one needed leaves it waiting. */
+/* ERR_DENIED: not this one's to give, or not by this way; ERR_INVALID: it waits no more; ERR_STORE.
+ * A yes that is not the last one needed leaves it waiting. */
 bool approval_answer(
     struct approval_request *r, const struct approval_answer *a, struct err *e) MUST_CHECK;
 /* Nobody waits for it any more; nothing happens when it is over. */
 void approval_withdraw(struct approval_request *r, const char *why);
 
 /* One call that waits: fn(ctx) within each change of state, which must not end anything at once.
- * The request is then this call's alone, and let go of once nothing can come of it.  Drop it
- * before it goes. */
+ * The request, which is not over, is then this call's alone, and let go of once nothing can come of
+ * it.  Drop it before it goes. */
 struct approval_wait {
 	struct approval_request *request; /* NULL: waits for none */
 	void (*fn)(void *ctx);
@@ -648,12 +678,6 @@ void approval_wait_drop(struct approval_wait *w);
  * work. */
 void core_on_approval(
     struct core *c, void (*fn)(void *ctx, const struct approval_request *r), void *ctx);
-
-/* ---- frequent.c ---- */
-
-/* The tools ("server/tool") that the key's team has used most in the last weeks, the most used
- * first; of a key without a team, its user.  Names live until the turn ends; returns how many. */
-size_t core_frequent_tools(struct core *c, const struct key *k, struct str *names, size_t max);
 
 /* ---- kept.c: what is kept for a key beside its rights ---- */
 
@@ -667,9 +691,10 @@ struct kept_row {
 			     ("name/…"); with name "" everything of the key */
 	int64_t until_ns; /* nobody finds it after that */
 };
-/* In the journal with this turn's write, in the database soon after. */
+/* In the journal with this turn's write, in the database soon after.  Everything is copied. */
 void core_keep(struct core *c, const struct kept_row *k);
-/* What the database has, by key and name; for a start, before anything is kept. */
+/* What the database has, by key and name; for a start, before anything is kept.  What fn sees lives
+ * until it returns.  ERR_STORE, ERR_NOT_FOUND. */
 typedef void kept_f(void *ctx, const struct kept_row *k);
 bool core_kept_each(struct core *c, kept_f *fn, void *ctx, struct err *e) MUST_CHECK;
 
@@ -718,22 +743,31 @@ typedef void snippet_f(void *ctx, const struct snippet *s);
 /* What the key sees, in order of name; names are unique.  Valid until the turn ends. */
 void core_snippets(const struct core *c, const struct key *k, snippet_f *fn, void *ctx);
 void core_all_snippets(const struct core *c, snippet_f *fn, void *ctx); /* in order of file */
-/* May a snippet of this name be put into folder/snippets?  *e says what is in the way. */
+/* May a snippet of this name be put into folder/snippets?  ERR_INVALID, ERR_NO_OWNER: what is in
+ * the way. */
 bool core_snippet_place(
     const struct core *c, struct str folder, struct str name, struct err *e) MUST_CHECK;
 /* One use, for core_frequent_tools(): there it is called "snippets/NAME". */
 void core_snippet_used(struct core *c, const struct key *k, struct str name);
-/* The snippets of a bundle without a core; false: it does not load (*e). */
+/* The snippets of a bundle without a core, which live until fn returns; false: it does not load
+ * (*e). */
 bool policies_snippets(
     const struct core_settings *s, snippet_f *fn, void *ctx, struct err *e) MUST_CHECK;
-/* Would this be one?  false: *e, "FILE:2:5: …". */
+/* Would this be one?  ERR_INVALID, "FILE:2:5: …". */
 bool snippet_check(const char *file, struct str source, struct err *e) MUST_CHECK;
-bool snippet_name_ok(struct str name);
+
+/* ---- keyword.c ---- */
+
 bool lua_keyword(struct str s); /* a word of the language, which no name in a script can be */
 
-/* ---- what people look at ---- */
+/* ---- usage.c, scripts.c: what people look at ---- */
 
-/* JSON: {"key":…,"levels":[{"level":"team","name":…,"budgets":[{"limit_nusd","used_nusd",
+/* The tools ("server/tool") that the key's team has used most in the last weeks, the most used
+ * first; of a key without a team, its user.  Names live until the next pass leaves; returns how
+ * many. */
+size_t core_frequent_tools(struct core *c, const struct key *k, struct str *names, size_t max);
+
+/* JSON: {"key":…,"name":…,"levels":[{"level":"team","name":…,"budgets":[{"limit_nusd","used_nusd",
  * "held_nusd","left_nusd","period","resets_at"(,"granted_nusd": on top of the
  * limit)}],"limits":[{"limit":"requests","amount","period",
  * "per","used","held","left","full_at"}]}],"rule_limits":[the same of rules, with "of" and
@@ -743,20 +777,24 @@ void core_quota_json(struct core *c, struct key *k, struct buf *out);
 /* JSON: what the key's scripts did: [{"period":"day","since","until","runs","kept_bytes",
  * "kept_tokens_estimate","cpu_us","memory_kb"}, the same of week, month, year]. */
 void core_scripts_json(struct core *c, const struct key *k, struct buf *out);
-/* What the key was refused since the start, the newest first, eight at most. */
+/* JSON: what the key was refused since the start, the newest first, eight at most:
+ * [{"id","at","kind","verdict","name","why"}]. */
 void core_denials_json(const struct key *k, struct buf *out);
-/* A refusal ("p_…", one of those eight of some key) or an approval ("d_…"); false: not known, the
- * audit has it. */
+/* JSON: a refusal ("p_…", one of those eight of some key, and that key) or an approval ("d_…", as
+ * approval_json()); false: not known, the audit has it. */
 bool core_decision_json(struct core *c, struct str id, struct buf *out);
 /* Prometheus lines of this folder (passes by kind and verdict, money, journal, scribe). */
 void core_metrics(struct core *c, struct buf *out);
 
 /* ---- backup.c, restore.c: copies; need no core ---- */
 
+/* ERR_NOT_FOUND: there is no database; else ERR_STORE, if nothing is said. */
+
 /* A copy of the database as it is now, beside a running gateway or without one; verified after it
- * was written.  `out`: as audit_verify().  ERR_INVALID: the file is there already. */
+ * was written.  `out`: as audit_verify().  ERR_INVALID: the file is there already, or what was
+ * copied is not in order; then there is no file. */
 bool core_backup(const char *data_dir, const char *file, struct buf *out, struct err *e) MUST_CHECK;
-/* What `core_backup` did last: ERR_NOT_FOUND when nothing is known. */
+/* What core_backup() did last: ERR_NOT_FOUND when nothing is known. */
 struct backup_note {
 	int64_t ts_ns, rows;
 	char file[1024];
@@ -781,12 +819,16 @@ bool core_restore(const struct restore_settings *s, struct buf *out, struct err 
  * fits; false: *e says which not.  `out`: what there is. */
 bool core_files_look(const char *data_dir, struct buf *out, struct err *e) MUST_CHECK;
 
-/* ---- audit.c, usage.c: offline readers; need no core, only DATA/tollgate.db ---- */
+/* ---- audit.c, usage.c, rollout.c: offline readers; need no core, only DATA/tollgate.db ---- */
 
-/* "ok N rows, head HEX" and true; or the first bad row and false.  Ledger totals are recomputed
- * from the rows and compared with the usage table. */
+/* data_dir may be a database file itself.  ERR_NOT_FOUND: there is none; ERR_STORE: it cannot be
+ * read. */
+
+/* "ok N rows, head HEX" and true; or the first bad row and ERR_INVALID.  Ledger totals are
+ * recomputed from the rows and compared with the usage table. */
 bool audit_verify(const char *data_dir, struct buf *out, struct err *e) MUST_CHECK;
-typedef bool audit_row_f(void *ctx, int64_t seq, struct str event_json); /* false stops */
+/* What it sees lives until it returns; false stops. */
+typedef bool audit_row_f(void *ctx, int64_t seq, struct str event_json);
 struct audit_query {
 	int64_t after_seq; /* 0: from the first */
 	int64_t limit;     /* 0: all */
@@ -796,12 +838,14 @@ struct audit_query {
 bool audit_read(const char *data_dir, const struct audit_query *q, audit_row_f *fn, void *ctx,
     struct err *e) MUST_CHECK;
 /* Whom what is observed would have refused since then, by owner, the most first: JSON array of
- * {"customer","team","user","would_refuse","first_name","first_why"}. */
+ * {"customer","team","user","would_refuse","first_name","first_why"}.  ERR_TOO_LARGE: too many
+ * owners. */
 bool
 rollout_json(const char *data_dir, int64_t since_ns, struct buf *out, struct err *e) MUST_CHECK;
 /* by: "customer", "team", "user", "key", "model", "tool", "server"; JSON array of
  * {"name","requests","calls","runs","input_tokens","output_tokens","cache_read_tokens",
  * "cache_write_tokens","cost_nusd","kept_bytes","kept_tokens_estimate","cpu_us","memory_kb",
- * "refused"}; memory_kb is the most of one script. */
+ * "refused"}; memory_kb is the most of one script.  Counts whole quarters of an hour that began
+ * since then.  ERR_INVALID: by what? */
 bool usage_json(const char *data_dir, struct str by, int64_t since_ns, struct buf *out,
     struct err *e) MUST_CHECK;

@@ -182,8 +182,6 @@ doc_read(struct problems *p, struct arena *a, struct yaml *doc, struct prices *o
 	if (date == NULL || !date_ok(date->text))
 		problem(p, date == NULL ? doc : date,
 		    "date says when the table was true, like 2026-11-01");
-	else
-		out->date = arena_str(a, date->text);
 	rows_read(p, a, yaml_get(doc, "models"), out);
 	if (tools != NULL)
 		tools_read(p, a, tools, out);
@@ -198,7 +196,7 @@ prices_load(
 	struct buf text;
 	struct err why;
 
-	*out = (struct prices){ .date = STR("") };
+	*out = (struct prices){ 0 };
 	buf_init(&text, 2 * PRICE_FILE_BYTES);
 	arena_init(&tree, TREE_BYTES);
 	err_clear(e);

@@ -32,7 +32,6 @@ struct prices {
 	size_t n;
 	const struct tool_price *tools; /* as they stand */
 	size_t tools_n;
-	struct str date; /* "2026-08-01": when the table was true */
 };
 /* Everything lives in the arena (bounded: 1 MiB of file, 4,096 rows).  All problems go to
  * `problems` (may be NULL) as in bundle_load(); *e is the first. */

@@ -21,8 +21,8 @@
 #define VERSION_BYTES 6
 #define CHECK_BYTES   ((size_t)4 << 20)
 
-bool
-snippet_name_ok(struct str name)
+static bool
+name_ok(struct str name)
 {
 	if (name.n == 0 || name.n > SNIPPET_NAME_MAX || name.p[0] < 'a' || name.p[0] > 'z' ||
 	    lua_keyword(name))
@@ -112,7 +112,7 @@ snippet_read(struct loading *ld, const struct policy_file *f, struct str text)
 		    "customers/NAME/teams/NAME/snippets/ (move it)");
 		return;
 	}
-	if (!snippet_name_ok(s.name)) {
+	if (!name_ok(s.name)) {
 		problem_at(&ld->problems, f->shown, 0, 0,
 		    "a snippet is named by small letters, digits and _, a letter first, %d at "
 		    "most, "
@@ -236,7 +236,7 @@ core_snippet_place(const struct core *c, struct str folder, struct str name, str
 	bool ok;
 
 	IS(c, CORE_MAGIC);
-	if (!snippet_name_ok(name))
+	if (!name_ok(name))
 		return err_set(e, ERR_INVALID,
 		    "a snippet is named by small letters, digits and _, a letter first, %d at "
 		    "most, "
