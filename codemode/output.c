@@ -2,11 +2,15 @@
 /*
  * output - what a model reads of a script; the contract is in output.h.
  *
- * Only what was returned or printed, in the form that costs a model least: 50 rows of 5 columns
- * are 2,818 tokens as indented JSON, 1,869 minified, 1,159 as tab-separated lines.
+ * Only what was returned or printed, in the form that costs a model least (table.c):
  *
  *	value --string, table, JSON--> text --fits--> as it is
  *	                                   \--too long--> first and last lines, shape, size
+ *
+ *	{"count":3,"next":null}		an object with tables in it: what is no table, then each
+ *	rows:				under its name
+ *	id	name
+ *	1	Ann
  *
  * Values were checked by the sandbox and cannot fail the iterators; printed text is any bytes, its
  * repair is that of the JSON string it ends in.
@@ -16,15 +20,15 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "codemode/table.h"
 
-#define TABLE_ROWS_MIN    3
-#define TABLE_COLUMNS_MAX 64
-#define SHAPE_DEPTH_MAX   6
-#define SHAPE_KEYS_MAX    60
-#define SHAPE_BYTES_MAX   1200 /* of a note: the whole shape of most values */
-#define TEXT_LONG         40   /* a string's length is told when it has more bytes */
-#define TOKEN_BYTES       4    /* an estimate, and said to be one */
-#define LEFT_OUT_BYTES    80   /* of the line that says how much */
+#define SHAPE_DEPTH_MAX 6
+#define SHAPE_KEYS_MAX  60
+#define MAP_KEYS_MIN    13   /* fewer are told by name */
+#define SHAPE_BYTES_MAX 1200 /* of a note: the whole shape of most values */
+#define TEXT_LONG       40   /* a string's length is told when it has more bytes */
+#define TOKEN_BYTES     4    /* an estimate, and said to be one */
+#define LEFT_OUT_BYTES  80   /* of the line that says how much */
 
 /* ---- shapes ---- */
 
@@ -72,28 +76,52 @@ count_items(struct str list)
 
 static void shape_put(struct str v, int depth, struct buf *out);
 
-/* NOLINTNEXTLINE(misc-no-recursion): SHAPE_DEPTH_MAX */
+/* The keys from `start` on of an object that is a map: what stands at `first` is their one shape.
+ */
+static void
+map_shape(struct str object, size_t start, struct str first, struct buf *out)
+{
+	struct buf one;
+
+	buf_init(&one, 0);
+	buf_put(&one, first);
+	out->n = start;
+	buf_printf(out, "table<string," STR_FMT ">[%zu]", (int)one.n, one.p, count_items(object));
+	buf_fini(&one);
+}
+
+/* Many keys with values of one shape are no record: table<string,integer>[3000].
+ * NOLINTNEXTLINE(misc-no-recursion): SHAPE_DEPTH_MAX */
 static void
 object_shape(struct str v, int depth, struct buf *out)
 {
-	struct json_iter it;
+	size_t n = 0, start = out->n, first = 0, bytes = 0;
 	struct str key, one;
-	int n = 0;
+	struct json_iter it;
+	bool same = true;
 
 	(void)json_open(v, &it);
 	buf_putc(out, '{');
-	while (json_next(&it, &key, &one)) {
+	for (; json_next(&it, &key, &one) && n < SHAPE_KEYS_MAX; n++) {
+		size_t at;
+
 		if (n > 0)
 			buf_puts(out, ", ");
-		if (n++ == SHAPE_KEYS_MAX) {
-			buf_puts(out, "...");
-			break;
-		}
 		buf_put(out, (struct str){ key.p + 1, key.n - 2 });
 		buf_putc(out, ':');
+		at = out->n;
 		shape_put(one, depth + 1, out);
+		if (n == 0) {
+			first = at;
+			bytes = out->n - at;
+		}
+		same =
+		    same && out->n - at == bytes && memcmp(out->p + at, out->p + first, bytes) == 0;
 	}
-	buf_putc(out, '}');
+	if (same && n >= MAP_KEYS_MIN && buf_ok(out))
+		map_shape(v, start, (struct str){ out->p + first, bytes }, out);
+	else
+		buf_puts(out, n == SHAPE_KEYS_MAX ? ", ...}" : "}");
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): SHAPE_DEPTH_MAX */
@@ -135,85 +163,6 @@ output_shape(struct str json, struct buf *out)
 
 /* ---- text ---- */
 
-/* The keys of a flat object; 0 when it nests or has too many. */
-static size_t
-flat_keys(struct str object, struct str keys[TABLE_COLUMNS_MAX])
-{
-	struct json_iter it;
-	struct str key, v;
-	size_t n = 0;
-
-	if (json_kind(object) != JSON_OBJECT || !json_open(object, &it))
-		return 0;
-	while (json_next(&it, &key, &v)) {
-		enum json_kind k = json_kind(v);
-
-		if (n == TABLE_COLUMNS_MAX || k == JSON_OBJECT || k == JSON_ARRAY)
-			return 0;
-		keys[n++] = key;
-	}
-	return n;
-}
-
-/* At least three flat objects with the same keys in the same order (the worker sorts them). */
-static bool
-is_table(struct str list, struct str columns[TABLE_COLUMNS_MAX], size_t *n)
-{
-	struct json_iter it;
-	struct str key, row, keys[TABLE_COLUMNS_MAX];
-	size_t rows = 0;
-
-	if (json_kind(list) != JSON_ARRAY || !json_open(list, &it))
-		return false;
-	while (json_next(&it, &key, &row)) {
-		size_t k = flat_keys(row, rows == 0 ? columns : keys);
-
-		if (k == 0 || (rows > 0 && k != *n))
-			return false;
-		for (size_t i = 0; rows > 0 && i < k; i++)
-			if (!str_eq(keys[i], columns[i]))
-				return false;
-		*n = k;
-		rows++;
-	}
-	return rows >= TABLE_ROWS_MIN;
-}
-
-/* A cell: strings lose their quotes; tabs, newlines and the like stay escaped as JSON has them. */
-static void
-cell_put(struct str v, struct buf *out)
-{
-	if (json_kind(v) == JSON_STRING && v.n >= 2)
-		buf_put(out, (struct str){ v.p + 1, v.n - 2 });
-	else if (json_kind(v) != JSON_NULL)
-		buf_put(out, v);
-}
-
-static void
-table_put(struct str list, const struct str *columns, size_t n, struct buf *out)
-{
-	struct json_iter it, cells;
-	struct str key, row, v;
-
-	for (size_t i = 0; i < n; i++) {
-		if (i > 0)
-			buf_putc(out, '\t');
-		cell_put(columns[i], out);
-	}
-	(void)json_open(list, &it);
-	while (json_next(&it, &key, &row)) {
-		size_t i = 0;
-
-		buf_putc(out, '\n');
-		(void)json_open(row, &cells);
-		while (json_next(&cells, &key, &v)) {
-			if (i++ > 0)
-				buf_putc(out, '\t');
-			cell_put(v, out);
-		}
-	}
-}
-
 /* Items one a line. */
 static size_t
 lines_put(struct str list, struct buf *out)
@@ -234,8 +183,8 @@ lines_put(struct str list, struct buf *out)
 /* ---- the budget ---- */
 
 /* How a value was rendered: what may be left out of it. */
-enum layout { LAYOUT_BYTES, LAYOUT_ITEMS, LAYOUT_ROWS };
-static const char *const layout_words[] = { "bytes", "items", "rows" };
+enum layout { LAYOUT_BYTES, LAYOUT_ITEMS, LAYOUT_ROWS, LAYOUT_LINES };
+static const char *const layout_words[] = { "bytes", "items", "rows", "lines" };
 
 /* Three quarters for the start, a quarter for the end. */
 static void
@@ -312,12 +261,59 @@ note_put(struct str value, size_t text_bytes, bool last, struct buf *out)
 	    last ? "; full value in `last`]" : "; return less of it, or aggregate in the script]");
 }
 
+/* What of an object is no table, as JSON on a line of its own; nothing when all is. */
+static void
+rest_put(struct str object, struct buf *out)
+{
+	struct json_iter it;
+	struct str key, v;
+	struct table t;
+	size_t n = 0;
+
+	(void)json_open(object, &it);
+	while (json_next(&it, &key, &v)) {
+		if (table_of(v, &t))
+			continue;
+		buf_putc(out, n++ == 0 ? '{' : ',');
+		buf_put(out, key);
+		buf_putc(out, ':');
+		buf_put(out, v);
+	}
+	if (n > 0)
+		buf_puts(out, "}\n");
+}
+
+/* An object with tables in it, each under its name; false: it has none. */
+static bool
+tables_put(struct str object, struct buf *out)
+{
+	struct json_iter it;
+	struct str key, v;
+	struct table t;
+	size_t n = 0;
+
+	if (json_kind(object) != JSON_OBJECT || !json_open(object, &it))
+		return false;
+	while (json_next(&it, &key, &v)) {
+		if (!table_of(v, &t))
+			continue;
+		if (n++ == 0)
+			rest_put(object, out);
+		else
+			buf_putc(out, '\n');
+		buf_put(out, (struct str){ key.p + 1, key.n - 2 });
+		buf_puts(out, ":\n");
+		table_put(v, &t, out);
+	}
+	return n > 0;
+}
+
 static enum layout
 render(struct str value, struct buf *out)
 {
-	struct str columns[TABLE_COLUMNS_MAX], text;
+	struct str text;
+	struct table t;
 	struct arena a;
-	size_t n = 0;
 
 	if (json_kind(value) == JSON_STRING) {
 		arena_init(&a, value.n + 65536);
@@ -326,10 +322,12 @@ render(struct str value, struct buf *out)
 		arena_free(&a);
 		return LAYOUT_BYTES;
 	}
-	if (is_table(value, columns, &n)) {
-		table_put(value, columns, n, out);
+	if (table_of(value, &t)) {
+		table_put(value, &t, out);
 		return LAYOUT_ROWS;
 	}
+	if (tables_put(value, out))
+		return LAYOUT_LINES;
 	buf_put(out, value);
 	return json_kind(value) == JSON_ARRAY ? LAYOUT_ITEMS : LAYOUT_BYTES;
 }

@@ -16,8 +16,8 @@ struct output {
 };
 
 /*
- * Strings as they are; lists of at least three flat objects with the same keys as tab-separated
- * lines, the first of which names the columns; all else as minified JSON.  Over the budget whole
+ * Strings as they are; lists of objects as tables (table.h), and an object that has such lists as
+ * JSON of the rest and each table under its name; all else as minified JSON.  Over the budget whole
  * rows or items (of other values, bytes) are left out in the middle, and a note tells size and
  * shape.  Printed text comes first; it has at least a quarter of the budget, the value the rest.
  * Cuts never part a character.  Returns false when the value was cut.

@@ -37,12 +37,27 @@ expect(tonumber(tokens)):is(whole // 4)
 
 test "a list that is too long is items, one a line"
 local run = world()
-local text = run "local t = {} for i = 1, 3000 do t[i] = {n={i, i}} end return t"
+local text = run "local t = {} for i = 1, 3000 do t[i] = {{i, i}} end return t"
 expect(#text <= BUDGET):is(true)
-expect(text):has('{"n":[1,1]}\n{"n":[2,2]}\n')
+expect(text):has('[[1,1]]\n[[2,2]]\n')
 expect(text):has(" items left out ...]\n")
-expect(text):has('{"n":[3000,3000]}\n[cut: ')
-expect(text):has("shape: {n:integer[2]}[3000];")
+expect(text):has('[[3000,3000]]\n[cut: ')
+expect(text):has("shape: integer[2][1][3000];")
+
+test "a table in an object that is too long loses whole lines"
+local run = world()
+local text = run "local t = {} for i = 1, 3000 do t[i] = {id=i, tags={i}} end return {total=3000, rows=t}"
+expect(#text <= BUDGET):is(true)
+expect(text):has('{"total":3000}\nrows:\nid\ttags\n1\t[1]\n2\t[2]\n')
+expect(text):has(" lines left out ...]\n")
+expect(text):has("\n3000\t[3000]\n[cut: ")
+expect(text):has("shape: {rows:{id:integer, tags:integer[1]}[3000], total:integer};")
+
+test "of a map the shape is that of its values, of a record that of each"
+local run = world()
+expect(run "local t = {} for i = 1, 3000 do t['key' .. i] = i end return t"):has "shape: table<string,integer>[3000]; full"
+expect(run "local t = {} for i = 1, 3000 do t['key' .. i] = {n=i, l={}} end return {t=t}"):has "shape: {t:table<string,{l:any[0], n:integer}>[3000]}; full"
+expect(run "local t = {s=('x'):rep(17000)} for i = 1, 20 do t['k' .. i] = i end return t"):has "k9:integer, s:string(17000)};"
 
 test "an object that is too long is cut in the middle, at characters"
 local run = world()
