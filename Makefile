@@ -181,12 +181,15 @@ BENCH_DEPS := nginx-light wrk
 
 deps:
 	@sh tests/deps.sh $(BUILD_DEPS)
+# On all cores, unless somebody said how many.
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 run: deps
-	@$(MAKE) --no-print-directory all >/dev/null
+	@[ -x $(B)/tollgate ] || echo "building (about a minute and a half on one core)" >&2
+	@$(MAKE) --no-print-directory $(JOBS) all >/dev/null
 	@exec $(B)/tollgate run -c policies/examples/solo/tollgate.yaml
 test: deps
 	@sh tests/deps.sh $(TEST_DEPS)
-	@$(MAKE) --no-print-directory all unit $(B)/rig
+	@$(MAKE) --no-print-directory $(JOBS) all unit $(B)/rig
 	@$(MAKE) --no-print-directory SAN= B=build build/unit/sandbox_lock
 	@B=$(B) sh tests/run.sh
 # The scribe beside the loop, under the thread sanitizer.

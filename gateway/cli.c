@@ -254,8 +254,6 @@ cmd_webhook(const struct cli *cli)
 	struct buf out;
 	int code;
 
-	if (cli->words_n != 1 || strcmp(cli->words[0], "test") != 0)
-		return cli_usage("webhook test");
 	if (cli_asked(cli, "POST", STR("/admin/api/webhook/test"), STR(""), &out, &code))
 		(void)puts("ok: an event is on its way (the log says when it does not arrive)");
 	buf_fini(&out);
@@ -294,10 +292,8 @@ cmd_servers(const struct cli *cli)
 	struct buf out;
 	int code;
 
-	if (cli->words_n == 2 && strcmp(cli->words[0], "sign-in") == 0)
+	if (cli->words_n == 2)
 		return servers_sign_in(cli, cli->words[1]);
-	if (cli->words_n > 0)
-		return cli_usage("servers, or servers sign-in NAME");
 	if (cli_asked(cli, "GET", STR("/admin/api/servers"), STR(""), &out, &code) &&
 	    json_open(buf_str(&out), &it)) {
 		(void)printf("%-20s %-10s %-12s %6s %8s %8s %8s  %s\n", "", "state", "era", "tools",

@@ -113,6 +113,19 @@ print_row(void *ctx, int64_t seq, struct str event)
 }
 
 static bool
+print_line(void *ctx, int64_t seq, struct str event)
+{
+	struct arena a;
+
+	(void)ctx;
+	(void)seq;
+	arena_init(&a, ARENA_BYTES);
+	audit_line(event, &a);
+	arena_free(&a);
+	return true;
+}
+
+static bool
 keep_row(void *ctx, int64_t seq, struct str event)
 {
 	struct rows *all = ctx;
@@ -259,7 +272,7 @@ verify(const char *data)
 int
 cmd_audit(const struct cli *cli)
 {
-	const char *what = cli->words_n > 0 ? cli->words[0] : "";
+	const char *what = cli->words[0];
 	struct audit_query q = { .newest = true, .limit = 20 };
 	char data[4096];
 	struct err e;
@@ -273,10 +286,10 @@ cmd_audit(const struct cli *cli)
 	if (strcmp(what, "verify") == 0)
 		return verify(data);
 	if (strcmp(what, "tail") == 0)
-		return audit_read(data, &q, print_row, NULL, &e) ? 0 : cli_fail(&e);
-	if (strcmp(what, "show") == 0 && cli->words_n > 1)
+		return audit_read(data, &q, cli->json ? print_row : print_line, NULL, &e)
+			   ? 0
+			   : cli_fail(&e);
+	if (strcmp(what, "show") == 0)
 		return audit_show(cli, data);
-	if (strcmp(what, "query") == 0 || strcmp(what, "export") == 0)
-		return audit_query(cli, data, what[0] == 'e');
-	return cli_usage("audit tail [-n N] | show ID | query | verify [FILE] | export [--csv]");
+	return audit_query(cli, data, strcmp(what, "export") == 0);
 }

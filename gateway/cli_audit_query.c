@@ -93,11 +93,12 @@ plain(struct str s)
 		    stdout);
 }
 
-static void
-people_row(struct str event, struct arena *a)
+void
+audit_line(struct str event, struct arena *a)
 {
 	static const char *const shown[] = { "id", "kind", "name", "verdict", "key_name", "user",
-		"target_name", "why" };
+		"target_name", "why", "detail" };
+	struct str kind = cli_text(event, "kind", a);
 	time_t s = (time_t)(cli_number(event, "ts_ns") / 1000000000);
 	struct tm tm;
 
@@ -107,7 +108,9 @@ people_row(struct str event, struct arena *a)
 	for (size_t i = 0; i < COUNT(shown); i++) {
 		struct str v = cli_text(event, shown[i], a);
 
-		if (v.n == 0)
+		if (strcmp(shown[i], "verdict") == 0 && str_eq(v, STR("ok"))) /* how it ended */
+			v = cli_text(event, "end", a);
+		if (v.n == 0 || (strcmp(shown[i], "name") == 0 && str_eq(v, kind)))
 			continue;
 		(void)fputc(' ', stdout);
 		plain(v);
@@ -133,7 +136,7 @@ on_row(void *ctx, int64_t seq, struct str event)
 		else if (q->lines)
 			(void)printf(STR_FMT "\n", STR_ARG(event));
 		else
-			people_row(event, &a);
+			audit_line(event, &a);
 	}
 	arena_free(&a);
 	return ferror(stdout) == 0;

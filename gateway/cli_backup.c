@@ -48,8 +48,6 @@ cmd_backup(const struct cli *cli)
 	struct err e;
 	bool ok;
 
-	if (cli->words_n != 1)
-		return cli_usage("backup FILE");
 	s = settings_of(cli, &e);
 	if (s == NULL)
 		return cli_fail(&e);
@@ -74,8 +72,6 @@ cmd_restore(const struct cli *cli)
 	struct err e;
 	bool ok;
 
-	if (cli->words_n != 1)
-		return cli_usage("restore FILE [--accept-loss]");
 	s = settings_of(cli, &e);
 	if (s == NULL)
 		return cli_fail(&e);

@@ -94,7 +94,7 @@ claude_put(const struct cli *cli, const char *base)
 			     "  \"env\": { \"ANTHROPIC_BASE_URL\": "
 			     "\"%s/anthropic\" }\n}\n",
 		    base, base);
-	else if (cli->scope != NULL && strcmp(cli->scope, "project") == 0)
+	else if (cli->scope != NULL)
 		(void)printf("{\n  \"mcpServers\": {\n    \"tollgate\": {\n"
 			     "      \"type\": \"http\",\n"
 			     "      \"url\": \"%s/mcp\",\n"
@@ -143,22 +143,17 @@ gemini_put(const char *base)
 int
 cmd_connect(const struct cli *cli)
 {
-	const char *client = cli->words_n < 1 ? "" : cli->words[0];
-	bool claude = strcmp(client, "claude-code") == 0, codex = strcmp(client, "codex") == 0;
+	const char *client = cli->words[0];
 	char base[512];
 	struct err e;
 
-	if (!claude && !codex && strcmp(client, "gemini") != 0)
-		return cli_usage("connect claude-code|codex|gemini [--url URL] [--managed] "
-				 "[--scope project]");
-	if (!claude && (cli->managed || cli->scope != NULL))
-		return cli_usage(
-		    "connect codex|gemini [--url URL] (--managed and --scope are for claude-code)");
+	if (cli->scope != NULL && strcmp(cli->scope, "project") != 0)
+		return cli_usage("--scope takes project: the text of a repository's .mcp.json");
 	if (!base_of(cli, base, &e))
 		return cli_fail(&e);
-	if (claude)
+	if (strcmp(client, "claude-code") == 0)
 		claude_put(cli, base);
-	else if (codex)
+	else if (strcmp(client, "codex") == 0)
 		codex_put(base);
 	else
 		gemini_put(base);

@@ -178,8 +178,6 @@ cmd_import(const struct cli *cli)
 	int code;
 	bool ok = true;
 
-	if (cli->words_n == 0)
-		return cli_usage("import FILE... [--out DIR]: which file?");
 	import_init(&im);
 	buf_init(&problems, 0);
 	for (size_t i = 0; ok && i < cli->words_n; i++)

@@ -74,16 +74,21 @@ line_print(struct str k)
 {
 	time_t until = (time_t)(cli_number(k, "expires_ns") / 1000000000);
 	char when[32] = "";
+	struct str name;
 	struct arena a;
 	struct tm tm;
 
 	arena_init(&a, ARENA_BYTES);
+	name = cli_text(k, "name", &a);
 	if (until != 0 && gmtime_r(&until, &tm) != NULL)
 		(void)strftime(when, sizeof(when), "  until %Y-%m-%d %H:%MZ", &tm);
-	(void)printf("%-16.*s %-20.*s %-9.*s %.*s/%.*s/%.*s%s\n", STR_ARG(cli_text(k, "id", &a)),
-	    STR_ARG(cli_text(k, "name", &a)), STR_ARG(cli_text(k, "state", &a)),
-	    STR_ARG(cli_text(k, "customer", &a)), STR_ARG(cli_text(k, "team", &a)),
-	    STR_ARG(cli_text(k, "user", &a)), when);
+	(void)printf("%-16.*s %-20.*s %-9.*s ", STR_ARG(cli_text(k, "id", &a)), STR_ARG(name),
+	    STR_ARG(cli_text(k, "state", &a)));
+	if (str_starts(name, STR("@")))
+		(void)printf("admin token%s\n", when);
+	else
+		(void)printf("%.*s/%.*s/%.*s%s\n", STR_ARG(cli_text(k, "customer", &a)),
+		    STR_ARG(cli_text(k, "team", &a)), STR_ARG(cli_text(k, "user", &a)), when);
 	arena_free(&a);
 }
 
@@ -414,26 +419,19 @@ create_many(const struct cli *cli)
 int
 cmd_key(const struct cli *cli)
 {
-	static const char words[] =
-	    "key create|list|show|rotate|disable|enable|revoke (try tollgate key --help)";
-	const char *what = cli->words_n > 0 ? cli->words[0] : "";
-	const char *name = cli->words_n > 1 ? cli->words[1] : cli->key;
+	const char *what = cli->words[0];
+	const char *name = cli->words_n > 1 ? cli->words[1] : NULL;
 
 	if (strcmp(what, "create") == 0)
 		return cli->from != NULL ? create_many(cli) : create(cli);
 	if (strcmp(what, "list") == 0)
 		return list(cli);
-	if (strcmp(what, "revoke") == 0 && name == NULL && cli->user != NULL)
-		return state_set(cli, "user", cli->user, "revoked");
+	if (strcmp(what, "revoke") == 0 && cli->user != NULL)
+		return name == NULL ? state_set(cli, "user", cli->user, "revoked")
+				    : cli_usage("key revoke KEY, or all of --user U, not both");
 	if (strcmp(what, "budget") == 0)
-		return cli->words_n == 3
-			   ? budget_set(cli, name, cli->words[2])
-			   : cli_usage("key budget KEY '5 USD/day' ('' takes it away)");
-	if (strcmp(what, "show") != 0 && strcmp(what, "rotate") != 0 &&
-	    strcmp(what, "disable") != 0 && strcmp(what, "enable") != 0 &&
-	    strcmp(what, "revoke") != 0)
-		return cli_usage(words);
-	if (name == NULL)
+		return budget_set(cli, name, cli->words[2]);
+	if (name == NULL) /* of revoke, which may do without */
 		return cli_usage("which key? (its name or id; tollgate key list)");
 	if (strcmp(what, "show") == 0)
 		return show(cli, name);

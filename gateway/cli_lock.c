@@ -505,21 +505,16 @@ work_begin(struct work *w, struct err *e)
 int
 cmd_lock(const struct cli *cli)
 {
-	const char *word = cli->words_n > 0 ? cli->words[0] : "";
 	struct work w = { .cli = cli };
 	struct err e;
 	int code;
 
-	if (strcmp(word, "init") != 0 && strcmp(word, "diff") != 0 && strcmp(word, "approve") != 0)
-		return cli_usage("lock init, lock diff, or lock approve [SERVER[/TOOL]...]");
-	if (strcmp(word, "init") == 0 && cli->words_n > 1)
-		return cli_usage("lock init takes every server (lock approve takes some)");
 	arena_init(&w.a, ARENA_BYTES);
 	buf_init(&w.reply, 0);
 	if (!work_begin(&w, &e))
 		code = cli_fail(&e);
 	else
-		code = strcmp(word, "diff") == 0 ? diff(&w) : approve(&w);
+		code = strcmp(cli->words[0], "diff") == 0 ? diff(&w) : approve(&w);
 	lock_free(&w.lock);
 	settings_free(&w.s);
 	buf_fini(&w.reply);

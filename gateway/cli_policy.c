@@ -226,33 +226,6 @@ replay(const struct cli *cli, const struct settings *s, const struct core_settin
 
 /* ---- the command ---- */
 
-static const struct subcommand {
-	const char *word;
-	size_t words; /* with its own */
-	const char *usage;
-} subcommands[] = {
-	{ "test", 1, "policy test [--cover] [--junit FILE]" },
-	{ "lint", 1, "policy lint [--strict] [--codeowners]" },
-	{ "explain", 1, "policy explain --call 'fs/read_file {\"path\":\"/etc\"}' [--user NAME]" },
-	{ "diff", 3, "policy diff OLD NEW [--markdown] [--fail-on widen]" },
-	{ "replay", 2, "policy replay NEW [--since 7d]" },
-	{ "rollout", 1, "policy rollout [--since 7d]" },
-};
-
-static int
-usage(void)
-{
-	struct buf all;
-	int code;
-
-	buf_init(&all, 0);
-	for (size_t i = 0; i < COUNT(subcommands); i++)
-		buf_printf(&all, "%s%s", i == 0 ? "" : ", or ", subcommands[i].usage);
-	code = cli_usage(buf_cstr(&all));
-	buf_fini(&all);
-	return code;
-}
-
 static int
 policy(const struct cli *cli, struct settings *s, const char *word)
 {
@@ -275,18 +248,12 @@ policy(const struct cli *cli, struct settings *s, const char *word)
 int
 cmd_policy(const struct cli *cli)
 {
-	const char *word = cli->words_n > 0 ? cli->words[0] : "";
+	const char *word = cli->words[0];
 	struct settings *s;
 	struct buf warnings; /* `check` tells them */
-	bool known = false;
 	struct err e;
 	int code;
 
-	for (size_t i = 0; i < COUNT(subcommands); i++)
-		known = known || (strcmp(word, subcommands[i].word) == 0 &&
-				     cli->words_n == subcommands[i].words);
-	if (!known)
-		return usage();
 	if (strcmp(word, "explain") == 0 && cli->call == NULL)
 		return cli_usage("which call? --call 'fs/read_file {\"path\":\"/etc\"}'");
 	if (cli->fail_on != NULL && strcmp(cli->fail_on, "widen") != 0)

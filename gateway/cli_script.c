@@ -25,19 +25,22 @@
 #define ARENA_BYTES  ((size_t)16 << 20)
 
 static bool
-script_read(const char *file, struct buf *out)
+script_read(const char *file, struct buf *out, struct err *e)
 {
 	FILE *f = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
 	char piece[4096];
+	bool ok;
 	size_t n;
 
 	if (f == NULL)
-		return false;
+		return err_set(e, ERR_INVALID, "%s cannot be read: %m", file);
 	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
 		buf_put(out, (struct str){ piece, n });
+	ok = ferror(f) == 0 || err_set(e, ERR_INVALID, "%s cannot be read: %m", file);
 	if (f != stdin)
 		(void)fclose(f);
-	return buf_ok(out);
+	return ok &&
+	       (buf_ok(out) || err_set(e, ERR_TOO_LARGE, "%s is over 1 MiB, no script", file));
 }
 
 /* Untrusted: no control byte reaches a terminal. */
@@ -131,12 +134,15 @@ static int
 script_run(const struct cli *cli)
 {
 	struct buf source, body;
+	struct err e;
 	int code;
 
+	if (cli->key == NULL)
+		return cli_usage("script run needs --key NAME, whose rights the script has");
 	buf_init(&source, SCRIPT_BYTES);
-	if (!script_read(cli->words[1], &source)) {
+	if (!script_read(cli->words[1], &source, &e)) {
 		buf_fini(&source);
-		return cli_usage("the script cannot be read, or is over 1 MiB");
+		return cli_fail(&e);
 	}
 	buf_init(&body, 0);
 	buf_putc(&body, '{');
@@ -307,16 +313,11 @@ script_save(const struct cli *cli)
 int
 cmd_script(const struct cli *cli)
 {
-	if (cli->words_n == 1 && strcmp(cli->words[0], "list") == 0)
+	const char *what = cli->words[0];
+
+	if (strcmp(what, "list") == 0)
 		return script_list(cli);
-	if (cli->words_n == 3 && strcmp(cli->words[0], "save") == 0)
+	if (strcmp(what, "save") == 0)
 		return script_save(cli);
-	if (cli->words_n == 2 && strcmp(cli->words[0], "run") == 0 && cli->key != NULL)
-		return script_run(cli);
-	if (cli->words_n == 2 && strcmp(cli->words[0], "replay") == 0 && !cli->plan &&
-	    cli->resume == NULL)
-		return script_replay(cli);
-	return cli_usage(
-	    "script run FILE --key NAME [--plan] [--resume RUN], script replay RUN, script list "
-	    "[--key NAME], or script save RUN NAME [--description TEXT] [--to FOLDER]");
+	return strcmp(what, "run") == 0 ? script_run(cli) : script_replay(cli);
 }

@@ -1,139 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * main - one table of commands, one table of options.
+ * main - what was typed: the command, its options and words, judged by its lines (commands.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/cli.h"
-
-static const struct command {
-	const char *name, *arguments, *options, *does, *example; /* options: beyond -c and --help */
-	int (*run)(const struct cli *cli);
-} commands[] = {
-	{ "run", "", "--clock", "start the gateway in the foreground",
-	    "tollgate run -c tollgate.yaml", cmd_run },
-	{ "check", "", "", "read config and policies, change nothing", "tollgate check",
-	    cmd_check },
-	{ "reload", "", "--json", "the running gateway reads policies and certificates again",
-	    "tollgate reload", cmd_reload },
-	{ "policy",
-	    "test [--cover] [--junit FILE] | lint [--strict] [--codeowners] | explain --call "
-	    "'server/tool "
-	    "{\"argument\":\"value\"}' [--user U] "
-	    "[--team T] [--customer C] [--key N] [--view V] [--client NAME]\n"
-	    "  tollgate policy diff OLD NEW [--markdown] [--fail-on widen]   (two folders of "
-	    "policies)\n"
-	    "  tollgate policy replay NEW [--since 7d]\n"
-	    "  tollgate policy rollout [--since 7d]   (who would be refused by what is observed)",
-	    "--since --call --user --team --customer --key --view --client --cover --junit --json "
-	    "--markdown "
-	    "--fail-on "
-	    "--strict --codeowners",
-	    "the policy files: run their tests, why a call is allowed or not, what a change "
-	    "changes",
-	    "tollgate policy explain --user ana --call 'fs/read_file {\"path\":\"/etc\"}'",
-	    cmd_policy },
-	{ "key",
-	    "create --name N [--customer C] [--team T] [--user U] [--expires 2026-12-31|90d] "
-	    "[--admin] [--budget '5 USD/day'] [--scope 'github/get_* model:*'] [--tags 'ci "
-	    "nightly']\n"
-	    "  tollgate key create --from users.csv --out DIR   (columns: name,customer,team,user,"
-	    "expires,tags,scope,budget)\n"
-	    "  tollgate key budget KEY '5 USD/day, 50 USD/month'   ('' takes it away)\n"
-	    "  tollgate key list|show|disable|enable|revoke [KEY]\n"
-	    "  tollgate key revoke --user U\n"
-	    "  tollgate key rotate KEY [--overlap 24h]",
-	    "--json --name --customer --team --user --expires --key --admin --from --out "
-	    "--overlap --scope --tags --budget",
-	    "virtual keys; the secret is shown once",
-	    "tollgate key create --name ana-laptop --user ana", cmd_key },
-	{ "budget",
-	    "grant LEVEL AMOUNT --until 2026-12-31|7d --reason TEXT   (a team, user, customer, "
-	    "organisation, or 'key NAME')\n"
-	    "  tollgate budget list\n"
-	    "  tollgate budget revoke GRANT",
-	    "--json --until --reason", "more money for a while, on top of the policy files",
-	    "tollgate budget grant payments 50 --until 7d --reason 'release week'", cmd_budget },
-	{ "tools", "[--key N] | --url URL [--key-env TOLLGATE_KEY] [--stubs]",
-	    "--json --key --url --key-env --stubs",
-	    "every tool; with a key: what it sees and why not the rest (--stubs: a file of Lua "
-	    "for editors)",
-	    "tollgate tools --key ana-laptop", cmd_tools },
-	{ "servers", "[sign-in NAME]", "--json",
-	    "state of every upstream tool server; sign in at one that wants it", "tollgate servers",
-	    cmd_servers },
-	{ "lock",
-	    "init [--by NAME] [--force] | diff [SERVER[/TOOL]...] [--json|--markdown] | approve "
-	    "[SERVER[/TOOL]...] [--by NAME] [--force]",
-	    "--by --force --json --markdown",
-	    "mcp.lock: the tool definitions that somebody has approved",
-	    "tollgate lock approve notes/get_note --by ana", cmd_lock },
-	{ "connect", "claude-code|codex|gemini [--url URL] [--managed] [--scope project]",
-	    "--managed --scope --url", "print a client's configuration",
-	    "tollgate connect claude-code", cmd_connect },
-	{ "script",
-	    "run FILE --key N [--plan] [--resume RUN] | replay RUN | list [--key N]\n"
-	    "  tollgate script save RUN NAME [--description TEXT] [--to FOLDER]",
-	    "--json --key --plan --resume --description --to",
-	    "run a Code Mode script with a key's rights (--plan: only what it would call);\n"
-	    "  or once more from its journal, which calls nothing; list the snippets that a key\n"
-	    "  sees; save a run that worked as one, to be reviewed (FOLDER: root, customers/NAME\n"
-	    "  or customers/NAME/teams/NAME; the default is the key's own)",
-	    "tollgate script run sum.lua --key ana-laptop --plan", cmd_script },
-	{ "usage", "[--by customer|team|user|key|model|tool|server] [--since 7d]",
-	    "--json --by --since", "requests, calls, tokens, cost, bytes kept out of context",
-	    "tollgate usage --by user", cmd_usage },
-	{ "quota", "--key N | --url URL [--key-env TOLLGATE_KEY]", "--json --key --url --key-env",
-	    "a key's budgets and limits: used, held, left", "tollgate quota --key ana-laptop",
-	    cmd_quota },
-	{ "audit",
-	    "tail [-n N] | show ID | verify [FILE]\n"
-	    "  tollgate audit query|export [--csv] [--key K] [--user U] [--team T] [--customer C] "
-	    "[--name 'github/*'] [--verdict budget_exhausted] [--since 7d]",
-	    "--json -n --key --user --team --customer --name --verdict --since --csv",
-	    "the audit chain; works on a copy, offline", "tollgate audit verify", cmd_audit },
-	{ "webhook", "test", "--json",
-	    "send an event to the configured webhook, to see that it arrives",
-	    "tollgate webhook test", cmd_webhook },
-	{ "approve",
-	    "ID [--deny] [--reason TEXT] | --list\n"
-	    "  tollgate approve ID --url URL [--key-env TOLLGATE_KEY]",
-	    "--json --deny --reason --list --url --key-env",
-	    "say yes or no to a call that a rule holds for people",
-	    "tollgate approve d_Qz1k8mB3xPq0LwYt --reason \"seen with ana\"", cmd_approve },
-	{ "backup", "FILE", "", "copy the database, beside a running gateway or without one",
-	    "tollgate backup /backups/tollgate-friday.db", cmd_backup },
-	{ "restore", "FILE [--accept-loss]", "--accept-loss",
-	    "put a backup in the database's place; revoked keys stay revoked, spent money spent",
-	    "tollgate restore /backups/tollgate-friday.db", cmd_restore },
-	{ "import", "FILE... [--out DIR]", "--json --out",
-	    "other programs' configurations (.mcp.json, Claude Desktop, LiteLLM, Bifrost) become "
-	    "ours",
-	    "tollgate import .mcp.json litellm.yaml --out gate", cmd_import },
-	{ "doctor", "", "--json", "what is wrong with this host and this configuration",
-	    "tollgate doctor", cmd_doctor },
-};
-
-static void
-help(FILE *to)
-{
-	(void)fputs(
-	    "tollgate: the gate that coding agents pass on their way to models and tools\n\n", to);
-	for (size_t i = 0; i < COUNT(commands); i++)
-		(void)fprintf(to, "  tollgate %-8s %s\n", commands[i].name, commands[i].does);
-	(void)fputs(
-	    "\nEvery command: -c tollgate.yaml, --help, and --json where it prints data.\n", to);
-}
-
-static int
-command_help(const struct command *c)
-{
-	(void)printf(
-	    "tollgate %s %s\n  %s\n\nexample:\n  %s\n", c->name, c->arguments, c->does, c->example);
-	return 0;
-}
+#include "gateway/commands.h"
 
 struct option {
 	const char *name;
@@ -174,18 +48,17 @@ options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
 	memcpy(out, all, sizeof(all));
 }
 
-/* Every command takes the first three. */
-static bool
-option_of(const struct command *c, const struct option *all, const struct option *o)
-{
-	struct str rest = str_of(c->options);
+#define COMMON 3 /* the first of them are every command's */
 
-	if (o - all < 3)
-		return true;
-	while (rest.p != NULL)
-		if (str_eq(str_cut(&rest, ' '), str_of(o->name)))
-			return true;
-	return false;
+struct given { /* what was typed of them, to be judged when the words are known */
+	const struct option *option[OPTIONS_N];
+	size_t n;
+};
+
+static bool
+taken(const struct command *c, const struct option *all, const struct option *o)
+{
+	return o - all < COMMON || command_takes(c, NULL, true, o->name);
 }
 
 static bool
@@ -195,7 +68,7 @@ option_unknown(const struct command *c, const struct option *all, const char *ty
 	size_t n = 0;
 
 	for (const struct option *o = all; o < all + OPTIONS_N; o++)
-		if (option_of(c, all, o))
+		if (taken(c, all, o))
 			names[n++] = str_of(o->name);
 	near = str_nearest(str_of(typed), names, n);
 	(void)fprintf(stderr, "tollgate: %s takes no option %s%s" STR_FMT "%s\n", c->name, typed,
@@ -204,27 +77,60 @@ option_unknown(const struct command *c, const struct option *all, const char *ty
 	return false;
 }
 
+/* "--name", or "--name=VALUE": *value is what stands behind the sign, or NULL. */
+static const struct option *
+option_find(const struct command *c, const struct option *all, char *typed, char **value)
+{
+	char *sign = typed[0] == '-' && typed[1] == '-' ? strchr(typed, '=') : NULL;
+	size_t n = sign == NULL ? strlen(typed) : (size_t)(sign - typed);
+
+	*value = sign == NULL ? NULL : sign + 1;
+	for (size_t k = 0; k < OPTIONS_N; k++)
+		if (strncmp(typed, all[k].name, n) == 0 && all[k].name[n] == '\0' &&
+		    taken(c, all, &all[k]) && (sign == NULL || all[k].flag == NULL))
+			return &all[k];
+	return NULL;
+}
+
+/* Two values would be one too many to obey; only -c may be said again (its last counts). */
+static bool
+given_once(struct given *g, const struct option *o)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		if (g->option[i] != o)
+			continue;
+		if (o->flag != NULL || strcmp(o->name, "-c") == 0)
+			return true;
+		(void)fprintf(stderr, "tollgate: %s is given twice\n", o->name);
+		return false;
+	}
+	g->option[g->n++] = o;
+	return true;
+}
+
 /* Reads the words after the command; false: printed, exit 2. */
 static bool
-options_read(const struct command *c, struct cli *cli, bool *wants_help, int argc, char **argv)
+options_read(const struct command *c, struct cli *cli, const struct option *all,
+    struct given *given, int argc, char **argv)
 {
-	struct option all[OPTIONS_N];
-
-	options_list(cli, wants_help, all);
 	for (int i = 0; i < argc; i++) {
-		const struct option *o = NULL;
+		char *value;
+		const struct option *o = option_find(c, all, argv[i], &value);
 
-		for (size_t k = 0; k < OPTIONS_N; k++)
-			if (strcmp(argv[i], all[k].name) == 0 && option_of(c, all, &all[k]))
-				o = &all[k];
 		if (o == NULL && argv[i][0] == '-' && argv[i][1] != '\0')
 			return option_unknown(c, all, argv[i]);
 		if (o == NULL && cli->words_n == CLI_WORDS_MAX)
 			return cli_usage("too many words") == 0;
 		if (o == NULL) {
 			cli->words[cli->words_n++] = argv[i];
-		} else if (o->flag != NULL) {
+			continue;
+		}
+		if (!given_once(given, o))
+			return false;
+		if (o->flag != NULL) {
 			*o->flag = true;
+		} else if (value != NULL) {
+			*o->value = value;
 		} else if (i + 1 < argc && (argv[i + 1][0] != '-' || argv[i + 1][1] == '\0')) {
 			*o->value = argv[++i];
 		} else {
@@ -237,36 +143,103 @@ options_read(const struct command *c, struct cli *cli, bool *wants_help, int arg
 	return true;
 }
 
+static void
+word_unknown(const struct command *c, const char *word, struct str near)
+{
+	if (word == NULL)
+		(void)fprintf(stderr, "tollgate: %s needs to be told what:\n", c->name);
+	else if (near.n > 0)
+		(void)fprintf(stderr,
+		    "tollgate: %s has no \"%s\" (did you mean \"" STR_FMT "\"?)\n", c->name, word,
+		    STR_ARG(near));
+	else
+		(void)fprintf(stderr, "tollgate: %s has no \"%s\":\n", c->name, word);
+	if (near.n == 0)
+		command_lines(c, NULL, true, stderr);
+}
+
+/* Nothing is passed over: an option of another line of the same command, a word too many. */
+static bool
+typed_right(const struct command *c, const struct cli *cli, const struct option *all,
+    const struct given *given)
+{
+	const char *word = cli->words_n > 0 ? cli->words[0] : NULL;
+	size_t least, most;
+	struct str near;
+
+	if (!command_has(c, word, &near)) {
+		word_unknown(c, word, near);
+		return false;
+	}
+	for (size_t i = 0; i < given->n; i++) {
+		const struct option *o = given->option[i];
+
+		if (o - all < COMMON || command_takes(c, word, false, o->name))
+			continue;
+		(void)fprintf(stderr, "tollgate: %s %s takes no %s (try tollgate %s --help)\n",
+		    c->name, word == NULL ? "alone" : word, o->name, c->name);
+		return false;
+	}
+	command_words(c, word, &least, &most);
+	if (cli->words_n > most)
+		(void)fprintf(stderr,
+		    "tollgate: \"%s\" is a word too many (try tollgate %s --help)\n",
+		    cli->words[most], c->name);
+	if (cli->words_n < least) {
+		(void)fputs("tollgate: something is missing:\n", stderr);
+		command_lines(c, word, false, stderr);
+	}
+	return cli->words_n >= least && cli->words_n <= most;
+}
+
+static int
+command_run(const struct command *c, int argc, char **argv)
+{
+	struct cli cli = { .config = "tollgate.yaml" };
+	struct option all[OPTIONS_N];
+	struct given given = { .n = 0 };
+	bool wants_help = false;
+
+	options_list(&cli, &wants_help, all);
+	if (!options_read(c, &cli, all, &given, argc, argv))
+		return 2;
+	if (wants_help) {
+		command_help(c, stdout);
+		return 0;
+	}
+	return typed_right(c, &cli, all, &given) ? c->run(&cli) : 2;
+}
+
 int
 main(int argc, char **argv)
 {
-	struct cli cli = { .config = "tollgate.yaml" };
-	struct str names[COUNT(commands)], near;
-	bool wants_help = false;
+	const struct command *c;
+	struct str near;
 
 	if (argc < 2) {
-		help(stderr);
+		commands_help(stderr);
 		return 2;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		help(stdout);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
+		commands_help(stdout);
 		return 0;
 	}
 	if (strcmp(argv[1], "--version") == 0) {
 		(void)printf("tollgate %s\n", TOLLGATE_VERSION);
 		return 0;
 	}
-	for (size_t i = 0; i < COUNT(commands); i++) {
-		names[i] = str_of(commands[i].name);
-		if (strcmp(argv[1], commands[i].name) != 0)
-			continue;
-		if (!options_read(&commands[i], &cli, &wants_help, argc - 2, argv + 2))
-			return 2;
-		return wants_help ? command_help(&commands[i]) : commands[i].run(&cli);
-	}
-	near = str_nearest(str_of(argv[1]), names, COUNT(names));
-	(void)fprintf(stderr, "tollgate: unknown command \"%s\"%s" STR_FMT "%s\n", argv[1],
-	    near.n > 0 ? " (did you mean \"" : " (try --help)", STR_ARG(near),
-	    near.n > 0 ? "\"?)" : "");
+	c = command_find(argv[1], &near);
+	if (c != NULL)
+		return command_run(c, argc - 2, argv + 2);
+	if (argv[1][0] == '-')
+		(void)fprintf(stderr,
+		    "tollgate: the command comes first, its options behind it (tollgate check %s "
+		    "...; try --help)\n",
+		    argv[1]);
+	else
+		(void)fprintf(stderr, "tollgate: unknown command \"%s\"%s" STR_FMT "%s\n", argv[1],
+		    near.n > 0 ? " (did you mean \"" : " (try --help)", STR_ARG(near),
+		    near.n > 0 ? "\"?)" : "");
 	return 2;
 }

@@ -336,8 +336,11 @@ lock_open(const char *path, const char *data_dir, struct err *e)
 		return fd;
 	n = read(fd, pid, sizeof(pid) - 1);
 	(void)close(fd);
-	(void)err_set(
-	    e, ERR_STORE, "%s is served by process %s", data_dir, n > 0 ? pid : "(unknown)");
+	(void)err_set(e, ERR_STORE,
+	    "%s is served by process %s (stop it first; a second gateway needs a data folder of "
+	    "its "
+	    "own)",
+	    data_dir, n > 0 ? pid : "(unknown)");
 	return -1;
 }
 

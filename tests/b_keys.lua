@@ -159,7 +159,7 @@ refused({ "kye", "list" }, "did you mean \"key\"")
 refused({ "key", "create", "--nmae", "x" }, "did you mean --name")
 refused({ "usage", "--overlap", "1h" }, "usage takes no option --overlap")
 refused({ "key", "create", "--name" }, "--name needs a value")
-refused({ "key", "crate" }, "create|list|show")
+refused({ "key", "crate" }, "did you mean \"create\"?")
 for _, command in ipairs { "run", "check", "key", "tools", "servers", "connect", "script", "usage", "quota", "audit" } do
 	expect(gw:ok({ command, "--help" }).out):has("example:\n  tollgate " .. command)
 end

@@ -489,4 +489,4 @@ expect(asked:post(base .. "/v1beta/models/gemini-3.8-flash:generateContent", "{}
 expect(json.decode(settings).mcpServers.tollgate.httpUrl):is("http://127.0.0.1:" .. gw.port .. "/mcp")
 expect(gw:ok({ "connect", "codex", "--url", "https://gate.example.com/" }).out):has('"https://gate.example.com/openai/v1"')
 expect(gw:cli({ "connect", "codex", "--managed" }).code):is(2)
-expect(gw:cli({ "connect", "cursor" }).err):has("claude-code|codex|gemini")
+expect(gw:cli({ "connect", "cursor" }).err):has("connect codex|gemini")

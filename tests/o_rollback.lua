@@ -210,7 +210,7 @@ expect(lines(query("--key", bot.id, "--name", "key.create"))):is(1)
 expect(lines(query("--verdict", "not_permitted"))):is(0)
 expect(lines(query("--since", "1h"))):is(#gw:audit())
 expect(gw:ok({ "audit", "query", "--key", "ana" }).out):has("claude-sonnet-4-6 ok ana")
-expect(gw:ok({ "audit", "export" }).out):is(gw:ok({ "audit", "tail", "-n", "1000" }).out)
+expect(gw:ok({ "audit", "export" }).out):is(gw:ok({ "audit", "tail", "--json", "-n", "1000" }).out)
 local csv = gw:ok({ "audit", "export", "--csv", "--key", "bot" }).out
 expect(csv):matches("^seq,ts_ns,id,[%w_,]+\r\n")
 expect(csv):has([["'=cmd|"" /C calc""!A0"]])
