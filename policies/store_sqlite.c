@@ -160,13 +160,37 @@ run(struct store *s, const char *sql, struct err *e)
 	       db_err(s, "the database", e);
 }
 
+/* A question asked once; `argument` is its only parameter, if it has one.  NULL: *e. */
+static sqlite3_stmt *
+query(struct store *s, const char *sql, int64_t argument, struct err *e)
+{
+	sqlite3_stmt *q = NULL;
+
+	if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) != SQLITE_OK) {
+		(void)db_err(s, "the database", e);
+		return NULL;
+	}
+	if (sqlite3_bind_parameter_count(q) > 0)
+		(void)sqlite3_bind_int64(q, 1, argument);
+	return q;
+}
+
+/* Closes the query; rc is its last step, SQLITE_ROW when there may be more of it. */
+static bool
+query_end(struct store *s, sqlite3_stmt *q, int rc, struct err *e)
+{
+	(void)sqlite3_finalize(q);
+	return rc == SQLITE_DONE || rc == SQLITE_ROW || db_err(s, "the database", e);
+}
+
 static bool
 scalar(struct store *s, const char *sql, int64_t *out, struct err *e)
 {
-	sqlite3_stmt *q = NULL;
-	bool ok = sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) == SQLITE_OK &&
-		  sqlite3_step(q) == SQLITE_ROW;
+	sqlite3_stmt *q = query(s, sql, 0, e);
+	bool ok = q != NULL && sqlite3_step(q) == SQLITE_ROW;
 
+	if (q == NULL)
+		return false;
 	if (ok)
 		*out = sqlite3_column_int64(q, 0);
 	(void)sqlite3_finalize(q);
@@ -409,6 +433,22 @@ store_applied_put(struct store *s, uint64_t seq, struct err *e)
 	return step(s, SQL_APPLIED, e);
 }
 
+bool
+store_approvals_prune(struct store *s, int64_t before_ns, struct err *e)
+{
+	sqlite3_stmt *q = query(s, "DELETE FROM approvals WHERE expires_ns<?", before_ns, e);
+
+	return q != NULL && query_end(s, q, sqlite3_step(q), e);
+}
+
+bool
+store_kept_prune(struct store *s, int64_t now_ns, struct err *e)
+{
+	sqlite3_stmt *q = query(s, "DELETE FROM kept WHERE until_ns<?", now_ns, e);
+
+	return q != NULL && query_end(s, q, sqlite3_step(q), e);
+}
+
 /* ---- reading ---- */
 
 bool
@@ -439,152 +479,40 @@ bool
 store_head(
     struct store *s, int64_t *audit_seq, struct sha256 *hash, uint64_t *applied, struct err *e)
 {
-	sqlite3_stmt *q = NULL;
+	sqlite3_stmt *q;
 	int64_t n = 0;
-	bool ok;
+	int rc;
 
 	*audit_seq = 0;
 	memset(hash, 0, sizeof(*hash));
 	if (!scalar(s, "SELECT applied FROM meta", &n, e))
 		return false;
 	*applied = (uint64_t)n;
-	ok = sqlite3_prepare_v2(s->db, "SELECT seq,hash FROM audit ORDER BY seq DESC LIMIT 1", -1,
-		 &q, NULL) == SQLITE_OK;
-	if (ok && sqlite3_step(q) == SQLITE_ROW) {
+	q = query(s, "SELECT seq,hash FROM audit ORDER BY seq DESC LIMIT 1", 0, e);
+	if (q == NULL)
+		return false;
+	rc = sqlite3_step(q);
+	if (rc == SQLITE_ROW) {
 		*audit_seq = sqlite3_column_int64(q, 0);
 		column_hash(q, 1, hash);
 	}
-	(void)sqlite3_finalize(q);
-	return ok || db_err(s, "the database", e);
+	return query_end(s, q, rc, e);
 }
-
-/* ---- copies, and what tells old ones ---- */
 
 bool
 store_hash_at(struct store *s, int64_t seq, struct sha256 *out, bool *found, struct err *e)
 {
-	sqlite3_stmt *q = NULL;
-	bool ok = sqlite3_prepare_v2(s->db, "SELECT hash FROM audit WHERE seq=?", -1, &q, NULL) ==
-		  SQLITE_OK;
+	sqlite3_stmt *q = query(s, "SELECT hash FROM audit WHERE seq=?", seq, e);
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	if (!ok)
-		return db_err(s, "the database", e);
-	(void)sqlite3_bind_int64(q, 1, seq);
+	if (q == NULL)
+		return false;
 	rc = sqlite3_step(q);
 	*found = rc == SQLITE_ROW;
 	if (*found)
 		column_hash(q, 0, out);
-	(void)sqlite3_finalize(q);
-	return rc == SQLITE_ROW || rc == SQLITE_DONE || db_err(s, "the database", e);
-}
-
-bool
-store_anchored(struct store *s, bool *anchored, struct err *e)
-{
-	int64_t id = 0;
-
-	if (!scalar(s, "PRAGMA application_id", &id, e))
-		return false;
-	*anchored = id == ANCHORED;
-	return true;
-}
-
-bool
-store_anchored_set(struct store *s, struct err *e)
-{
-	char sql[64];
-	bool anchored;
-
-	(void)snprintf(sql, sizeof(sql), "PRAGMA application_id=%d", ANCHORED);
-	return store_anchored(s, &anchored, e) && (anchored || run(s, sql, e));
-}
-
-bool
-store_sound(struct store *s, struct err *e)
-{
-	sqlite3_stmt *q = NULL;
-	bool ok =
-	    sqlite3_prepare_v2(s->db, "PRAGMA integrity_check(1)", -1, &q, NULL) == SQLITE_OK &&
-	    sqlite3_step(q) == SQLITE_ROW;
-
-	if (!ok)
-		(void)db_err(s, "the database", e);
-	else if (!str_eq(column_str(q, 0), STR("ok")))
-		ok = err_set(e, ERR_STORE, "the database is damaged: %.200s",
-		    (const char *)sqlite3_column_text(q, 0));
-	(void)sqlite3_finalize(q);
-	return ok;
-}
-
-bool
-store_permits_drop(struct store *s, struct err *e)
-{
-	return run(s,
-	    "DELETE FROM approvals; DELETE FROM kept;"
-	    "DELETE FROM notes WHERE name GLOB 'grant *'",
-	    e);
-}
-
-/* SQLite writes into the empty file, whose mode is ours. */
-static bool
-copy_into(struct store *s, const char *file, struct err *e)
-{
-	sqlite3_stmt *q = NULL;
-	bool ok = sqlite3_prepare_v2(s->db, "VACUUM INTO ?", -1, &q, NULL) == SQLITE_OK;
-
-	if (ok) {
-		bind_str(q, 1, str_of(file));
-		ok = sqlite3_step(q) == SQLITE_DONE;
-	}
-	if (!ok)
-		(void)db_err(s, "the copy could not be written", e);
-	(void)sqlite3_finalize(q);
-	return ok;
-}
-
-bool
-store_copy(struct store *s, const char *file, struct err *e)
-{
-	int fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	bool ok;
-
-	if (fd < 0)
-		return err_set(e, ERR_INVALID,
-		    errno == EEXIST ? "%s is there already (nothing is overwritten: choose another "
-				      "name)"
-				    : "cannot make %s (%s)",
-		    file, strerrorname_np(errno));
-	ok = copy_into(s, file, e);
-	if (ok && fsync(fd) != 0)
-		ok = err_set(e, ERR_STORE, "cannot sync %s (%s)", file, strerrorname_np(errno));
-	(void)close(fd);
-	if (!ok)
-		(void)unlink(file);
-	return ok;
-}
-
-static sqlite3_stmt *
-query(struct store *s, const char *sql, int64_t argument, struct err *e)
-{
-	sqlite3_stmt *q = NULL;
-
-	if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL) != SQLITE_OK) {
-		(void)db_err(s, "the database", e);
-		return NULL;
-	}
-	if (sqlite3_bind_parameter_count(q) > 0)
-		(void)sqlite3_bind_int64(q, 1, argument);
-	return q;
-}
-
-/* Closes the query; rc is the step that ended the loop, or SQLITE_ROW when the caller stopped. */
-static bool
-query_end(struct store *s, sqlite3_stmt *q, int rc, struct err *e)
-{
-	(void)sqlite3_finalize(q);
-	return rc == SQLITE_DONE || rc == SQLITE_ROW || db_err(s, "the database", e);
+	return query_end(s, q, rc, e);
 }
 
 bool
@@ -644,14 +572,6 @@ store_usage_each(
 			break;
 	}
 	return query_end(s, q, rc, e);
-}
-
-bool
-store_approvals_prune(struct store *s, int64_t before_ns, struct err *e)
-{
-	sqlite3_stmt *q = query(s, "DELETE FROM approvals WHERE expires_ns<?", before_ns, e);
-
-	return q != NULL && query_end(s, q, sqlite3_step(q), e);
 }
 
 bool
@@ -730,14 +650,6 @@ store_note_each(struct store *s, store_note_f *fn, void *ctx, struct err *e)
 }
 
 bool
-store_kept_prune(struct store *s, int64_t now_ns, struct err *e)
-{
-	sqlite3_stmt *q = query(s, "DELETE FROM kept WHERE until_ns<?", now_ns, e);
-
-	return q != NULL && query_end(s, q, sqlite3_step(q), e);
-}
-
-bool
 store_kept_each(struct store *s, store_kept_f *fn, void *ctx, struct err *e)
 {
 	sqlite3_stmt *q =
@@ -757,4 +669,91 @@ store_kept_each(struct store *s, store_kept_f *fn, void *ctx, struct err *e)
 			break;
 	}
 	return query_end(s, q, rc, e);
+}
+
+/* ---- copies, and what tells old ones ---- */
+
+bool
+store_anchored(struct store *s, bool *anchored, struct err *e)
+{
+	int64_t id = 0;
+
+	if (!scalar(s, "PRAGMA application_id", &id, e))
+		return false;
+	*anchored = id == ANCHORED;
+	return true;
+}
+
+bool
+store_anchored_set(struct store *s, struct err *e)
+{
+	char sql[64];
+	bool anchored;
+
+	(void)snprintf(sql, sizeof(sql), "PRAGMA application_id=%d", ANCHORED);
+	return store_anchored(s, &anchored, e) && (anchored || run(s, sql, e));
+}
+
+bool
+store_sound(struct store *s, struct err *e)
+{
+	sqlite3_stmt *q = query(s, "PRAGMA integrity_check(1)", 0, e);
+	bool ok = q != NULL && sqlite3_step(q) == SQLITE_ROW;
+
+	if (q == NULL)
+		return false;
+	if (!ok)
+		(void)db_err(s, "the database", e);
+	else if (!str_eq(column_str(q, 0), STR("ok")))
+		ok = err_set(e, ERR_STORE, "the database is damaged: %.200s",
+		    (const char *)sqlite3_column_text(q, 0));
+	(void)sqlite3_finalize(q);
+	return ok;
+}
+
+bool
+store_permits_drop(struct store *s, struct err *e)
+{
+	return run(s,
+	    "DELETE FROM approvals; DELETE FROM kept;"
+	    "DELETE FROM notes WHERE name GLOB 'grant *'",
+	    e);
+}
+
+/* SQLite writes into the empty file, whose mode is ours. */
+static bool
+copy_into(struct store *s, const char *file, struct err *e)
+{
+	sqlite3_stmt *q = NULL;
+	bool ok = sqlite3_prepare_v2(s->db, "VACUUM INTO ?", -1, &q, NULL) == SQLITE_OK;
+
+	if (ok) {
+		bind_str(q, 1, str_of(file));
+		ok = sqlite3_step(q) == SQLITE_DONE;
+	}
+	if (!ok)
+		(void)db_err(s, "the copy could not be written", e);
+	(void)sqlite3_finalize(q);
+	return ok;
+}
+
+bool
+store_copy(struct store *s, const char *file, struct err *e)
+{
+	int fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	bool ok;
+
+	if (fd < 0)
+		return err_set(e, ERR_INVALID,
+		    errno == EEXIST ? "%s is there already (nothing is overwritten: choose another "
+				      "name)"
+				    : "cannot make %s (%s)",
+		    file, strerrorname_np(errno));
+	ok = copy_into(s, file, e);
+	if (ok && fsync(fd) != 0)
+		ok = err_set(e, ERR_STORE, "cannot sync %s (%s)", file, strerrorname_np(errno));
+	(void)close(fd);
+	if (!ok)
+		(void)unlink(file);
+	return ok;
 }
