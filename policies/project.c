@@ -6,8 +6,11 @@
  * The schema is a help, the gate decides: it must accept every call that the rules allow, and may
  * accept more.  So only what a single allow demands is projected, a deny is told in words, and a
  * keyword that the server has set itself stays, unless ours is a narrower bound or a list of
- * values.  Keywords are merged into each property; a top-level allOf is read by few clients.
+ * values.  Keywords (project_keywords.c) are merged into each property; a top-level allOf is read
+ * by few clients.
  */
+#include "policies/project.h"
+
 #include "base/json.h"
 #include "policies/bundle.h"
 #include "policies/facts.h"
@@ -15,227 +18,7 @@
 #define LINE_MAX_BYTES 600
 #define PROJECT_BYTES  ((size_t)256 << 20) /* a file of 1 MiB, escaped, at every depth */
 
-enum keyword {
-	KW_ENUM,
-	KW_NOT,
-	KW_PATTERN,
-	KW_MINIMUM,
-	KW_MAXIMUM,
-	KW_MAX_LENGTH,
-	KW_MAX_ITEMS,
-	KW_ITEMS,
-	KW_CONTAINS,
-	KW_TYPE,
-	KEYWORDS
-};
-static const struct str words[KEYWORDS] = { STR("enum"), STR("not"), STR("pattern"), STR("minimum"),
-	STR("maximum"), STR("maxLength"), STR("maxItems"), STR("items"), STR("contains"),
-	STR("type") };
-
-struct keywords { /* of one schema: the values as JSON, "" = none */
-	struct str value[KEYWORDS];
-	struct arena *arena;
-	bool whole; /* within not: nothing may be left out */
-};
-
-static void keywords_of(struct keywords *k, const struct test *t, size_t n);
-
-/* ---- values ---- */
-
-static void
-literal_put(struct buf *b, const struct literal *l)
-{
-	switch (l->kind) {
-	case JSON_STRING:
-		buf_json_str(b, l->text);
-		return;
-	case JSON_NULL:
-		buf_puts(b, "null");
-		return;
-	case JSON_BAD:
-	case JSON_FALSE:
-	case JSON_TRUE:
-	case JSON_NUMBER:
-	case JSON_ARRAY:
-	case JSON_OBJECT:
-		buf_put(b, l->text);
-		return;
-	}
-	UNREACHABLE();
-}
-
-static void
-list_put(struct buf *b, const struct test *t)
-{
-	buf_putc(b, '[');
-	for (size_t i = 0; i < t->n; i++) {
-		if (i > 0)
-			buf_putc(b, ',');
-		literal_put(b, &t->values[i]);
-	}
-	buf_putc(b, ']');
-}
-
-/* A literal text within a pattern. */
-static void
-quoted_put(struct buf *b, struct str s, bool glob)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if (glob && s.p[i] == '*') {
-			buf_puts(b, ".*"); /* no line break is ever allowed */
-			continue;
-		}
-		if (str_has(STR("\\^$.|?*+()[]{}"), s.p[i]))
-			buf_putc(b, '\\');
-		buf_putc(b, s.p[i]);
-	}
-}
-
-static void
-pattern_put(struct buf *json, const struct test *t)
-{
-	struct buf b;
-
-	buf_init(&b, 0);
-	if (t->op == OP_MATCHES) {
-		buf_put(&b, t->values[0].text);
-	} else if (t->op == OP_GLOB) {
-		buf_puts(&b, "^(?:");
-		for (size_t i = 0; i < t->glob->n; i++) {
-			buf_puts(&b, i == 0 ? "" : "|");
-			quoted_put(&b, t->glob->alt[i], true);
-		}
-		buf_puts(&b, ")$");
-	} else {
-		buf_puts(&b, "^(?:");
-		for (size_t i = 0; i < t->n; i++) {
-			struct str base = t->values[i].text;
-
-			while (base.n > 0 && base.p[base.n - 1] == '/')
-				base.n--;
-			buf_puts(&b, i == 0 ? "" : "|");
-			quoted_put(&b, base, false);
-		}
-		buf_puts(&b, ")(?:/.*)?$");
-	}
-	buf_json_str(json, buf_str(&b));
-	buf_fini(&b);
-}
-
-static void
-members_put(struct buf *b, const struct keywords *k)
-{
-	bool first = true;
-
-	for (size_t i = 0; i < KEYWORDS; i++) {
-		if (k->value[i].n == 0)
-			continue;
-		buf_printf(b, "%s\"" STR_FMT "\":", first ? "" : ",", STR_ARG(words[i]));
-		buf_put(b, k->value[i]);
-		first = false;
-	}
-}
-
-/* not, each, any: the schema of what is within; false: none that would do. */
-static bool
-/* NOLINTNEXTLINE(misc-no-recursion): CONDITION_DEPTH_MAX */
-inner_put(struct buf *b, const struct keywords *of, const struct test *t)
-{
-	const bool whole = of->whole || t->op == OP_NOT;
-	struct keywords k = { .arena = of->arena, .whole = whole };
-	size_t n = 0;
-
-	keywords_of(&k, t->kids, t->kids_n);
-	for (size_t i = 0; i < KEYWORDS; i++)
-		n += k.value[i].n > 0;
-	if (n == 0 || (whole && n != t->kids_n))
-		return false;
-	buf_putc(b, '{');
-	members_put(b, &k);
-	buf_putc(b, '}');
-	return true;
-}
-
-/* The keyword of one test and its value; KEYWORDS: it has none. */
-static enum keyword
-/* NOLINTNEXTLINE(misc-no-recursion): CONDITION_DEPTH_MAX */
-keyword_of(const struct keywords *k, const struct test *t, struct buf *b)
-{
-	switch (t->op) {
-	case OP_EQUALS:
-	case OP_IN:
-		list_put(b, t);
-		return KW_ENUM;
-	case OP_NOT:
-		return inner_put(b, k, t) ? KW_NOT : KEYWORDS;
-	case OP_GLOB:
-	case OP_MATCHES:
-		pattern_put(b, t);
-		return KW_PATTERN;
-	case OP_UNDER:
-		if (t->base.n > 0)
-			return KEYWORDS; /* in words only */
-		pattern_put(b, t);
-		return KW_PATTERN;
-	case OP_MIN:
-	case OP_MAX:
-		literal_put(b, &t->values[0]);
-		return t->op == OP_MIN ? KW_MINIMUM : KW_MAXIMUM;
-	case OP_MAX_LEN:
-	case OP_MAX_ITEMS:
-		buf_i64(b, t->count);
-		return t->op == OP_MAX_LEN ? KW_MAX_LENGTH : KW_MAX_ITEMS;
-	case OP_EACH:
-		return inner_put(b, k, t) ? KW_ITEMS : KEYWORDS;
-	case OP_ANY:
-		return inner_put(b, k, t) ? KW_CONTAINS : KEYWORDS;
-	case OP_TYPE:
-		list_put(b, t);
-		return KW_TYPE;
-	case OP_ABSENT:
-		buf_puts(b, "{}");
-		return KW_NOT;
-	case OP_HOST_IN:
-	case OP_ONLY_KEYS:
-	case OP_PRESENT:
-		return KEYWORDS;
-	}
-	UNREACHABLE();
-}
-
-static void
-/* NOLINTNEXTLINE(misc-no-recursion): CONDITION_DEPTH_MAX */
-keywords_of(struct keywords *k, const struct test *t, size_t n)
-{
-	struct buf b;
-
-	buf_init(&b, 0);
-	for (size_t i = 0; i < n; i++) {
-		enum keyword kw;
-
-		buf_reset(&b);
-		kw = keyword_of(k, &t[i], &b);
-		/* Two tests of one keyword: the first is shown. */
-		if (kw != KEYWORDS && k->value[kw].n == 0)
-			k->value[kw] = arena_str(k->arena, buf_str(&b));
-	}
-	buf_fini(&b);
-}
-
-/* ---- merging ---- */
-
-static bool
-narrower(enum keyword kw, struct str theirs, struct str ours)
-{
-	struct decimal a, b;
-
-	if (kw == KW_ENUM)
-		return true;
-	if (kw < KW_MINIMUM || kw > KW_MAX_ITEMS || !decimal_parse(theirs, &a) ||
-	    !decimal_parse(ours, &b))
-		return false;
-	return kw == KW_MINIMUM ? decimal_cmp(&b, &a) > 0 : decimal_cmp(&b, &a) < 0;
-}
+/* ---- the schema ---- */
 
 /* {theirs}: every member of the server's schema, ours where it has none or ours is narrower. */
 static void
@@ -251,28 +34,13 @@ property_put(struct buf *b, struct str theirs, struct keywords *k)
 	}
 	buf_putc(b, '{');
 	while (json_next(&it, &key, &value)) {
-		bool drop = k->value[KW_ENUM].n > 0 && json_key_is(key, STR("const"));
-
-		for (size_t i = 0; i < KEYWORDS; i++) {
-			if (k->value[i].n == 0 || !json_key_is(key, words[i]))
-				continue;
-			drop = narrower((enum keyword)i, value, k->value[i]);
-			if (!drop)
-				k->value[i].n = 0;
-		}
-		if (drop)
+		if (keywords_meet(k, key, value))
 			continue;
 		buf_printf(b, "%s" STR_FMT ":", first ? "" : ",", STR_ARG(key));
 		buf_put(b, value);
 		first = false;
 	}
-	for (size_t i = 0; i < KEYWORDS; i++) {
-		if (k->value[i].n == 0)
-			continue;
-		buf_printf(b, "%s\"" STR_FMT "\":", first ? "" : ",", STR_ARG(words[i]));
-		buf_put(b, k->value[i]);
-		first = false;
-	}
+	keywords_put(b, k, first);
 	buf_putc(b, '}');
 }
 
@@ -345,7 +113,7 @@ property_add(struct adding *ad, struct str name)
 	ad->first = false;
 	buf_json_str(ad->b, name);
 	buf_puts(ad->b, ":{");
-	members_put(ad->b, &k);
+	keywords_put(ad->b, &k, true);
 	buf_putc(ad->b, '}');
 }
 
