@@ -7,7 +7,8 @@
  *
  * In the database a run is some rows: "run ID" (a JSON object), "run ID/source", "run ID/S",
  * "run ID/last/N" and "run ID/call/NO" (a JSON object each).  A run that is RUNNING there was cut
- * short by the end of a gateway: then it has failed, and what was sent is lost.
+ * short by the end of a gateway: then it has failed, and what was sent is lost.  One that waits for
+ * a client who was asked is PAUSED there while it runs here (past_hold()).
  *
  * Bounds: ANSWER_BYTES and RUN_BYTES for what is kept of a run, OWNER_BYTES, OWNER_RUNS and
  * ALL_BYTES over runs; past the latter the oldest that does not run is forgotten.
@@ -298,8 +299,8 @@ head_save(const struct past *p)
 	buf_printf(&b,
 	    "{\"session\":\"%s\",\"state\":\"%s\",\"seed\":[%lld,%lld],\"time\":%lld,"
 	    "\"end\":\"%s\",\"result\":\"",
-	    p->session, past_words[p->state], (long long)p->seed[0], (long long)p->seed[1],
-	    (long long)p->time_s, p->end);
+	    p->session, past_words[p->held ? PAST_PAUSED : p->state], (long long)p->seed[0],
+	    (long long)p->seed[1], (long long)p->time_s, p->end);
 	buf_hex(&b, p->result.b, SHA256_BYTES);
 	buf_printf(&b, "\",\"snippets\":\"" STR_FMT "\"", STR_ARG(buf_str(&p->snippets)));
 	if (p->plan.n > 0)
@@ -379,6 +380,18 @@ save(struct past *p)
 }
 
 void
+past_hold(struct past *p, bool held)
+{
+	if (p->held == held || p->orphan)
+		return;
+	p->held = held;
+	if (p->saved)
+		head_save(p);
+	else
+		save(p);
+}
+
+void
 past_resume(struct past *p, struct str code)
 {
 	p->state = PAST_RUNNING;
@@ -454,6 +467,7 @@ past_close(struct past *p, enum past_state state)
 	struct owner *o = p->owner;
 
 	p->state = state;
+	p->held = false;
 	p->until_ns = keep_until_ns(o->cm);
 	if (p->orphan) {
 		past_free(p);

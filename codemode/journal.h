@@ -48,6 +48,7 @@ struct past {
 	enum past_state state;
 	bool saved;  /* in the database: every change goes there, too */
 	bool orphan; /* its key has been revoked: freed when the leg ends */
+	bool held;   /* RUNNING, and in the database PAUSED: past_hold() */
 	int64_t until_ns;
 	uint64_t seed[2];
 	int64_t time_s;
@@ -91,6 +92,9 @@ void past_save_step(struct past *p, const struct step *s);
  * are kept: p may be gone afterwards, or be freed with what is older. */
 void past_close(struct past *p, enum past_state state);
 void past_forget(struct past *p); /* in the database, too */
+/* Somebody has been asked, who may come back to another gateway: should this one end now, the run
+ * is a paused one; or no more. */
+void past_hold(struct past *p, bool held);
 
 void past_load(struct owner *o, const struct kept_row *r);
 void pasts_loaded(struct codemode *cm); /* all rows have been there */

@@ -6,7 +6,8 @@
  *                                  \--another one is made, or goes on: it runs
  *
  * People who are asked through the client itself (elicitation) are not meant: there the call stays
- * open, as long as they take.  Else the request must not: the model is told what its script waits
+ * open, as long as they take; only should the gateway end meanwhile is it as if it had been paused.
+ * Else the request must not: the model is told what its script waits
  * for, and goes on with lua{resume="r41", code=""}, after a restart of the gateway too, because
  * the run is rebuilt from its journal.  Its requests for approval stay as they are: the same calls
  * of the next leg find them (policies/approval_gate.c).
@@ -94,9 +95,30 @@ on_patience(void *ctx)
 	buf_fini(&text);
 }
 
+/*
+ * A modern client is asked by ending its request, so it may come back to another gateway, and its
+ * script has to go on there, too: as a paused run does, from its journal.
+ */
+static void
+hold(struct run *r)
+{
+	bool asked = false;
+
+	for (struct link *it = r->inners.next; it != &r->inners && !asked; it = it->next) {
+		const struct inner *in = CONTAINER(it, struct inner, of_run);
+
+		asked = in->waits && in->call != NULL && call_waits(in->call).n == 0;
+	}
+	if (asked && !builtin_parks(r->c.call, str_of(r->past->id)))
+		return;
+	past_hold(r->past, asked);
+}
+
 void
 pause_look(struct run *r)
 {
+	if (r->past != NULL && !r->replay)
+		hold(r);
 	if (r->past == NULL || r->replay || r->waiting == 0 || r->waiting < r->open)
 		timer_stop(&r->patience);
 	else if (!timer_armed(&r->patience))

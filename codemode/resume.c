@@ -45,6 +45,9 @@ resumed(struct run *r, struct past *p, struct str code, struct str *source, stru
 
 	if (p->state == PAST_RUNNING)
 		return err_set(e, ERR_INVALID, "run %s is still running: wait for its end", p->id);
+	if (p->state == PAST_DONE && r->c.token.n > 0)
+		return err_set(e, ERR_INVALID,
+		    "this script has ended: its result was the answer to an earlier request");
 	if (p->state == PAST_DONE && !r->replay)
 		return err_set(e, ERR_INVALID,
 		    "run %s has ended well: there is nothing to resume (leave resume out)", p->id);
@@ -66,6 +69,19 @@ resumed(struct run *r, struct past *p, struct str code, struct str *source, stru
 	return true;
 }
 
+/* The client was asked something by another gateway, and has come back to this one. */
+static bool
+come_back(struct run *r, struct str code, struct str *source, struct err *e)
+{
+	struct past *p = past_find(r->cm, r->c.key, &r->c.session, r->c.token);
+
+	if (p != NULL)
+		return resumed(r, p, code, source, e);
+	return err_set(e, ERR_INVALID,
+	    "the gateway was restarted while this script waited, and nothing of it has been kept: "
+	    "look what it has done before you call it again");
+}
+
 bool
 leg_begin(struct run *r, struct str code, struct str *source, struct err *e)
 {
@@ -75,6 +91,8 @@ leg_begin(struct run *r, struct str code, struct str *source, struct err *e)
 	*source = code;
 	if (r->plan)
 		return true;
+	if (r->c.token.n > 0)
+		return come_back(r, code, source, e);
 	if (!json_get(r->c.args, STR("resume"), &raw) || json_kind(raw) == JSON_NULL ||
 	    (json_kind(raw) == JSON_STRING && raw.n == 2)) {
 		if (code.n <= FRAME_SOURCE_MAX)

@@ -42,7 +42,8 @@ run_reap(struct job *j)
 
 static void used_fill(struct run *r);
 
-/* Ended from outside: what has been done is remembered all the same. */
+/* Ended from outside: what has been done is remembered all the same.  One that had asked its client
+ * can go on when that answers: the gateway ends, and will be there again. */
 static void
 run_stop(struct job *j)
 {
@@ -52,7 +53,8 @@ run_stop(struct job *j)
 	/* Cancelled in this turn: with us its worker, whose figures still can be read. */
 	if (r->c.outcome->detail.n == 0)
 		used_fill(r);
-	leg_end(r, PAST_FAILED, sandbox_end_word(SANDBOX_CANCELLED), STR(""));
+	leg_end(r, r->past != NULL && r->past->held ? PAST_PAUSED : PAST_FAILED,
+	    sandbox_end_word(SANDBOX_CANCELLED), STR(""));
 }
 
 static const struct job_type run_type = { "run", run_stop, run_reap };

@@ -228,6 +228,7 @@ builtin_start(struct call *c, const struct call_ask *a, struct err *e)
 		.job = &c->job,
 		.args = buf_str(&c->args),
 		.meta = buf_str(&c->meta),
+		.token = str_of(c->token),
 		.session = c->pass.session,
 		.tool_use = c->pass.tool_use,
 		.client = c->pass.client,
@@ -405,6 +406,7 @@ call_new(struct hub *h, const struct call_ask *a, call_done_f *done, void *ctx)
 	c->done = done;
 	c->ctx = ctx;
 	c->outcome.bytes_in = (int64_t)a->args.n;
+	(void)str_copy(c->token, sizeof(c->token), a->token);
 	buf_init(&c->held, h->result_bytes_max * 2 + 4096);
 	bridge_init(&c->bridge);
 	call_redact_init(c);
@@ -449,8 +451,7 @@ hub_call(struct hub *h, struct job *parent, const struct call_ask *asked, call_d
 	IS(h, HUB_MAGIC);
 	if (!args_fit(a, e))
 		return NULL;
-	if (a->approval.n > 0)
-		call_answer(h, a);
+	call_answer(h, a);
 	c = call_new(h, a, done, ctx);
 	entered = call_find(c, a, &t, e) && call_enter(c, a, t, e);
 	waits = !entered && call_wait(c, a, e);
@@ -467,6 +468,19 @@ hub_call(struct hub *h, struct job *parent, const struct call_ask *asked, call_d
 	}
 	job_cancel(&c->job);
 	return NULL;
+}
+
+bool
+builtin_parks(struct call *c, struct str token)
+{
+	IS(c, CALL_MAGIC);
+	return c->peer != NULL && c->peer->modern && str_copy(c->token, sizeof(c->token), token);
+}
+
+struct str
+call_token(const struct call *c)
+{
+	return c != NULL ? str_of(c->token) : STR("");
 }
 
 bool

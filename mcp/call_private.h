@@ -34,6 +34,7 @@ struct call {
 	struct place_wait place;              /* while as many as may are at it: likewise */
 	struct call_kept *kept;               /* what is asked for then; NULL otherwise */
 	char approval[APPROVAL_ID_BYTES + 1]; /* that it needed; "" = none */
+	char token[BUILTIN_TOKEN_BYTES + 1];  /* builtin_parks(), or that it goes on with; or "" */
 	struct str result, error;             /* while done() runs */
 	struct buf held;                      /* the result, when it must wait */
 	struct buf args, meta;
@@ -58,7 +59,7 @@ bool call_can_ask(const struct call_ask *a);
 bool call_can_queue(const struct call_ask *a);
 bool call_wait(struct call *c, const struct call_ask *a, const struct err *e) MUST_CHECK;
 void call_wait_drop(struct call *c);
-/* What the client said to the question, a round ago. */
+/* What the client said to the question, a round ago; or to those of a call that is no more. */
 void call_answer(struct hub *h, const struct call_ask *a);
 
 /* ---- call_redact.c ---- */

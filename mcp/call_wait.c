@@ -165,6 +165,7 @@ kept_fill(struct call_kept *k, const struct call_ask *a)
 		*texts[i] = texts[i]->n > 0 ? arena_str(&k->arena, *texts[i]) : STR("");
 	k->a.round = 0;
 	k->a.input_responses = k->a.request_state = k->a.approval = k->a.answer = STR("");
+	k->a.token = k->a.asked = STR(""); /* the call has its token */
 }
 
 void
@@ -176,7 +177,8 @@ call_wait_drop(struct call *c)
 	place_wait_drop(&c->place);
 	if (r != NULL) {
 		approval_wait_drop(&c->wait);
-		approval_withdraw(r, "its call was cancelled");
+		if (!c->hub->leaving)
+			approval_withdraw(r, "its call was cancelled");
 	}
 	if (c->kept != NULL)
 		arena_free(&c->kept->arena);
@@ -308,12 +310,27 @@ call_approval(const struct call *c)
 
 /* ---- the next round of a modern client's own call ---- */
 
+static void
+answer_to(struct hub *h, struct key *k, struct str approval, struct str answer)
+{
+	struct approval_request *r = approval_find(h->core, approval);
+
+	if (r != NULL && approval_is_of(r, k) && approval_state(r) == APPROVAL_WAITING)
+		answer_take(r, k, answer);
+}
+
 void
 call_answer(struct hub *h, const struct call_ask *a)
 {
-	struct approval_request *r = approval_find(h->core, a->approval);
+	struct str rest = a->asked, answer;
 
-	if (a->answer.n > 0 && r != NULL && approval_is_of(r, a->key) &&
-	    approval_state(r) == APPROVAL_WAITING)
-		answer_take(r, a->key, a->answer);
+	if (a->approval.n > 0 && a->answer.n > 0)
+		answer_to(h, a->key, a->approval, a->answer);
+	while (rest.n > 0 && a->input_responses.n > 0) {
+		struct str approval = str_cut(&rest, ' '), question = str_cut(&approval, '=');
+
+		if (json_get(a->input_responses, question, &answer) &&
+		    json_kind(answer) == JSON_OBJECT)
+			answer_to(h, a->key, approval, answer);
+	}
 }

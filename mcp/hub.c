@@ -103,6 +103,7 @@ hub_free(struct hub **hp)
 	if (h == NULL)
 		return;
 	IS(h, HUB_MAGIC);
+	h->leaving = true;
 	sessions_free(h);
 	for (size_t i = 0; i < h->servers_n; i++)
 		server_stop(&h->servers[i]);

@@ -20,6 +20,7 @@ struct hub {
 	struct builtin builtins[BUILTINS_MAX];
 	size_t builtins_n;
 	uint64_t generation;
+	bool leaving; /* the gateway ends: what people are asked for stays asked */
 	enum mcp_prefix prefix;
 	enum code_mode code_mode; /* of /mcp, not of views */
 	enum mcp_pin pin;

@@ -248,6 +248,9 @@ struct call_ask {
 	 * raw; or "". */
 	struct str approval, answer;
 	int64_t round; /* of that approval, when the call has it already: struct ask */
+	/* A further round of a built-in's call that a restart has ended: its builtin_parks(), and
+	 * what it had asked, "QUESTION=APPROVAL QUESTION=APPROVAL"; input_responses are to that. */
+	struct str token, asked;
 };
 /*
  * done(result): `result_json` is the result object as the upstream sent it (or made by us for
@@ -269,6 +272,7 @@ void call_leave(struct call *c);
 struct str call_approval(const struct call *c);
 /* While done() runs: "ID.ROUND" of the approval that a further round goes on with; or nothing. */
 void call_put_round(const struct call *c, struct buf *out);
+struct str call_token(const struct call *c); /* of its builtin_parks(); "" = none */
 /* While done() runs: the call was made, and its result is one of ours instead. */
 bool call_withheld(const struct call *c);
 /* While done() runs: its result says that it failed, and leaves open whether it was done. */
@@ -287,6 +291,7 @@ struct builtin_call {
 	const struct view_settings *view; /* where it was called: scripts see what is in it */
 	struct str session, tool_use, client, address;
 	struct str meta;              /* the caller's params._meta object, or "" */
+	struct str token;             /* builtin_parks(); or "" */
 	struct outcome *outcome;      /* the built-in fills in kept_bytes, calls, cpu_us, detail */
 	const struct call_peer *peer; /* the client's; NULL: none */
 	struct call *call;            /* answer with builtin_done() */
@@ -305,6 +310,13 @@ struct builtin {
 };
 void hub_add_builtin(struct hub *h, const struct builtin *b); /* copied; before hub_start() */
 void builtin_done(struct call *c, struct str result_json, const struct err *e);
+/*
+ * One of its own calls asks this client, which is done by ending its request (a modern client's).
+ * Should the gateway restart before the client comes back, the built-in is called once more with
+ * this token, and what the client says has been taken.  False: the client is not asked so.
+ */
+bool builtin_parks(struct call *c, struct str token);
+#define BUILTIN_TOKEN_BYTES 15
 /* Tells the client how far it is, when it has asked to be told; done: more than the last time. */
 bool builtin_wants_progress(const struct call *c);
 void builtin_progress(struct call *c, int64_t done, struct str message);

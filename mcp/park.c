@@ -12,9 +12,11 @@
  * Who is asked by the gateway itself, for an approval (call_wait.c), gets the request's id and the
  * policies' revision, under a letter of its own, so that no server's state passes for it.
  *
- * requestState is an attacker's to choose, so both kinds are sealed for the key and hold a digest
+ * requestState is an attacker's to choose, so all kinds are sealed for the key and hold a digest
  * of the request and an expiry.  A parked call lives PEER_ANSWER_MS; a restart of the gateway ends
- * it.  One key parks at most PARKS_PER_KEY, so that it takes nobody else's room.
+ * it.  A built-in that can go on from what it keeps (builtin_parks()) is called once more then, and
+ * the answers go to the approvals that its questions were about, which are kept, too.  One key
+ * parks at most PARKS_PER_KEY, so that it takes nobody else's room.
  */
 #include "mcp/park.h"
 
@@ -108,7 +110,8 @@ park_started(struct park *p, struct call *c)
 
 /* kind | id | digest | expiry | raw, as one text. */
 struct state {
-	/* P: a parked call, by its id; M: a modern server's own state, raw, or "" when it has none,
+	/* P: a parked call, by its id, and where it can go on without that, "TOKEN|ID.ROUND|asked"
+	 * (or ""); M: a modern server's own state, raw, or "" when it has none,
 	 * and the approval that the call has, "ID.ROUND" (or "");
 	 * A: an approval, by its id; raw is the revision of the policies */
 	char kind;
@@ -204,6 +207,26 @@ questions_put(const struct park *p, struct buf *b)
 	buf_putc(b, '}');
 }
 
+/* For the time after a restart: "TOKEN|ID.ROUND|asked", as in struct call_ask. */
+static void
+rest_put(const struct park *p, struct buf *b)
+{
+	struct str token = call_token(p->call);
+
+	if (token.n == 0)
+		return;
+	buf_put(b, token);
+	buf_putc(b, '|');
+	call_put_round(p->call, b);
+	buf_putc(b, '|');
+	LIST_EACH(it, &p->asked) {
+		struct question *q = CONTAINER(it, struct question, of_session);
+
+		buf_printf(b, "%s%s=" STR_FMT, it == p->asked.next ? "" : " ", q->id,
+		    STR_ARG(call_approval(q->call)));
+	}
+}
+
 static void
 on_ttl(void *ctx)
 {
@@ -216,14 +239,17 @@ ask_reply(void *ctx)
 {
 	struct park *p = ctx;
 	struct answer *an = p->an;
-	struct buf b;
+	struct buf b, rest;
 
 	if (an == NULL || link_empty(&p->asked))
 		return;
 	buf_init(&b, (size_t)64 << 20);
+	buf_init(&rest, STATE_BYTES_MAX / 2);
+	rest_put(p, &rest);
 	questions_put(p, &b);
 	state_put(&b, p->hub, p->key, &p->digest,
-	    &(struct state){ .kind = 'P', .id = str_of(p->id), .raw = STR("") });
+	    &(struct state){ .kind = 'P', .id = str_of(p->id), .raw = buf_str(&rest) });
+	buf_fini(&rest);
 	buf_putc(&b, '}');
 	p->an = NULL;
 	an->park = NULL;
@@ -372,6 +398,25 @@ resume(struct park *p, struct answer *an, struct str responses)
 		timer_set(p->hub->loop, &p->window, WINDOW_MS, ask_reply, p);
 }
 
+static void
+approval_read(struct str text, struct call_ask *a)
+{
+	a->approval = str_cut(&text, '.');
+	if (!str_i64(text, &a->round))
+		a->round = 0;
+}
+
+/* The gateway has forgotten it; can it go on all the same? */
+static bool
+rest_read(struct str raw, struct str responses, struct call_ask *a)
+{
+	a->token = str_cut(&raw, '|');
+	approval_read(str_cut(&raw, '|'), a);
+	a->asked = raw.p == NULL ? STR("") : raw;
+	a->input_responses = json_kind(responses) == JSON_OBJECT ? responses : STR("");
+	return a->token.n > 0;
+}
+
 enum park_verdict
 park_resume(struct answer *an, const struct rpc *m, const struct sha256 *digest, struct call_ask *a,
     struct buf *scratch)
@@ -386,9 +431,7 @@ park_resume(struct answer *an, const struct rpc *m, const struct sha256 *digest,
 	    !state_read(h, an->key, raw, digest, scratch, &st))
 		return PARK_BAD;
 	if (st.kind == 'M') {
-		a->approval = str_cut(&st.id, '.');
-		if (!str_i64(st.id, &a->round))
-			a->round = 0;
+		approval_read(st.id, a);
 		a->request_state = st.raw;
 		a->input_responses = json_kind(responses) == JSON_OBJECT ? responses : STR("");
 		return PARK_CALL;
@@ -402,6 +445,8 @@ park_resume(struct answer *an, const struct rpc *m, const struct sha256 *digest,
 		return PARK_CALL;
 	}
 	p = st.kind == 'P' ? map_get(&h->parks, st.id) : NULL;
+	if (st.kind == 'P' && p == NULL && rest_read(st.raw, responses, a))
+		return PARK_CALL;
 	if (p == NULL || p->key != an->key || p->an != NULL)
 		return PARK_BAD;
 	resume(p, an, responses);

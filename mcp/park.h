@@ -21,8 +21,8 @@ void park_left(struct park *p);
 /*
  * A further round: params.requestState is there.  PARK_TAKEN: `an` now waits for the parked call,
  * or has been answered.  PARK_CALL: a->request_state and a->input_responses, or a->approval and
- * a->answer, or a->round (spans of `scratch` and m) are set, call as usual.  PARK_BAD: the state is
- * not ours, not this key's, of another request, or too old.
+ * a->answer, or a->round, or a->token and a->asked (spans of `scratch` and m) are set, call as
+ * usual.  PARK_BAD: the state is not ours, not this key's, of another request, or too old.
  */
 enum park_verdict { PARK_TAKEN, PARK_CALL, PARK_BAD };
 enum park_verdict park_resume(struct answer *an, const struct rpc *m, const struct sha256 *digest,

@@ -524,3 +524,80 @@ expect(gw:client(ops):get("/admin/api/decisions/" .. id).json):has { id = id, na
 local asked = id_of(c:call("shop__sell_tea", { n = 1 }))
 expect(gw:client(ops):get("/admin/api/decisions/" .. asked).json):has { id = asked, state = "waiting" }
 expect(gw:client(ops):get("/admin/api/decisions/p_nothing").status):is(404)
+
+test "a script that has asked its modern client goes on over a restart, however that came; what it did before is not done again"
+for _, how in ipairs { "kill9", "stop" } do
+	local gw, ana, shop = world { ALLOW, ASK, CODE }
+	local code = 'shop.price{n=1}; local t = os.time(); local r = pmap({1, 2}, function(i) return shop.sell_tea{n=i} end); shop.price{n=2}; return {"sold", t}'
+	local function client()
+		local c = gw:mcp(ana)
+		c.capabilities = FORM
+		return c
+	end
+	local function count()
+		local out = {}
+		for _, c in ipairs(shop.calls) do out[c.name .. c.args.n] = (out[c.name .. c.args.n] or 0) + 1 end
+		return out
+	end
+	local asked
+	spawn(function() asked = client():call("lua", { code = code }) end)
+	asking("two questions", function() return #gw:ok { "approve", "--list", "--json" }.json == 2 end)
+	gw:advance("50ms")
+	wait_for("the questions", function() return asked end)
+	expect(asked.resultType):is("input_required")
+	local names = {}
+	for name, q in pairs(asked.inputRequests) do names[q.params.message:match('"n":(%d)')] = name end
+	gw[how](gw)
+	gw:start()
+	gw:wait_tools(ana, 3)
+	local function round(state, answers)
+		local r
+		spawn(function() r = client():rpc("tools/call", { name = "lua", arguments = { code = code }, requestState = state, inputResponses = answers }) end)
+		return function() return r end
+	end
+	-- One is answered; the other is asked again.
+	local second = round(asked.requestState, { [names["1"]] = { action = "accept" } })
+	wait_for("the other call", function() return count()["sell_tea1"] end)
+	asking("the other question", function()
+		gw:advance("50ms")
+		return second()
+	end)
+	expect(second().resultType):is("input_required")
+	local name, q = next(second().inputRequests)
+	expect(q.params.message):has('"n":2')
+	gw[how](gw)
+	gw:start()
+	gw:wait_tools(ana, 3)
+	local third = round(second().requestState, { [name] = { action = "accept" } })
+	wait_for("the end", third)
+	expect(text(third())):has("sold")
+	expect(text(third())):has("1787313600")
+	expect(count()):same { price1 = 1, sell_tea1 = 1, sell_tea2 = 1, price2 = 1 }
+	-- The same once more: it has ended, and is not run again.
+	local again = round(second().requestState, { [name] = { action = "accept" } })
+	wait_for("the refusal", again)
+	expect(text(again())):has("has ended")
+	expect(count()):same { price1 = 1, sell_tea1 = 1, sell_tea2 = 1, price2 = 1 }
+end
+
+test "a script that was asked about goes on with the no, and where nothing was kept it says so instead of starting again"
+for _, keep in ipairs { "1h", "0s" } do
+	local gw, ana, shop = world { ALLOW, ASK, CODE, yaml = "runs: { keep: " .. keep .. " }\n" }
+	local code = "shop.price{} local ok, e = pcall(shop.sell_tea, {n=1}) return e.code"
+	local c = gw:mcp(ana)
+	c.capabilities = FORM
+	local asked
+	spawn(function() asked = c:call("lua", { code = code }) end)
+	asking("the question", function() return waiting(gw) end)
+	gw:advance("50ms")
+	wait_for("the question", function() return asked end)
+	gw:kill9()
+	gw:start()
+	gw:wait_tools(ana, 3)
+	c = gw:mcp(ana)
+	c.capabilities = FORM
+	local r = c:rpc("tools/call", { name = "lua", arguments = { code = code }, requestState = asked.requestState,
+		inputResponses = { [next(asked.inputRequests)] = { action = "decline" } } })
+	expect(text(r)):has(keep == "1h" and "denied" or "nothing of it has been kept")
+	expect(#shop.calls):is(1)
+end
