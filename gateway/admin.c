@@ -82,18 +82,20 @@ static void
 key_put(struct work *w, struct key *k)
 {
 	struct key_info i;
+	struct str owner[3];
 
 	key_info(k, &i);
+	key_owner(k, owner);
 	buf_puts(w->out, "{\"id\":");
 	buf_json_str(w->out, i.id);
 	buf_puts(w->out, ",\"name\":");
 	buf_json_str(w->out, i.name);
 	buf_printf(w->out, ",\"state\":\"%s\",\"customer\":", state_word(i.state));
-	buf_json_str(w->out, i.customer);
+	buf_json_str(w->out, owner[0]);
 	buf_puts(w->out, ",\"team\":");
-	buf_json_str(w->out, i.team);
+	buf_json_str(w->out, owner[1]);
 	buf_puts(w->out, ",\"user\":");
-	buf_json_str(w->out, i.user);
+	buf_json_str(w->out, owner[2]);
 	words_put(w->out, ",\"tags\":", i.tags);
 	words_put(w->out, ",\"scope\":", i.scope);
 	if (i.budget.n > 0) {
@@ -230,10 +232,36 @@ user_state(struct work *w, struct str user, enum key_state st)
 		   "no key belongs to user \"" STR_FMT "\" (tollgate key list)", STR_ARG(user));
 }
 
+/* Who takes a name away means every secret of it: those that rotations have left, too.  They are
+ * told as "also" in the object of *k, which is written. */
+static bool
+rotated_state(struct work *w, struct key *k, enum key_state st)
+{
+	struct key_info i;
+	bool any = false;
+
+	for (struct key *o = NULL; (o = key_next_rotated(w->r->core, k, o)) != NULL;) {
+		key_info(o, &i);
+		if (i.state == st)
+			continue;
+		if (!key_set_state(w->r->core, o, st, w->r->actor, w->e))
+			return false;
+		if (!any)
+			w->out->n--; /* the brace */
+		buf_puts(w->out, any ? "," : ",\"also\":[");
+		any = true;
+		key_put(w, o);
+	}
+	if (any)
+		buf_puts(w->out, "]}");
+	return true;
+}
+
 static bool
 keys_state(struct work *w)
 {
 	struct str name = body_text(w, "key"), user = body_text(w, "user");
+	struct key_info i;
 	enum key_state st;
 	struct key *k;
 
@@ -245,7 +273,8 @@ keys_state(struct work *w)
 	if (k == NULL || !key_set_state(w->r->core, k, st, w->r->actor, w->e))
 		return false;
 	key_put(w, k);
-	return true;
+	key_info(k, &i);
+	return st == KEY_ACTIVE || !str_eq(i.name, name) || rotated_state(w, k, st);
 }
 
 static bool

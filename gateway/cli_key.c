@@ -98,9 +98,12 @@ lines_print(struct str reply)
 	struct json_iter it;
 	struct str key, k;
 
-	if (json_kind(reply) == JSON_OBJECT)
+	if (json_kind(reply) == JSON_OBJECT) {
 		line_print(reply);
-	else if (json_open(reply, &it))
+		if (!json_get(reply, STR("also"), &reply))
+			return;
+	}
+	if (json_open(reply, &it))
 		while (json_next(&it, &key, &k))
 			line_print(k);
 }

@@ -159,6 +159,16 @@ key_next(struct core *c, struct key *after)
 	return next == &c->keys ? NULL : CONTAINER(next, struct key, all);
 }
 
+struct key *
+key_next_rotated(struct core *c, const struct key *k, struct key *after)
+{
+	while ((after = key_next(c, after)) != NULL)
+		if (after != k && after->state != KEY_REVOKED && !after->expired &&
+		    strcmp(after->name, k->name) == 0)
+			return after;
+	return NULL;
+}
+
 void
 key_row_of(const struct key *k, struct key_row *out)
 {
@@ -547,6 +557,9 @@ key_rotate(struct core *c, struct key *k, int64_t overlap_ns, struct str actor,
 		return NULL;
 	}
 	if (overlap_ns == 0) {
+		for (struct key *o = NULL; (o = key_next_rotated(c, k, o)) != NULL;)
+			if (!key_set_state(c, o, KEY_REVOKED, actor, e))
+				return NULL;
 		if (!key_set_state(c, k, KEY_REVOKED, actor, e))
 			return NULL;
 	} else {

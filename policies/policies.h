@@ -204,6 +204,8 @@ void key_info(const struct key *k, struct key_info *out);
 /* Customer, team and user as the files have them now, or as the key was made; "" = none. */
 void key_owner(const struct key *k, struct str out[3]);
 struct key *key_next(struct core *c, struct key *after); /* in order of creation; NULL first/last */
+/* The other keys of k's name that have not ended: what rotations have left an overlap. */
+struct key *key_next_rotated(struct core *c, const struct key *k, struct key *after);
 
 /*
  * tags: names that `applies_to: { tags: [...] }` can mean; scope: the patterns of what the key may
@@ -226,9 +228,9 @@ struct key_spec {
 struct key *key_create(struct core *c, const struct key_spec *s, struct str actor,
     char secret[KEY_SECRET_BYTES + 1], struct err *e) MUST_CHECK;
 /* A new secret for a key's name and owner: a new key (new id) beside the old one, which ends
- * overlap_ns from now (0: it is revoked at once).  Audited as key.rotate (0: key.revoke) and
- * key.create.  ERR_REVOKED: it is no more; ERR_INVALID: it was rotated before, or is a "+NAME";
- * ERR_STORE. */
+ * overlap_ns from now (0: it is revoked at once, and what it was rotated from).  Audited as
+ * key.rotate (0: key.revoke) and key.create.  ERR_REVOKED: it is no more; ERR_INVALID: it was
+ * rotated before, or is a "+NAME"; ERR_STORE. */
 struct key *key_rotate(struct core *c, struct key *k, int64_t overlap_ns, struct str actor,
     char secret[KEY_SECRET_BYTES + 1], struct err *e) MUST_CHECK;
 /* Another budget ("5 USD/day, 50 USD/month"; "" = none); what was used stays used.  ERR_INVALID,

@@ -83,6 +83,40 @@ local new = gw:ok { "key", "rotate", "dev", "--overlap", "0m", "--json" }.json
 expect(quota(gw, old.key)):is(401)
 expect(quota(gw, new.key)):is(200)
 
+test "revoking or disabling by name ends what a rotation has left beside it, and so does one without an overlap"
+for _, ending in ipairs {
+	{ { "key", "revoke", "dev" }, "revoked", 401 },
+	{ { "key", "disable", "dev" }, "disabled", 401 },
+	{ { "key", "rotate", "dev", "--overlap", "0m" }, "revoked", 200 },
+} do
+	local gw = gateway {}
+	local first = gw:key { name = "dev", user = "ana" }
+	local other = gw:key { name = "dev2", user = "ana" }
+	local second = gw:ok { "key", "rotate", "dev", "--overlap", "2h", "--json" }.json
+	local told = gw:ok(ending[1])
+	expect(quota(gw, first.key)):is(401)
+	expect(quota(gw, second.key)):is(401)
+	expect(quota(gw, other.key)):is(200)
+	expect(gw:ok({ "key", "show", first.id, "--json" }).json.state):is(ending[2])
+	if ending[1][2] ~= "rotate" then
+		expect(told.out):has(first.id)
+		expect(told.out):has(second.id)
+	end
+	expect(gw:audit()):has { name = ending[2] == "revoked" and "key.revoke" or "key.disable", target = first.id }
+end
+-- By id it is that one alone, and nothing that was ended comes back by its name.
+local gw = gateway {}
+local first = gw:key { name = "dev", user = "ana" }
+local second = gw:ok { "key", "rotate", "dev", "--json" }.json
+gw:ok { "key", "disable", first.id }
+expect(quota(gw, first.key)):is(401)
+expect(quota(gw, second.key)):is(200)
+gw:ok { "key", "disable", "dev" }
+expect(gw:ok({ "key", "enable", "dev", "--json" }).json.id):is(second.id)
+expect(quota(gw, first.key)):is(401)
+expect(quota(gw, second.key)):is(200)
+expect(#gw:ok({ "key", "revoke", "dev", "--json" }).json.also):is(1)
+
 test "a key with an end date ends"
 local gw = gateway { clock = true }
 local key = gw:key { name = "dev", user = "ana", expires = "2026-08-21" }
