@@ -280,7 +280,7 @@ base64_decode(struct buf *out, struct str s)
 }
 
 static int
-hex_digit(char c)
+small_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -293,7 +293,8 @@ hex_decode(uint8_t *out, size_t n, struct str hex)
 	if (hex.n != 2 * n)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		int hi = hex_digit(hex.p[2 * i]), lo = hex_digit(hex.p[2 * i + 1]);
+		int hi = small_hex_digit(hex.p[2 * i]);
+		int lo = small_hex_digit(hex.p[2 * i + 1]);
 
 		if (hi < 0 || lo < 0)
 			return false;

@@ -420,15 +420,6 @@ plain_next(struct http1_body *b, struct str *in, struct str *out)
 	return b->left_bytes == 0 ? HTTP1_DONE : HTTP1_MORE;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static enum http1_result
 size_char(struct http1_body *b, char c, struct err *e)
 {

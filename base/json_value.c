@@ -117,15 +117,6 @@ json_get(struct str object, struct str name, struct str *value_raw)
 
 /* ---- values ---- */
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int
 json_hex4(const char *p, const char *end)
 {

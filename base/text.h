@@ -43,6 +43,16 @@ bool str_utf8(struct str s); /* valid UTF-8, no surrogates */
 size_t str_plain(struct str s);
 bool str_in(struct str s, const struct str *names, size_t n); /* one of them, ASCII case ignored */
 
+/* 0 to 15; -1: it is no hexadecimal digit. */
+static inline int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* The nearest of `n` names within edit distance 2 (3 when longer than 8), or STR_NONE: the
  * "did you mean" of every message. */
 struct str str_nearest(struct str wanted, const struct str *names, size_t n);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * admin - keys, views and quotas as JSON.
+ * admin - what operators ask and change of a gateway, as JSON.
  *
- * One function per route.  Every change goes through policies/, which writes its audit row with the
- * actor's name; nothing here touches a policy file.
+ * One function per route, those of keys in admin_keys.c.  Every change goes through policies/,
+ * which writes its audit row with the actor's name; nothing here touches a policy file.
  */
-#include "gateway/admin.h"
+#include "gateway/admin_work.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,18 +13,8 @@
 #include "base/json.h"
 #include "gateway/webhook.h"
 
-#define ARENA_BYTES   ((size_t)1 << 20)
-#define OVERLAP_S_MAX (90 * 86400)
-
-struct work {
-	const struct admin_request *r;
-	struct arena a;
-	struct buf *out;
-	struct err *e;
-};
-
-static struct str
-body_text(struct work *w, const char *name)
+struct str
+work_text(struct work *w, const char *name)
 {
 	struct str raw, s = STR("");
 
@@ -33,274 +23,13 @@ body_text(struct work *w, const char *name)
 	return s;
 }
 
-/* Words with spaces between, any number of them; single ones in what is kept. */
-static struct str
-body_words(struct work *w, const char *name)
-{
-	struct str text = body_text(w, name), kept;
-	struct buf b;
-
-	buf_init(&b, ARENA_BYTES);
-	while (text.p != NULL) {
-		struct str one = str_cut(&text, ' ');
-
-		buf_puts(&b, b.n > 0 && one.n > 0 ? " " : "");
-		buf_put(&b, one);
-	}
-	kept = arena_str(&w->a, buf_str(&b));
-	buf_fini(&b);
-	return kept;
-}
-
-static const char *
-state_word(enum key_state s)
-{
-	static const char *const words[] = { "", "active", "disabled", "revoked" };
-
-	return words[s];
-}
-
-/* "a b": a list of two; left out when there are none. */
-static void
-words_put(struct buf *out, const char *member, struct str words)
-{
-	bool first = true;
-
-	if (words.n == 0)
-		return;
-	buf_puts(out, member);
-	buf_putc(out, '[');
-	while (words.p != NULL) {
-		buf_puts(out, first ? "" : ",");
-		buf_json_str(out, str_cut(&words, ' '));
-		first = false;
-	}
-	buf_putc(out, ']');
-}
-
-static void
-key_put(struct work *w, struct key *k)
-{
-	struct key_info i;
-	struct str owner[3];
-
-	key_info(k, &i);
-	key_owner(k, owner);
-	buf_puts(w->out, "{\"id\":");
-	buf_json_str(w->out, i.id);
-	buf_puts(w->out, ",\"name\":");
-	buf_json_str(w->out, i.name);
-	buf_printf(w->out, ",\"state\":\"%s\",\"customer\":", state_word(i.state));
-	buf_json_str(w->out, owner[0]);
-	buf_puts(w->out, ",\"team\":");
-	buf_json_str(w->out, owner[1]);
-	buf_puts(w->out, ",\"user\":");
-	buf_json_str(w->out, owner[2]);
-	words_put(w->out, ",\"tags\":", i.tags);
-	words_put(w->out, ",\"scope\":", i.scope);
-	if (i.budget.n > 0) {
-		buf_puts(w->out, ",\"budget\":");
-		buf_json_str(w->out, i.budget);
-	}
-	buf_printf(w->out, ",\"created_ns\":%lld,\"expires_ns\":%lld}", (long long)i.created_ns,
-	    (long long)i.expires_ns);
-}
-
-static struct key *
-key_wanted(struct work *w, struct str name)
-{
-	struct key *k = key_named(w->r->core, name);
-
-	if (name.n == 0)
-		(void)err_set(w->e, ERR_INVALID, "which key? (--key NAME or its id)");
-	else if (str_starts(name, STR("tg-")))
-		(void)err_set(
-		    w->e, ERR_INVALID, "a key is named by its name or id, never by its secret");
-	else if (k == NULL)
-		(void)err_set(w->e, ERR_NOT_FOUND,
-		    "no key is called \"" STR_FMT "\" (tollgate key list)", STR_ARG(name));
-	return str_starts(name, STR("tg-")) ? NULL : k;
-}
-
-static bool
-keys_list(struct work *w)
-{
-	bool first = true;
-
-	buf_putc(w->out, '[');
-	for (struct key *k = key_next(w->r->core, NULL); k != NULL; k = key_next(w->r->core, k)) {
-		if (!first)
-			buf_putc(w->out, ',');
-		first = false;
-		key_put(w, k);
-	}
-	buf_putc(w->out, ']');
-	return true;
-}
-
-/* The only place where a secret is said. */
-static void
-made_put(struct work *w, struct key *k, char secret[KEY_SECRET_BYTES + 1])
-{
-	struct key_info i;
-
-	key_info(k, &i);
-	buf_puts(w->out, "{\"id\":");
-	buf_json_str(w->out, i.id);
-	buf_printf(w->out, ",\"key\":\"%s\",\"name\":", secret);
-	buf_json_str(w->out, i.name);
-	buf_putc(w->out, '}');
-	explicit_bzero(secret, KEY_SECRET_BYTES);
-}
-
-static bool
-keys_create(struct work *w)
-{
-	char secret[KEY_SECRET_BYTES + 1];
-	struct key_spec spec = { .name = body_text(w, "name"),
-		.customer = body_text(w, "customer"),
-		.team = body_text(w, "team"),
-		.user = body_text(w, "user"),
-		.tags = body_words(w, "tags"),
-		.scope = body_words(w, "scope"),
-		.budget = body_text(w, "budget") };
-	struct str raw;
-	struct key *k;
-
-	if (json_get(w->r->body, STR("expires_ns"), &raw) &&
-	    (!json_i64(raw, &spec.expires_ns) || spec.expires_ns < 0))
-		return err_set(w->e, ERR_INVALID, "expires_ns is a time in nanoseconds");
-	spec.admin = json_get(w->r->body, STR("admin"), &raw) && str_eq(raw, STR("true"));
-	k = key_create(w->r->core, &spec, w->r->actor, secret, w->e);
-	if (k != NULL)
-		made_put(w, k, secret);
-	return k != NULL;
-}
-
-static bool
-keys_rotate(struct work *w)
-{
-	struct key *k = key_wanted(w, body_text(w, "key"));
-	char secret[KEY_SECRET_BYTES + 1];
-	int64_t overlap_s = 0;
-	struct str raw;
-
-	if (k == NULL)
-		return false;
-	if (!json_get(w->r->body, STR("overlap_s"), &raw) || !json_i64(raw, &overlap_s) ||
-	    overlap_s < 0 || overlap_s > OVERLAP_S_MAX)
-		return err_set(w->e, ERR_INVALID, "the overlap is 0 to 90 days");
-	k = key_rotate(w->r->core, k, overlap_s * 1000000000, w->r->actor, secret, w->e);
-	if (k != NULL)
-		made_put(w, k, secret);
-	return k != NULL;
-}
-
-static bool
-state_read(struct str word, enum key_state *out)
-{
-	for (enum key_state st = KEY_ACTIVE; st <= KEY_REVOKED; st++)
-		if (str_eq(word, str_of(state_word(st)))) {
-			*out = st;
-			return true;
-		}
-	return false;
-}
-
-/* All keys of one user: who leaves the company. */
-static bool
-user_state(struct work *w, struct str user, enum key_state st)
-{
-	struct key_info i;
-	bool any = false;
-
-	buf_putc(w->out, '[');
-	for (struct key *k = key_next(w->r->core, NULL); k != NULL; k = key_next(w->r->core, k)) {
-		key_info(k, &i);
-		if (!str_eq(i.user, user) || (i.state == KEY_REVOKED && st != KEY_REVOKED))
-			continue;
-		if (!key_set_state(w->r->core, k, st, w->r->actor, w->e))
-			return false;
-		if (any)
-			buf_putc(w->out, ',');
-		any = true;
-		key_put(w, k);
-	}
-	buf_putc(w->out, ']');
-	return any ||
-	       err_set(w->e, ERR_NOT_FOUND,
-		   "no key belongs to user \"" STR_FMT "\" (tollgate key list)", STR_ARG(user));
-}
-
-/* Who takes a name away means every secret of it: those that rotations have left, too.  They are
- * told as "also" in the object of *k, which is written. */
-static bool
-rotated_state(struct work *w, struct key *k, enum key_state st)
-{
-	struct key_info i;
-	bool any = false;
-
-	for (struct key *o = NULL; (o = key_next_rotated(w->r->core, k, o)) != NULL;) {
-		key_info(o, &i);
-		if (i.state == st)
-			continue;
-		if (!key_set_state(w->r->core, o, st, w->r->actor, w->e))
-			return false;
-		if (!any)
-			w->out->n--; /* the brace */
-		buf_puts(w->out, any ? "," : ",\"also\":[");
-		any = true;
-		key_put(w, o);
-	}
-	if (any)
-		buf_puts(w->out, "]}");
-	return true;
-}
-
-static bool
-keys_state(struct work *w)
-{
-	struct str name = body_text(w, "key"), user = body_text(w, "user");
-	struct key_info i;
-	enum key_state st;
-	struct key *k;
-
-	if (!state_read(body_text(w, "state"), &st))
-		return err_set(w->e, ERR_INVALID, "state is active, disabled or revoked");
-	if (name.n == 0 && user.n > 0)
-		return user_state(w, user, st);
-	k = key_wanted(w, name);
-	if (k == NULL || !key_set_state(w->r->core, k, st, w->r->actor, w->e))
-		return false;
-	key_put(w, k);
-	key_info(k, &i);
-	return st == KEY_ACTIVE || !str_eq(i.name, name) || rotated_state(w, k, st);
-}
-
-static bool
-keys_budget(struct work *w)
-{
-	struct key *k = key_wanted(w, body_text(w, "key"));
-	struct str raw;
-
-	if (k == NULL)
-		return false;
-	if (!json_get(w->r->body, STR("budget"), &raw) || json_kind(raw) != JSON_STRING)
-		return err_set(
-		    w->e, ERR_INVALID, "which budget? (like \"5 USD/day\"; \"\" takes it away)");
-	if (!key_set_budget(w->r->core, k, body_text(w, "budget"), w->r->actor, w->e))
-		return false;
-	key_put(w, k);
-	return true;
-}
-
 static bool
 budget_grant(struct work *w)
 {
-	struct grant_spec s = { .level = body_text(w, "level"), .reason = body_text(w, "reason") };
+	struct grant_spec s = { .level = work_text(w, "level"), .reason = work_text(w, "reason") };
 	struct str raw;
 
-	if (!usd_parse(body_text(w, "usd"), &s.nusd))
+	if (!usd_parse(work_text(w, "usd"), &s.nusd))
 		s.nusd = 0; /* grants_make() says what is wanted */
 	if (json_get(w->r->body, STR("until_ns"), &raw) && !json_i64(raw, &s.until_ns))
 		return err_set(w->e, ERR_INVALID, "until_ns is a time in nanoseconds");
@@ -317,30 +46,10 @@ budget_grants(struct work *w)
 static bool
 budget_revoke(struct work *w)
 {
-	if (!grants_end(w->r->core, body_text(w, "id"), w->r->actor, w->e))
+	if (!grants_end(w->r->core, work_text(w, "id"), w->r->actor, w->e))
 		return false;
 	buf_puts(w->out, "{\"ended\":true}");
 	return true;
-}
-
-static bool
-keys_show(struct work *w)
-{
-	struct key *k = key_wanted(w, query_get(w->r->query, STR("key"), &w->a));
-
-	if (k != NULL)
-		key_put(w, k);
-	return k != NULL;
-}
-
-static bool
-quota(struct work *w)
-{
-	struct key *k = key_wanted(w, query_get(w->r->query, STR("key"), &w->a));
-
-	if (k != NULL)
-		core_quota_json(w->r->core, k, w->out);
-	return k != NULL;
 }
 
 /* Also the answer to what control.c has answered before it comes here, where a gateway runs. */
@@ -441,7 +150,7 @@ static bool
 lock_note(struct work *w)
 {
 	static const char *const lists[] = { "approved", "dropped" };
-	struct str list, key, one, name, by = body_text(w, "by");
+	struct str list, key, one, name, by = work_text(w, "by");
 	struct json_iter it;
 	struct buf b;
 
@@ -524,10 +233,10 @@ static bool
 snippets_save(struct work *w)
 {
 	return codemode_run_snippet(w->r->codemode,
-	    &(struct saved_ask){ .run = body_text(w, "run"),
-		.name = body_text(w, "name"),
-		.description = body_text(w, "description"),
-		.folder = body_text(w, "to") },
+	    &(struct saved_ask){ .run = work_text(w, "run"),
+		.name = work_text(w, "name"),
+		.description = work_text(w, "description"),
+		.folder = work_text(w, "to") },
 	    w->out, w->e);
 }
 
@@ -570,7 +279,7 @@ static const struct route {
 	{ "POST", "/admin/api/budget/grant", "budget.grant", budget_grant, false },
 	{ "POST", "/admin/api/budget/revoke", "budget.revoke", budget_revoke, false },
 	{ "GET", "/admin/api/budget/grants", "budget.list", budget_grants, false },
-	{ "GET", "/admin/api/quota", "quota", quota, false },
+	{ "GET", "/admin/api/quota", "quota", keys_quota, false },
 	{ "GET", "/admin/api/tools", "tools", tools, true },
 	{ "GET", "/admin/api/servers", "servers", servers, true },
 	{ "POST", "/admin/api/servers/sign-in", "servers.sign-in", no_gateway, false },
@@ -583,42 +292,6 @@ static const struct route {
 	{ "POST", "/admin/api/sync", "audit.sync", no_gateway, false },
 	{ "POST", "/admin/api/webhook/test", "webhook.test", webhook_test, true },
 };
-
-static int
-nibble(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-struct str
-query_get(struct str query, struct str name, struct arena *a)
-{
-	while (query.p != NULL) {
-		struct str value = str_cut(&query, '&'), key = str_cut(&value, '=');
-		char *out;
-		size_t n = 0;
-
-		if (!str_eq(key, name) || value.p == NULL || value.n > 4096)
-			continue;
-		out = arena_alloc(a, value.n + 1);
-		for (size_t i = 0; i < value.n; i++) {
-			int hi = i + 2 < value.n ? nibble(value.p[i + 1]) : -1;
-			int lo = i + 2 < value.n ? nibble(value.p[i + 2]) : -1;
-
-			if (value.p[i] == '%' && hi >= 0 && lo >= 0) {
-				out[n++] = (char)(hi << 4 | lo);
-				i += 2;
-			} else {
-				out[n++] = value.p[i];
-			}
-		}
-		return (struct str){ out, n };
-	}
-	return STR("");
-}
 
 static const struct route *
 route_of(struct str method, struct str path)
@@ -638,7 +311,7 @@ static bool
 about_token(struct work *w)
 {
 	struct str raw;
-	struct key *k = key_named(w->r->core, body_text(w, "key"));
+	struct key *k = key_named(w->r->core, work_text(w, "key"));
 	struct key_info i = { .admin = false };
 
 	if (k != NULL)
@@ -646,21 +319,32 @@ about_token(struct work *w)
 	return i.admin || (json_get(w->r->body, STR("admin"), &raw) && str_eq(raw, STR("true")));
 }
 
+/* The route of a request that can be looked at; NULL: *e. */
+static const struct route *
+request_route(const struct admin_request *r, struct err *e)
+{
+	const struct route *route = route_of(r->method, r->path);
+
+	if (route == NULL)
+		(void)err_set(e, ERR_NOT_FOUND, "no such admin route");
+	else if (r->body.n > ADMIN_ARENA_BYTES / 4)
+		(void)err_set(e, ERR_TOO_LARGE, "the request is too large");
+	else if (r->body.n == 0 || json_check(r->body, true, e))
+		return route;
+	return NULL;
+}
+
 bool
 admin_operation(const struct admin_request *r, char out[ADMIN_OPERATION_BYTES], struct err *e)
 {
-	const struct route *route = route_of(r->method, r->path);
+	const struct route *route = request_route(r, e);
 	struct work w = { .r = r, .e = e };
 	const char *name;
 	bool token;
 
 	if (route == NULL)
-		return err_set(e, ERR_NOT_FOUND, "no such admin route");
-	if (r->body.n > ARENA_BYTES / 4)
-		return err_set(e, ERR_TOO_LARGE, "the request is too large");
-	if (r->body.n > 0 && !json_check(r->body, true, e))
 		return false;
-	arena_init(&w.a, ARENA_BYTES);
+	arena_init(&w.a, ADMIN_ARENA_BYTES);
 	name = route->operation;
 	token = strncmp(name, "key.", 4) == 0 && about_token(&w);
 	(void)snprintf(
@@ -672,17 +356,13 @@ admin_operation(const struct admin_request *r, char out[ADMIN_OPERATION_BYTES], 
 bool
 admin_answer(const struct admin_request *r, struct buf *out, struct err *e)
 {
+	const struct route *route = request_route(r, e);
 	struct work w = { .r = r, .out = out, .e = e };
-	const struct route *route = route_of(r->method, r->path);
 	bool ok;
 
 	if (route == NULL)
-		return err_set(e, ERR_NOT_FOUND, "no such admin route");
-	if (r->body.n > ARENA_BYTES / 4)
-		return err_set(e, ERR_TOO_LARGE, "the request is too large");
-	if (r->body.n > 0 && !json_check(r->body, true, e))
 		return false;
-	arena_init(&w.a, ARENA_BYTES);
+	arena_init(&w.a, ADMIN_ARENA_BYTES);
 	ok = route->running && r->hub == NULL ? no_gateway(&w) : route->answer(&w);
 	arena_free(&w.a);
 	return ok;

@@ -15,7 +15,7 @@ struct admin_request {
 /* The JSON reply, or false with *e. */
 bool admin_answer(const struct admin_request *r, struct buf *out, struct err *e) MUST_CHECK;
 /* What it asks, as `admin:` rules name it: "key.create", "token.create" (of an admin token),
- * "policies.reload"; ERR_NOT_FOUND, ERR_PARSE … for what is no request. */
+ * "policies.reload"; ERR_NOT_FOUND, ERR_TOO_LARGE, ERR_INVALID: it is no request. */
 #define ADMIN_OPERATION_BYTES 64
 bool admin_operation(
     const struct admin_request *r, char out[ADMIN_OPERATION_BYTES], struct err *e) MUST_CHECK;
@@ -23,5 +23,3 @@ bool admin_operation(
  * JSON.  id "": the body's; `by` counts of a webhook only. */
 bool approval_command(struct core *c, struct str id, struct str body, struct approval_answer *a,
     struct buf *out, struct err *e) MUST_CHECK;
-/* A query's value for `name`, percent-decoded into the arena; "" when absent. */
-struct str query_get(struct str query, struct str name, struct arena *a);

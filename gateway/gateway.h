@@ -158,6 +158,8 @@ bool origin_preflight(struct exchange *x);
  * any of them), which are the agent's and never a provider's, and without those that would give a
  * reply another form than the one that usage is read from.  "" for no query. */
 struct str query_clean(struct arena *a, struct str query);
+/* A query's value for `name`, percent-decoded into the arena; "" when absent. */
+struct str query_get(struct str query, struct str name, struct arena *a);
 
 /* ---- route.c ---- */
 

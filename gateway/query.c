@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * query - what of a request's query may go to a provider.
+ * query - what a query says, and what of it may go to a provider.
  *
  * Gemini's clients and some scripts put their key into the query.  Ours is not believed there (a
  * query ends up in logs and histories), and whatever stands there is the agent's own: it never goes
@@ -10,14 +10,7 @@
  */
 #include "gateway/gateway.h"
 
-static int
-hex_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= ' ';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#define VALUE_BYTES 4096 /* of one that is asked for; longer ones are not seen */
 
 /* Percent-decoded into out, which has room for s.n bytes. */
 static struct str
@@ -27,8 +20,8 @@ decoded(struct str s, char *out)
 
 	for (size_t i = 0; i < s.n; i++) {
 		bool escape = s.p[i] == '%' && s.n - i > 2;
-		int high = escape ? hex_of(s.p[i + 1]) : -1;
-		int low = escape ? hex_of(s.p[i + 2]) : -1;
+		int high = escape ? hex_digit(s.p[i + 1]) : -1;
+		int low = escape ? hex_digit(s.p[i + 2]) : -1;
 
 		if (high >= 0 && low >= 0) {
 			out[n++] = (char)(high << 4 | low);
@@ -38,6 +31,18 @@ decoded(struct str s, char *out)
 		}
 	}
 	return (struct str){ out, n };
+}
+
+struct str
+query_get(struct str query, struct str name, struct arena *a)
+{
+	while (query.p != NULL) {
+		struct str value = str_cut(&query, '&'), key = str_cut(&value, '=');
+
+		if (str_eq(key, name) && value.p != NULL && value.n <= VALUE_BYTES)
+			return decoded(value, arena_alloc(a, value.n + 1));
+	}
+	return STR("");
 }
 
 static bool

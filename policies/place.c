@@ -105,15 +105,6 @@ text_show(struct str text, size_t max, struct buf *out)
 
 /* ---- paths ---- */
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool
 segment_plain(struct str s, const char **why)
 {
@@ -145,8 +136,8 @@ path_plain(struct str path, bool relative, const char **why)
 
 		if (c == '\\')
 			return no(why, "has a backslash");
-		if (c == '%' && i + 2 < path.n && hex_value(path.p[i + 1]) >= 0 &&
-		    hex_value(path.p[i + 2]) >= 0)
+		if (c == '%' && i + 2 < path.n && hex_digit(path.p[i + 1]) >= 0 &&
+		    hex_digit(path.p[i + 2]) >= 0)
 			return no(why, "has a percent escape");
 	}
 	if (path.p[0] == '/') {
