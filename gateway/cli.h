@@ -19,7 +19,7 @@
 
 struct cli { /* what was typed, after options */
 	const char *config;
-	bool json, managed, admin, cover, markdown, strict, codeowners, deny, list, force;
+	bool help, json, managed, admin, cover, markdown, strict, codeowners, deny, list, force;
 	const char *name, *customer, *team, *user, *expires, *key, *by, *since, *scope, *tags,
 	    *budget, *until, *clock, *n;
 	const char *from, *out, *overlap, *url, *key_env, *call, *view, *client, *junit;

@@ -2,6 +2,7 @@
 /*
  * main - what was typed: the command, its options and words, judged by its lines (commands.h).
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,44 +12,41 @@
 
 struct option {
 	const char *name;
-	const char **value; /* takes one, or */
-	bool *flag;         /* is one */
+	size_t at; /* of its member in struct cli */
+	bool flag; /* a bool; else a text, which takes a value */
 };
-#define OPTIONS_N 46
-
-static void
-options_list(struct cli *cli, bool *wants_help, struct option out[OPTIONS_N])
-{
-	const struct option all[OPTIONS_N] = { { "-c", &cli->config, NULL },
-		{ "--help", NULL, wants_help }, { "-h", NULL, wants_help },
-		{ "--json", NULL, &cli->json }, { "--name", &cli->name, NULL },
-		{ "--customer", &cli->customer, NULL }, { "--team", &cli->team, NULL },
-		{ "--user", &cli->user, NULL }, { "--expires", &cli->expires, NULL },
-		{ "--key", &cli->key, NULL }, { "--by", &cli->by, NULL },
-		{ "--since", &cli->since, NULL }, { "--scope", &cli->scope, NULL },
-		{ "--tags", &cli->tags, NULL }, { "--managed", NULL, &cli->managed },
-		{ "--cover", NULL, &cli->cover }, { "--junit", &cli->junit, NULL },
-		{ "--admin", NULL, &cli->admin }, { "--from", &cli->from, NULL },
-		{ "--out", &cli->out, NULL }, { "--overlap", &cli->overlap, NULL },
-		{ "--url", &cli->url, NULL }, { "--key-env", &cli->key_env, NULL },
-		{ "--clock", &cli->clock, NULL }, { "-n", &cli->n, NULL },
-		{ "--call", &cli->call, NULL }, { "--view", &cli->view, NULL },
-		{ "--client", &cli->client, NULL }, { "--markdown", NULL, &cli->markdown },
-		{ "--fail-on", &cli->fail_on, NULL }, { "--strict", NULL, &cli->strict },
-		{ "--codeowners", NULL, &cli->codeowners }, { "--deny", NULL, &cli->deny },
-		{ "--list", NULL, &cli->list }, { "--reason", &cli->reason, NULL },
-		{ "--budget", &cli->budget, NULL }, { "--until", &cli->until, NULL },
-		{ "--plan", NULL, &cli->plan }, { "--resume", &cli->resume, NULL },
-		{ "--description", &cli->description, NULL }, { "--to", &cli->to, NULL },
-		{ "--force", NULL, &cli->force }, { "--verdict", &cli->verdict, NULL },
-
-		{ "--stubs", NULL, &cli->stubs }, { "--accept-loss", NULL, &cli->accept_loss },
-		{ "--csv", NULL, &cli->csv } };
-
-	memcpy(out, all, sizeof(all));
-}
-
-#define COMMON 3 /* the first of them are every command's */
+/* The member is of that type, or this does not compile. */
+#define MEMBER(type, member)                                                                       \
+	(offsetof(struct cli, member) + 0 * _Generic(((struct cli *)NULL)->member, type : 1))
+#define VALUE(name, member)                                                                        \
+	{                                                                                          \
+		name, MEMBER(const char *, member), false                                          \
+	}
+#define FLAG(name, member)                                                                         \
+	{                                                                                          \
+		name, MEMBER(bool, member), true                                                   \
+	}
+/* clang-format off */
+static const struct option options[] = {
+	VALUE("-c", config), FLAG("--help", help), FLAG("-h", help), FLAG("--json", json),
+	VALUE("--name", name), VALUE("--customer", customer), VALUE("--team", team),
+	VALUE("--user", user), VALUE("--expires", expires), VALUE("--key", key),
+	VALUE("--by", by), VALUE("--since", since), VALUE("--scope", scope),
+	VALUE("--tags", tags), FLAG("--managed", managed), FLAG("--cover", cover),
+	VALUE("--junit", junit), FLAG("--admin", admin), VALUE("--from", from),
+	VALUE("--out", out), VALUE("--overlap", overlap), VALUE("--url", url),
+	VALUE("--key-env", key_env), VALUE("--clock", clock), VALUE("-n", n),
+	VALUE("--call", call), VALUE("--view", view), VALUE("--client", client),
+	FLAG("--markdown", markdown), VALUE("--fail-on", fail_on), FLAG("--strict", strict),
+	FLAG("--codeowners", codeowners), FLAG("--deny", deny), FLAG("--list", list),
+	VALUE("--reason", reason), VALUE("--budget", budget), VALUE("--until", until),
+	FLAG("--plan", plan), VALUE("--resume", resume), VALUE("--description", description),
+	VALUE("--to", to), FLAG("--force", force), VALUE("--verdict", verdict),
+	FLAG("--stubs", stubs), FLAG("--accept-loss", accept_loss), FLAG("--csv", csv),
+};
+/* clang-format on */
+#define OPTIONS_N COUNT(options)
+#define COMMON    3 /* the first of them are every command's */
 
 struct given { /* what was typed of them, to be judged when the words are known */
 	const struct option *option[OPTIONS_N];
@@ -56,20 +54,20 @@ struct given { /* what was typed of them, to be judged when the words are known 
 };
 
 static bool
-taken(const struct command *c, const struct option *all, const struct option *o)
+taken(const struct command *c, const struct option *o)
 {
-	return o - all < COMMON || command_takes(c, NULL, true, o->name);
+	return o - options < COMMON || command_takes(c, NULL, true, o->name);
 }
 
 static bool
-option_unknown(const struct command *c, const struct option *all, const char *typed)
+option_unknown(const struct command *c, const char *typed)
 {
 	struct str names[OPTIONS_N], near;
 	size_t n = 0;
 
-	for (const struct option *o = all; o < all + OPTIONS_N; o++)
-		if (taken(c, all, o))
-			names[n++] = str_of(o->name);
+	for (size_t i = 0; i < OPTIONS_N; i++)
+		if (taken(c, &options[i]))
+			names[n++] = str_of(options[i].name);
 	near = str_nearest(str_of(typed), names, n);
 	(void)fprintf(stderr, "tollgate: %s takes no option %s%s" STR_FMT "%s\n", c->name, typed,
 	    near.n > 0 ? " (did you mean " : " (try tollgate ",
@@ -79,16 +77,16 @@ option_unknown(const struct command *c, const struct option *all, const char *ty
 
 /* "--name", or "--name=VALUE": *value is what stands behind the sign, or NULL. */
 static const struct option *
-option_find(const struct command *c, const struct option *all, char *typed, char **value)
+option_find(const struct command *c, char *typed, char **value)
 {
 	char *sign = typed[0] == '-' && typed[1] == '-' ? strchr(typed, '=') : NULL;
 	size_t n = sign == NULL ? strlen(typed) : (size_t)(sign - typed);
 
 	*value = sign == NULL ? NULL : sign + 1;
 	for (size_t k = 0; k < OPTIONS_N; k++)
-		if (strncmp(typed, all[k].name, n) == 0 && all[k].name[n] == '\0' &&
-		    taken(c, all, &all[k]) && (sign == NULL || all[k].flag == NULL))
-			return &all[k];
+		if (strncmp(typed, options[k].name, n) == 0 && options[k].name[n] == '\0' &&
+		    taken(c, &options[k]) && (sign == NULL || !options[k].flag))
+			return &options[k];
 	return NULL;
 }
 
@@ -99,7 +97,7 @@ given_once(struct given *g, const struct option *o)
 	for (size_t i = 0; i < g->n; i++) {
 		if (g->option[i] != o)
 			continue;
-		if (o->flag != NULL || strcmp(o->name, "-c") == 0)
+		if (o->flag || strcmp(o->name, "-c") == 0)
 			return true;
 		(void)fprintf(stderr, "tollgate: %s is given twice\n", o->name);
 		return false;
@@ -108,17 +106,28 @@ given_once(struct given *g, const struct option *o)
 	return true;
 }
 
+static bool *
+flag_of(struct cli *cli, const struct option *o)
+{
+	return (bool *)((char *)cli + o->at);
+}
+
+static const char **
+value_of(struct cli *cli, const struct option *o)
+{
+	return (const char **)(void *)((char *)cli + o->at);
+}
+
 /* Reads the words after the command; false: printed, exit 2. */
 static bool
-options_read(const struct command *c, struct cli *cli, const struct option *all,
-    struct given *given, int argc, char **argv)
+options_read(const struct command *c, struct cli *cli, struct given *given, int argc, char **argv)
 {
 	for (int i = 0; i < argc; i++) {
 		char *value;
-		const struct option *o = option_find(c, all, argv[i], &value);
+		const struct option *o = option_find(c, argv[i], &value);
 
 		if (o == NULL && argv[i][0] == '-' && argv[i][1] != '\0')
-			return option_unknown(c, all, argv[i]);
+			return option_unknown(c, argv[i]);
 		if (o == NULL && cli->words_n == CLI_WORDS_MAX)
 			return cli_usage("too many words") == 0;
 		if (o == NULL) {
@@ -127,12 +136,12 @@ options_read(const struct command *c, struct cli *cli, const struct option *all,
 		}
 		if (!given_once(given, o))
 			return false;
-		if (o->flag != NULL) {
-			*o->flag = true;
+		if (o->flag) {
+			*flag_of(cli, o) = true;
 		} else if (value != NULL) {
-			*o->value = value;
+			*value_of(cli, o) = value;
 		} else if (i + 1 < argc && (argv[i + 1][0] != '-' || argv[i + 1][1] == '\0')) {
-			*o->value = argv[++i];
+			*value_of(cli, o) = argv[++i];
 		} else {
 			(void)fprintf(stderr,
 			    "tollgate: %s needs a value (try tollgate %s --help)\n", argv[i],
@@ -160,8 +169,7 @@ word_unknown(const struct command *c, const char *word, struct str near)
 
 /* Nothing is passed over: an option of another line of the same command, a word too many. */
 static bool
-typed_right(const struct command *c, const struct cli *cli, const struct option *all,
-    const struct given *given)
+typed_right(const struct command *c, const struct cli *cli, const struct given *given)
 {
 	const char *word = cli->words_n > 0 ? cli->words[0] : NULL;
 	size_t least, most;
@@ -174,7 +182,7 @@ typed_right(const struct command *c, const struct cli *cli, const struct option 
 	for (size_t i = 0; i < given->n; i++) {
 		const struct option *o = given->option[i];
 
-		if (o - all < COMMON || command_takes(c, word, false, o->name))
+		if (o - options < COMMON || command_takes(c, word, false, o->name))
 			continue;
 		(void)fprintf(stderr, "tollgate: %s %s takes no %s (try tollgate %s --help)\n",
 		    c->name, word == NULL ? "alone" : word, o->name, c->name);
@@ -196,18 +204,15 @@ static int
 command_run(const struct command *c, int argc, char **argv)
 {
 	struct cli cli = { .config = "tollgate.yaml" };
-	struct option all[OPTIONS_N];
 	struct given given = { .n = 0 };
-	bool wants_help = false;
 
-	options_list(&cli, &wants_help, all);
-	if (!options_read(c, &cli, all, &given, argc, argv))
+	if (!options_read(c, &cli, &given, argc, argv))
 		return 2;
-	if (wants_help) {
+	if (cli.help) {
 		command_help(c, stdout);
 		return 0;
 	}
-	return typed_right(c, &cli, all, &given) ? c->run(&cli) : 2;
+	return typed_right(c, &cli, &given) ? c->run(&cli) : 2;
 }
 
 int

@@ -12,25 +12,18 @@ int tollgate_main(int argc, char **argv);
 
 #include "tests/unit/check.h"
 
-static const struct command *
-command_of(const char *name)
-{
-	for (size_t i = 0; i < COUNT(commands); i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
-	abort();
-}
-
-/* Words behind the command, cut at spaces. */
+/* Words behind the command, cut at spaces: are they taken? */
 static bool
-typed(const char *command, const char *words, struct cli *cli, bool *help_asked)
+typed(const char *command, const char *words, struct cli *cli)
 {
+	struct given given = { .n = 0 };
+	const struct command *c;
+	struct str near;
 	static char text[512];
 	char *argv[32];
 	int argc = 0;
 
 	*cli = (struct cli){ .config = "tollgate.yaml" };
-	*help_asked = false;
 	ASSERT(str_copy(text, sizeof(text), str_of(words)));
 	for (char *p = text; *p != '\0' && argc < 32;) {
 		argv[argc++] = p;
@@ -38,49 +31,87 @@ typed(const char *command, const char *words, struct cli *cli, bool *help_asked)
 		if (*p == ' ')
 			*p++ = '\0';
 	}
-	return options_read(command_of(command), cli, help_asked, argc, argv);
+	c = command_find(command, &near);
+	ASSERT(c != NULL);
+	return options_read(c, cli, &given, argc, argv) &&
+	       (cli->help || typed_right(c, cli, &given));
 }
 
 static void
 test_options(void)
 {
 	struct cli c;
-	bool h;
 
 	TEST("options may stand anywhere, take their value, and leave the words");
-	CHECK(typed("key", "create --name ana -c other.yaml --user ana --json", &c, &h) && !h);
+	CHECK(typed("key", "create --name ana -c other.yaml --user ana --json", &c) && !c.help);
 	CHECK_EQ_S(c.config, "other.yaml");
 	CHECK_EQ_S(c.name, "ana");
 	CHECK_EQ_S(c.user, "ana");
 	CHECK(c.json && !c.admin && c.team == NULL && c.words_n == 1);
 	CHECK_EQ_S(c.words[0], "create");
-	CHECK(typed("script", "run - --key k", &c, &h) && c.words_n == 2);
+	CHECK(typed("script", "run - --key k", &c) && c.words_n == 2);
 	CHECK_EQ_S(c.words[1], "-");
-	CHECK(typed("audit", "tail -n 5", &c, &h));
+	CHECK(typed("audit", "tail -n 5", &c));
 	CHECK_EQ_S(c.n, "5");
-	CHECK(typed("check", "", &c, &h) && c.words_n == 0);
+	CHECK(typed("check", "", &c) && c.words_n == 0);
 	CHECK_EQ_S(c.config, "tollgate.yaml");
-	CHECK(typed("key", "--help", &c, &h) && h && typed("run", "-h", &c, &h) && h);
-	CHECK(typed("connect", "claude-code --managed", &c, &h) && c.managed);
-	CHECK(typed("key", "show -c -", &c, &h));
+	CHECK(typed("key", "--help", &c) && c.help && typed("run", "-h", &c) && c.help);
+	CHECK(typed("connect", "claude-code --managed", &c) && c.managed);
+	CHECK(typed("key", "show k -c -", &c));
 	CHECK_EQ_S(c.config, "-");
+	CHECK(typed("key", "create --name=ana=b --user=", &c));
+	CHECK_EQ_S(c.name, "ana=b");
+	CHECK_EQ_S(c.user, "");
+	CHECK(typed("check", "-c a.yaml -c b.yaml", &c));
+	CHECK_EQ_S(c.config, "b.yaml");
 }
 
 static void
 test_mistakes(void)
 {
 	struct cli c;
-	bool h;
 
-	TEST("an option of another command, an unknown one, no value, too many words");
-	CHECK(!typed("check", "--name x", &c, &h));
-	CHECK(!typed("run", "--json", &c, &h) && !typed("quota", "--user u", &c, &h));
-	CHECK(!typed("key", "create --nmae x", &c, &h) && !typed("key", "-x", &c, &h));
-	CHECK(!typed("key", "create --name", &c, &h));
-	CHECK(!typed("key", "create --name --json", &c, &h));
-	CHECK(!typed("check", "-c", &c, &h) && !typed("key", "--name=x", &c, &h));
-	CHECK(
-	    typed("key", "1 2 3 4 5 6 7 8", &c, &h) && !typed("key", "1 2 3 4 5 6 7 8 9", &c, &h));
+	TEST("an option of another command or line, an unknown one, no value, two of one");
+	CHECK(!typed("check", "--name x", &c));
+	CHECK(!typed("run", "--json", &c) && !typed("quota", "--user u", &c));
+	CHECK(!typed("key", "create --nmae x", &c) && !typed("key", "-x", &c));
+	CHECK(!typed("key", "create --name", &c));
+	CHECK(!typed("key", "create --name --json", &c));
+	CHECK(!typed("check", "-c", &c) && !typed("key", "create --json=yes --name n", &c));
+	CHECK(!typed("key", "create --name a --name b", &c));
+	CHECK(!typed("key", "list --name x", &c) && !typed("policy", "lint --cover", &c));
+	TEST("a word too many, too few, none that the command has");
+	CHECK(!typed("key", "show k l", &c) && !typed("key", "show", &c));
+	CHECK(!typed("key", "", &c) && !typed("key", "crate --name n", &c));
+	CHECK(!typed("check", "policies/", &c));
+	CHECK(!typed("key", "1 2 3 4 5 6 7 8", &c) && !typed("key", "1 2 3 4 5 6 7 8 9", &c));
+}
+
+/* A line that names an option which is not read, an option that no line names. */
+static void
+test_table(void)
+{
+	TEST("every option of the lines is read, and every option stands in a line");
+	for (size_t k = COMMON; k < OPTIONS_N; k++) {
+		bool named = false;
+
+		for (size_t i = 0; i < commands_n; i++)
+			named |= command_takes(&commands[i], NULL, true, options[k].name);
+		if (!CHECK(named))
+			printf("\t%s\n", options[k].name);
+	}
+	for (size_t i = 0; i < commands_n; i++)
+		for (const struct form *f = commands[i].forms; f->line != NULL; f++)
+			for (const char *p = f->line; (p = strstr(p, "--")) != NULL;) {
+				size_t n = strcspn(p, " ]|"), k = 0;
+
+				while (k < OPTIONS_N && (strncmp(options[k].name, p, n) != 0 ||
+							    options[k].name[n] != '\0'))
+					k++;
+				if (!CHECK(k < OPTIONS_N))
+					printf("\t%s: %.*s\n", commands[i].name, (int)n, p);
+				p += n;
+			}
 }
 
 static int
@@ -102,7 +133,7 @@ test_commands(void)
 	CHECK_EQ_I(run_words("--help", NULL), 0);
 	CHECK_EQ_I(run_words("-h", NULL), 0);
 	CHECK_EQ_I(run_words("--version", NULL), 0);
-	for (size_t i = 0; i < COUNT(commands); i++) {
+	for (size_t i = 0; i < commands_n; i++) {
 		CHECK_EQ_I(run_words(commands[i].name, "--help"), 0);
 		CHECK_EQ_I(run_words(commands[i].name, "--no-such-thing"), 2);
 		CHECK(strlen(commands[i].does) > 0 && strlen(commands[i].example) > 0);
@@ -187,6 +218,7 @@ main(void)
 		return 1;
 	test_options();
 	test_mistakes();
+	test_table();
 	test_commands();
 	test_times();
 	test_texts();
