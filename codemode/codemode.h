@@ -66,5 +66,30 @@ bool codemode_run_snippet(
     struct codemode *cm, const struct saved_ask *ask, struct buf *out, struct err *e) MUST_CHECK;
 /* [{"name","version","file","signature","description"}]: what the key sees; NULL: all there are. */
 void codemode_snippets_json(struct codemode *cm, struct key *k, struct buf *out);
+/*
+ * Snippets before anybody calls them (`tollgate check`): what in them is certain to fail, by the
+ * check that scripts pass before they run.  `all` and `tools` are borrowed until it is freed.
+ */
+struct snippet_lint;
+struct snippet_lint *
+snippet_lint_new(const struct snippet *all, size_t n, const struct locked_tools *tools);
+enum snippet_saying {
+	SNIPPET_FAILS, /* text: what, and the fix on the next line */
+	SNIPPET_CALLS, /* text: the tool that it calls, "server/tool" */
+	SNIPPET_READS  /* text: a name that is nothing of its own */
+};
+struct snippet_said {
+	enum snippet_saying what;
+	uint32_t line;
+	struct str text;
+};
+typedef void snippet_said_f(void *ctx, const struct snippet_said *said);
+/* Of one of `all`; three SNIPPET_FAILS at most, in order of line after the others. */
+void
+snippet_lint_one(struct snippet_lint *l, const struct snippet *s, snippet_said_f *fn, void *ctx);
+/* One more line on an error of the worker at this line of a snippet, "\nhint: …"; or nothing. */
+void snippet_advise(const struct snippet *s, enum sandbox_end end, struct str message,
+    uint32_t line, struct buf *out);
+void snippet_lint_free(struct snippet_lint **lp);
 /* Whose run is it?  NULL: unknown. */
 struct key *codemode_run_key(struct codemode *cm, struct str run);

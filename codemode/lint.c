@@ -231,6 +231,8 @@ tool_known(struct site *c)
 	look = tool_look(c, from, to);
 	if (look == TOOL_NONE)
 		tell_unknown(c, from, to);
+	if (look == TOOL_FOUND && c->l->tools->called != NULL)
+		c->l->tools->called(c->l->tools->ctx, c->t, c->l->s->t[c->at].line);
 	return look == TOOL_FOUND;
 }
 
@@ -290,6 +292,22 @@ is_call(const struct lint *l, size_t i)
 	       lua_kind_at(l->s, i) == TOKEN_STRING;
 }
 
+/* A name of no field, label, attribute or member of a table, that nothing declares. */
+static bool
+reads_global(const struct lint *l, size_t i)
+{
+	enum lua_word before = i > 0 ? lua_word_at(l->s, i - 1) : W_NONE;
+	enum lua_word after = lua_word_at(l->s, i + 1);
+	uint32_t in = l->o.parent[i];
+
+	if (!starts_path(l, i) || before == W_GOTO || before == W_LABEL ||
+	    (before == W_LT && after == W_GT))
+		return false;
+	if (after == W_ASSIGN && in != NOWHERE && lua_word_at(l->s, in) == W_LBRACE)
+		return false;
+	return !outline_declares(&l->o, lua_text_at(l->s, i));
+}
+
 /* Tools that the script mentions without calling them: it may ask whether they are there.  false:
  * it may see another _ENV. */
 static bool
@@ -318,6 +336,8 @@ walk(struct lint *l)
 			break;
 		if (!starts_path(l, i))
 			continue;
+		if (l->tools->global != NULL && reads_global(l, i))
+			l->tools->global(l->tools->ctx, lua_text_at(l->s, i), l->s->t[i].line);
 		if ((lua_word_at(l->s, i + 1) == W_DOT || lua_word_at(l->s, i + 1) == W_COLON) &&
 		    lua_kind_at(l->s, i + 2) == TOKEN_NAME && is_call(l, i + 3))
 			direct(l, i);

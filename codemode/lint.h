@@ -23,6 +23,11 @@ struct lint_tools {
 	size_t n;
 	const struct tool *(*find)(void *ctx, size_t i); /* NULL: gone meanwhile */
 	void (*put_signature)(void *ctx, const struct tool *t, struct buf *out);
+	/* Each call of a tool that is there, and each name that the source reads and does not
+	 * declare (a global), as far as an error of it is certain to end the script; may be NULL.
+	 */
+	void (*called)(void *ctx, const struct tool *t, uint32_t line);
+	void (*global)(void *ctx, struct str name, uint32_t line);
 	void *ctx;
 };
 struct lint_finding {

@@ -33,8 +33,8 @@ struct snippet_tools { /* of one revision of the policies */
 	struct map by_file; /* struct tool */
 };
 
-static struct tool *
-tool_make(struct arena *a, const struct snippet *s)
+struct tool *
+snippet_tool_make(struct arena *a, const struct snippet *s)
 {
 	struct tool *t = arena_new(a, struct tool);
 	struct buf b;
@@ -74,7 +74,8 @@ tool_add(void *ctx, const struct snippet *s)
 	struct snippet_tools *all = ctx;
 
 	if (arena_left(&all->arena) > 2 * ONE_BYTES)
-		map_set(&all->by_file, arena_str(&all->arena, s->file), tool_make(&all->arena, s));
+		map_set(&all->by_file, arena_str(&all->arena, s->file),
+		    snippet_tool_make(&all->arena, s));
 }
 
 void

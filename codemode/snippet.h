@@ -13,6 +13,7 @@
  * name; valid until the turn ends. */
 void snippets_list(
     struct codemode *cm, struct key *k, const struct view_settings *of, tool_f *fn, void *ctx);
+struct tool *snippet_tool_make(struct arena *a, const struct snippet *s);      /* in the arena */
 const struct tool *snippet_tool(struct codemode *cm, const struct snippet *s); /* or NULL */
 void snippets_free(struct codemode *cm);
 

@@ -93,6 +93,19 @@ cli_number(struct str object, const char *name)
 
 /* ---- check, tools, quota ---- */
 
+struct checking {
+	const struct settings *s;
+	struct buf *out;
+};
+
+static void
+snippet_told(void *ctx, const struct snippet_problem *p)
+{
+	const struct checking *c = ctx;
+
+	snippet_problem_put(c->s, p, false, c->out);
+}
+
 int
 cmd_check(const struct cli *cli)
 {
@@ -114,7 +127,8 @@ cmd_check(const struct cli *cli)
 	ok = settings_files_check(s, &e);
 	if (!ok)
 		buf_printf(&out, "%s\n", e.text);
-	ok = policies_check(&core, &out) && snippets_compile(&core, &out) && ok;
+	ok = policies_check(&core, &out) &&
+	     snippets_check(s, snippet_told, &(struct checking){ s, &out }) && ok;
 	(void)fputs(buf_cstr(&out), stderr);
 	if (ok)
 		(void)printf("ok: %zu providers, %zu models, %zu servers\n", s->providers_n,

@@ -74,9 +74,19 @@ int cmd_budget(const struct cli *cli);
  * hub_seen_json() does. */
 bool alone_seen(struct settings *s, struct loop *l, struct core *c, struct buf *out, struct err *e);
 
-/* check_snippets.c: compiles the snippets of a bundle that loads, where a sandbox can be started.
- * One line for each that is no Lua; false: there is one. */
-bool snippets_compile(const struct core_settings *core, struct buf *out);
+/* check_snippets.c: what is wrong with the snippets of a bundle that loads; false: some of it is an
+ * error.  What needs a sandbox is left out where none can be started, with a warning. */
+struct snippet_problem {
+	bool error;      /* else a warning */
+	struct str file; /* below the policies; "": of none */
+	uint32_t line;   /* 0: the file */
+	struct str text; /* what, and the fix; may have more lines */
+};
+typedef void snippet_problem_f(void *ctx, const struct snippet_problem *p);
+bool snippets_check(struct settings *s, snippet_problem_f *fn, void *ctx);
+/* "DIR/FILE:3: text", "DIR/FILE:3: warning: text"; label_errors: "DIR/FILE:3: error: text". */
+void snippet_problem_put(
+    const struct settings *s, const struct snippet_problem *p, bool label_errors, struct buf *out);
 
 /* cli_client.c: a request to the running gateway of this config, or, without one, to a core that is
  * opened here for the purpose.  The reply's body goes to `out`; false with *e for any refusal. */

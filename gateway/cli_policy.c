@@ -50,8 +50,43 @@ test(const struct cli *cli, const struct core_settings *core)
 	return code;
 }
 
+struct linting {
+	const struct cli *cli;
+	const struct settings *s;
+	struct buf *out;
+	size_t warnings;
+};
+
+static void
+snippet_told(void *ctx, const struct snippet_problem *p)
+{
+	struct linting *l = ctx;
+
+	l->warnings += !p->error;
+	if (!l->cli->json) {
+		snippet_problem_put(l->s, p, true, l->out);
+		return;
+	}
+	buf_puts(l->out, "{\"file\":");
+	buf_json_str(l->out, p->file);
+	if (p->line > 0)
+		buf_printf(l->out, ",\"line\":%u", p->line);
+	buf_printf(l->out, ",\"level\":\"%s\",\"text\":", p->error ? "error" : "warning");
+	buf_json_str(l->out, p->text);
+	buf_puts(l->out, "}\n");
+}
+
+/* Of a bundle that loads; what does not is told already. */
+static bool
+snippets_lint(const struct cli *cli, struct settings *s, struct buf *out)
+{
+	struct linting l = { .cli = cli, .s = s, .out = out };
+
+	return snippets_check(s, snippet_told, &l) && (!cli->strict || l.warnings == 0);
+}
+
 static int
-lint(const struct cli *cli, const struct core_settings *core)
+lint(const struct cli *cli, struct settings *s, const struct core_settings *core)
 {
 	const struct lint_ask ask = { .json = cli->json, .strict = cli->strict };
 	struct buf out;
@@ -66,6 +101,7 @@ lint(const struct cli *cli, const struct core_settings *core)
 		return ok ? 0 : cli_fail(&e);
 	}
 	ok = policies_lint(core, &ask, &out);
+	ok = snippets_lint(cli, s, &out) && ok;
 	(void)fputs(buf_cstr(&out), cli->json ? stdout : stderr);
 	if (ok && !cli->json)
 		(void)puts("ok");
@@ -235,7 +271,7 @@ policy(const struct cli *cli, struct settings *s, const char *word)
 	if (strcmp(word, "test") == 0)
 		return test(cli, &core);
 	if (strcmp(word, "lint") == 0)
-		return lint(cli, &core);
+		return lint(cli, s, &core);
 	if (strcmp(word, "diff") == 0)
 		return diff(cli, s, &core);
 	if (strcmp(word, "rollout") == 0)

@@ -180,6 +180,14 @@ void hub_tools(struct hub *h, struct key *k, const struct view_settings *of, too
 bool view_includes(const struct view_settings *of, enum ask_kind kind, struct str policy_name);
 /* Every tool there is, those that are hidden too, for an operator. */
 void hub_all_tools(struct hub *h, tool_f *fn, void *ctx);
+/* locktools.c: the tools of a lock (NULL: none) as a hub lists those of these servers that are
+ * pinned, in order of server; valid until they are freed, the lock after them. */
+struct locked_tools;
+struct locked_tools *locked_tools_new(
+    const struct lock *l, const struct server_settings *servers, size_t n, enum mcp_pin usual);
+void locked_tools_each(const struct locked_tools *t, tool_f *fn, void *ctx);
+void locked_tools_free(struct locked_tools **tp);
+void mcp_script_server(struct buf *out, struct str server); /* as scripts spell its name */
 /* By "server/tool", "server.tool" or "server__tool", whatever the key may do; NULL = none. */
 const struct tool *hub_find_tool(struct hub *h, struct str name);
 /* fold.c: can a name stand in a script as it is, an identifier of Lua and no keyword? */

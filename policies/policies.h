@@ -751,10 +751,21 @@ bool core_snippet_place(
     const struct core *c, struct str folder, struct str name, struct err *e) MUST_CHECK;
 /* One use, for core_frequent_tools(): there it is called "snippets/NAME". */
 void core_snippet_used(struct core *c, const struct key *k, struct str name);
-/* The snippets of a bundle without a core, which live until fn returns; false: it does not load
- * (*e). */
+/* The snippets of a bundle without a core, at once and for the length of one call; false: it does
+ * not load (*e). */
+typedef void snippets_f(void *ctx, const struct snippet *at, size_t n);
 bool policies_snippets(
-    const struct core_settings *s, snippet_f *fn, void *ctx, struct err *e) MUST_CHECK;
+    const struct core_settings *s, snippets_f *fn, void *ctx, struct err *e) MUST_CHECK;
+/* Is there a key that sees both? */
+bool snippets_meet(const struct snippet *x, const struct snippet *y);
+/* May somebody of this customer and team ("": of any) run scripts and call this tool?  Asked of the
+ * files: all owners, with each key, tag, view and client that a policy names. */
+struct reach {
+	struct str customer, team, tool; /* tool: "server/tool"; "": may they run scripts at all? */
+	bool may;                        /* is filled in */
+};
+bool
+policies_reach(const struct core_settings *s, struct reach *at, size_t n, struct err *e) MUST_CHECK;
 /* Would this be one?  ERR_INVALID, "FILE:2:5: …". */
 bool snippet_check(const char *file, struct str source, struct err *e) MUST_CHECK;
 

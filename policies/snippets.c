@@ -129,9 +129,9 @@ snippet_read(struct loading *ld, const struct policy_file *f, struct str text)
 		push(ld->b, &s);
 }
 
-/* Is there a key that sees both?  An authority holds another, or they are apart. */
-static bool
-meet(const struct snippet *x, const struct snippet *y)
+/* An authority holds another, or they are apart. */
+bool
+snippets_meet(const struct snippet *x, const struct snippet *y)
 {
 	return (x->customer.n == 0 || y->customer.n == 0 || str_eq(x->customer, y->customer)) &&
 	       (x->team.n == 0 || y->team.n == 0 || str_eq(x->team, y->team));
@@ -166,7 +166,7 @@ snippets_finish(struct loading *ld)
 		for (size_t k = 0; k < i; k++) {
 			const struct snippet *y = &b->snippets[k];
 
-			if (str_eq(x->name, y->name) && meet(x, y))
+			if (str_eq(x->name, y->name) && snippets_meet(x, y))
 				problem_at(&ld->problems, shown(ld, x), 0, 0,
 				    "there is a snippet of that name in " STR_FMT
 				    ", and some keys would see both (rename one)",
@@ -213,18 +213,12 @@ core_snippets(const struct core *c, const struct key *k, snippet_f *fn, void *ct
 		fn(ctx, seen[i]);
 }
 
-static void
-each(const struct bundle *b, snippet_f *fn, void *ctx)
-{
-	for (size_t i = 0; i < b->snippets_n; i++)
-		fn(ctx, &b->snippets[i]);
-}
-
 void
 core_all_snippets(const struct core *c, snippet_f *fn, void *ctx)
 {
 	IS(c, CORE_MAGIC);
-	each(c->bundle, fn, ctx);
+	for (size_t i = 0; i < c->bundle->snippets_n; i++)
+		fn(ctx, &c->bundle->snippets[i]);
 }
 
 bool
@@ -255,7 +249,7 @@ core_snippet_place(const struct core *c, struct str folder, struct str name, str
 		    "a snippet's folder is root, customers/NAME or customers/NAME/teams/NAME");
 	ok = ok && level_there(b, s.customer, s.team, e);
 	for (size_t i = 0; ok && i < b->snippets_n; i++)
-		if (str_eq(b->snippets[i].name, name) && meet(&b->snippets[i], &s))
+		if (str_eq(b->snippets[i].name, name) && snippets_meet(&b->snippets[i], &s))
 			ok = err_set(e, ERR_INVALID, "there is a snippet of that name: " STR_FMT,
 			    STR_ARG(b->snippets[i].file));
 	buf_fini(&path);
@@ -278,13 +272,13 @@ core_snippet_used(struct core *c, const struct key *k, struct str name)
 }
 
 bool
-policies_snippets(const struct core_settings *s, snippet_f *fn, void *ctx, struct err *e)
+policies_snippets(const struct core_settings *s, snippets_f *fn, void *ctx, struct err *e)
 {
 	struct bundle *b = bundle_of(s, NULL, e);
 
 	if (b == NULL)
 		return false;
-	each(b, fn, ctx);
+	fn(ctx, b->snippets, b->snippets_n);
 	bundle_unref(&b);
 	return true;
 }

@@ -445,6 +445,73 @@ expect(r.err):lacks "ok.lua"
 sys.remove(gw.folder .. "/policies/root/snippets/broken.lua")
 expect(gw:ok({ "check" }).out):has "ok:"
 
+test "check and lint read snippets as a script is read before it runs: tools of mcp.lock, arguments, names, who may"
+local up = shop()
+up.tools[#up.tools + 1] = { name = "refund", inputSchema = { type = "object", properties = { id = { type = "integer" } } } }
+local files = {
+	["root/snippets/good.lua"] = "-- Is good.\n---@param id integer\nlocal p = shop.price{id = args.id}\nS.seen = last\n" ..
+		"if False then return JSON.stringify(unpack{1}) end\ngoto done\n::done::\nlocal t <const> = {id = 1}\n" ..
+		"return snippets.total{ids = {p.id}}, sum(t, 'id'), string.upper 'x', other.whatever{}, utf8.char(1)\n",
+	["root/snippets/total.lua"] = TOTAL,
+	["root/snippets/tool.lua"] = "-- Calls what is not there.\nif shop.pay then shop.pay{} end\npcall(shop.pya, {})\n" ..
+		"return 1\n",
+	["root/snippets/typo.lua"] = "-- Calls what is not there.\nlocal x = 1\nreturn shop.prices{id = x}\n",
+	["root/snippets/arguments.lua"] = "-- Passes what is not taken.\nlocal x = 1\nshop.price{}\nreturn snippets.total{id = {1}}\n",
+	["root/snippets/names.lua"] = "-- Reads what is not there.\nlocal first = len(args)\nlocal y = 1 print(y)\n" ..
+		"return grop_by(first), shpo.price{id = 1}, frist, os.time()\n",
+	["root/snippets/broken.lua"] = "-- Is no Lua.\nif x ? 1 : 2 then\n",
+	[TEAM .. "theirs.lua"] = "-- The team's.\nreturn shop.refund{id = 1}, snippets.total{ids = {1}}\n",
+	["customers/acme/snippets/acmes.lua"] = "-- Calls a team's.\nreturn snippets.theirs{what = 1}, snippets.others{}\n",
+	["customers/beta/snippets/others.lua"] = "-- Another customer's.\nreturn shop.price{id = 1}\n",
+	["customers/acme/refunds.yaml"] = "version: 1\npolicy: refunds\napplies_to: { teams: [research] }\nrules:\n  - allow: shop/refund\n",
+}
+files["root/rig.yaml"] = ORG:gsub("    acme:\n", "    beta: {}\n    acme:\n"):gsub("    unless: [^\n]*\n", ""):gsub("shop/%*", "shop/price\n  - allow: other/*")
+local gw = gateway { servers = { shop = up, other = mcp_server "other" { tools = { "whatever" } } }, policies = files }
+local root = gw.folder .. "/policies/root/snippets/"
+local before = gw:cli { "check" }
+expect(before.err, "without a lock nothing is known of tools"):lacks "shop.prices"
+gw:ok { "lock", "init", "--by", "ana" }
+local r = gw:cli { "check" }
+expect(r.code):is(1)
+for _, says in ipairs {
+	root .. "typo.lua:3: shop: unknown_tool: no tool 'prices'; did you mean price?\n  shop.price{id:integer}",
+	root .. "arguments.lua:3: shop.price: invalid_args: missing `id` (got no arguments)\n  shop.price{id:integer}",
+	root .. "arguments.lua:4: snippets.total: invalid_args: missing `ids` (got id)\n  snippets.total{ids:integer[]",
+	root .. "names.lua:2: undefined global 'len'\nhint: the length of a list or string is #x\n",
+	root .. "names.lua:4: undefined global 'grop_by'; did you mean group_by?\n",
+	root .. "names.lua:4: undefined global 'shpo'",
+	root .. "names.lua:4: undefined global 'frist'\nhint: did you mean first?\n",
+	root .. "broken.lua:2: 'then' expected near '?'\nhint: no ?: in Lua: c and a or b\n",
+	gw.folder .. "/policies/customers/acme/snippets/acmes.lua:2: snippets.theirs: invalid_args: unknown argument `what`",
+	gw.folder .. "/policies/customers/acme/snippets/acmes.lua:2: snippets: unknown_tool: no tool 'others'",
+	gw.folder .. "/policies/" .. TEAM .. "theirs.lua:2: warning: it calls shop/refund, which nobody who sees it may call",
+} do expect(r.err):has(says) end
+for _, name in ipairs { "good.lua", "tool.lua", "total.lua", "others.lua", "'print'", "'os'" } do expect(r.err):lacks("snippets/" .. name) end
+expect(select(2, r.err:gsub("warning:", ""))):is(1)
+
+-- `policy lint` says the same, for programs too
+local r = gw:cli { "policy", "lint" }
+expect(r.code):is(1)
+expect(r.err):has(root .. "typo.lua:3: error: shop: unknown_tool")
+local r = gw:cli { "policy", "lint", "--json" }
+local found = {}
+for line in r.out:gmatch "[^\n]+" do found[#found + 1] = json.decode(line) end
+expect(found):has { file = "root/snippets/typo.lua", line = 3, level = "error" }
+
+-- once they are right, only the warning is left
+for name in pairs(files) do
+	if name:match "%.lua$" and not name:match "good" and not name:match "total" and not name:match "theirs" then
+		sys.remove(gw.folder .. "/policies/" .. name)
+	end
+end
+local r = gw:cli { "check" }
+expect(r.code):is(0)
+expect(r.out):has "ok:"
+expect(r.err):matches "^[^\n]*theirs.lua:2: warning: [^\n]*\n$"
+-- and nobody may run scripts at all: once, not for each call
+sys.write_file(gw.folder .. "/policies/root/rig.yaml", (read_file(gw.folder .. "/policies/root/rig.yaml"):gsub("code:run", "model:*")))
+expect(gw:cli({ "check" }).err):has "good.lua: warning: nobody who sees it may run scripts"
+
 test "the example's snippet does what its head says"
 local text = read_file "policies/examples/team/customers/acme/teams/payments/snippets/orders_by_status.lua"
 local orders = {}

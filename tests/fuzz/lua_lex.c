@@ -66,10 +66,24 @@ put_signature(void *ctx, const struct tool *tool, struct buf *out)
 }
 
 static void
+called(void *ctx, const struct tool *tool, uint32_t line)
+{
+	(void)ctx;
+	ASSERT(tool != NULL && line >= 1);
+}
+
+static void
+global(void *ctx, struct str name, uint32_t line)
+{
+	(void)ctx;
+	ASSERT(name.n > 0 && line >= 1);
+}
+
+static void
 lint_and_tell(struct str text, const struct lua_tokens *s, const struct lenient *l)
 {
 	static const struct sandbox_tool names[] = { { { "x", 1 }, { "y", 1 } } };
-	struct lint_tools tools = { names, 1, find, put_signature, NULL };
+	struct lint_tools tools = { names, 1, find, put_signature, called, global, NULL };
 	struct lint_finding found[LINT_FINDINGS_MAX];
 	size_t n = lint_check(text, &tools, found);
 	struct buf out;

@@ -42,13 +42,36 @@ put_signature(void *ctx, const struct tool *t, struct buf *out)
 	signature_put(out, t, false);
 }
 
+static char heard[1000]; /* "files.read:1 x:2": calls, and globals that are read */
+
+static void
+called(void *ctx, const struct tool *t, uint32_t line)
+{
+	size_t n = strlen(heard);
+
+	(void)ctx;
+	(void)snprintf(heard + n, sizeof(heard) - n, STR_FMT "." STR_FMT ":%u ",
+	    STR_ARG(t->script_server), STR_ARG(t->script_name), line);
+}
+
+static void
+global(void *ctx, struct str name, uint32_t line)
+{
+	size_t n = strlen(heard);
+
+	(void)ctx;
+	(void)snprintf(heard + n, sizeof(heard) - n, STR_FMT ":%u ", STR_ARG(name), line);
+}
+
 static size_t
 lint(const char *source, char *first, size_t cap)
 {
-	struct lint_tools t = { names, COUNT(names), find, put_signature, NULL };
+	struct lint_tools t = { names, COUNT(names), find, put_signature, called, global, NULL };
 	struct lint_finding found[LINT_FINDINGS_MAX];
-	size_t n = lint_check(str_of(source), &t, found);
+	size_t n;
 
+	heard[0] = '\0';
+	n = lint_check(str_of(source), &t, found);
 	first[0] = '\0';
 	for (size_t i = 0; i < n; i++) {
 		if (i == 0)
@@ -206,6 +229,32 @@ many(void)
 	free(big);
 }
 
+static void
+hears(const char *source, const char *expected)
+{
+	char first[2000];
+
+	check_state.name = source;
+	(void)lint(source, first, sizeof(first));
+	CHECK_EQ_S(heard, expected);
+}
+
+static void
+globals(void)
+{
+	TEST("names that a script reads and nowhere declares, and tools that it calls");
+	hears("local a = 1\nreturn a + b", "b:2 ");
+	hears("for i, v in ipairs(t) do print(v, i) end", "ipairs:1 t:1 print:1 ");
+	hears("x = 1 return x, y.x, y:z(), {x = 1, q = w, [e] = 1, 5}", "y:1 y:1 w:1 e:1 ");
+	hears("local function f(p, ...) return p, f end\nfunction g() end\nreturn g", "");
+	hears("local c <const>, d <close> = k, 1\ngoto out\n::out::\nreturn c, d", "k:1 ");
+	hears("if a < b and b > c then end", "a:1 b:1 b:1 c:1 ");
+	hears("pcall(function() return nope end)\nreturn nope", "nope:2 ");
+	hears("return _ENV.x, nope", "");
+	hears("return files.read{path = p}", "files:1 files.read:1 p:1 ");
+	hears("x = nope ? 1 : 2", "");
+}
+
 static struct str
 snippet_text(const void *ctx, struct str name)
 {
@@ -293,6 +342,7 @@ main(void)
 	unknown();
 	uncertain();
 	many();
+	globals();
 	failures();
 	snippets();
 	return check_done();
