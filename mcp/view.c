@@ -354,6 +354,8 @@ tools_fill(struct hub *h, struct view *v, struct key *k)
 			v->tools[v->tools_n++] = t;
 			v->print[VIEW_TOOLS] = mix(v->print[VIEW_TOOLS],
 			    map_hash(t->definition) ^ map_hash(t->listed_name));
+			v->print[VIEW_TOOLS] = mix(v->print[VIEW_TOOLS],
+			    rules_projected(h->core, k, view_of(v->of), t->policy_name));
 		}
 	scripts_settle(h, k, v);
 	if (v->scripts)

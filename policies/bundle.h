@@ -188,6 +188,7 @@ struct rule {
 	struct condition when, unless;
 	struct str text; /* "when path is under /repo unless …", or "" */
 	struct str said; /* the same behind "where readonly" */
+	uint64_t shown;  /* of what lists show of it: changes when that does */
 	int line;
 	struct str where; /* "root/solo.yaml:12" */
 	struct str reason;
@@ -449,7 +450,8 @@ void report_junit(const struct test_report *r, struct buf *out); /* it fails whe
 
 /* ---- project.c ---- */
 
-/* See rules_project() of policies.h. */
+/* See rules_project() and rules_projected() of policies.h. */
+uint64_t projected(struct bundle *b, const struct subject *s, struct str name);
 void project(struct bundle *b, const struct subject *s, struct str name, struct str definition,
     struct buf *out);
 

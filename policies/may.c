@@ -61,6 +61,16 @@ rules_project(struct core *c, struct key *k, struct str view, struct str name,
 		buf_put(out, definition);
 }
 
+uint64_t
+rules_projected(struct core *c, struct key *k, struct str view, struct str name)
+{
+	struct subject s;
+
+	return key_subject_via(k, &(struct via){ view, STR("") }, &s)
+		   ? projected(core_bundle(c), &s, name)
+		   : 0;
+}
+
 void
 rules_why(struct core *c, struct key *k, enum ask_kind kind, struct str name, struct buf *out)
 {

@@ -308,6 +308,9 @@ bool rules_may_call(struct core *c, struct key *k, const struct ask *a);
 /* NOLINTNEXTLINE(readability-function-size): a key, a view, a tool */
 void rules_project(struct core *c, struct key *k, struct str view, struct str name,
     struct str definition, struct buf *out);
+/* What that makes of a definition, as a number: another one when it is another, 0 when nothing is.
+ * Costs no more than rules_may_list(). */
+uint64_t rules_projected(struct core *c, struct key *k, struct str view, struct str name);
 /* Why (not): one line for `tollgate tools` and /me: "allowed by solo:12", "no rule allows it",
  * "denied by root.yaml:9". */
 void rules_why(struct core *c, struct key *k, enum ask_kind kind, struct str name, struct buf *out);

@@ -310,6 +310,7 @@ rule_read(struct loading *ld, const struct policy_file *f, const struct policy *
 	rule_approval_read(ld, f, p, out, y);
 	plan_read(ld, f, p, out, y);
 	labels_read(ld, out, y);
+	out->shown = map_hash(out->text) + (uint64_t)out->effect + (out->approval != NULL ? 16 : 0);
 	ld->b->labels_n += out->effect == EFFECT_LABEL;
 	ld->b->flows_n += out->after != 0;
 	rule_limits_read(ld, f, p, out, y);

@@ -333,18 +333,42 @@ opaque(const struct decided *d)
 	return false;
 }
 
+/* NULL: the definition stays as it is. */
+static const struct decided *
+decided_shown(struct bundle *b, const struct subject *s, struct str name)
+{
+	const struct decided *d = rules_decided(b, s, ASK_TOOL, name, STR(""));
+
+	return d == NULL || !d->open || opaque(d) ? NULL : d;
+}
+
+uint64_t
+projected(struct bundle *b, const struct subject *s, struct str name)
+{
+	const struct decided *d = decided_shown(b, s, name);
+	uint64_t print = 1;
+
+	for (size_t i = 0; d != NULL && i < d->n; i++) {
+		const struct rule *r = d->candidates[i].rule;
+
+		if (r->effect == EFFECT_ALLOW || r->effect == EFFECT_DENY || r->approval != NULL)
+			print = print * 31 + r->shown;
+	}
+	return d == NULL ? 0 : print;
+}
+
 void
 project(struct bundle *b, const struct subject *s, struct str name, struct str definition,
     struct buf *out)
 {
-	const struct decided *d = rules_decided(b, s, ASK_TOOL, name, STR(""));
+	const struct decided *d = decided_shown(b, s, name);
 	const struct rule *only;
 	struct str key, value, unused;
 	struct json_iter it;
 	struct arena a;
 	bool first = true;
 
-	if (d == NULL || !d->open || opaque(d) || !json_open(definition, &it) || !it.object) {
+	if (d == NULL || !json_open(definition, &it) || !it.object) {
 		buf_put(out, definition);
 		return;
 	}

@@ -199,3 +199,34 @@ expect(gw:ok({ "policy", "diff", none, only }).out, "what held is not in these f
 set(gw, OWN, payments "auto")
 set(gw, "root/platform.yaml", platform "only")
 expect(gw:cli({ "policy", "lint" }).err):has("own.yaml:4: warning: code_mode: auto holds for nobody: root/platform.yaml:4 says only")
+
+test "a reload that only narrows a tool's schema, or says more of it, is told; one that changes no byte of the list is not"
+local gw, ana, bob = world()
+local ca, cb = legacy_client(gw, ana), legacy_client(gw, bob)
+local function list(c) return c.post({ jsonrpc = "2.0", id = 7, method = "tools/list" }).body end
+local ours, theirs = ca.get(), cb.get()
+local function narrow(team, rule)
+	set(gw, "root/" .. team .. ".yaml", "version: 1\npolicy: " .. team .. "\napplies_to: { teams: [" .. team .. "] }\nrules:\n  - reason: so it is\n    " .. rule .. "\n")
+end
+local seen = { [list(ca)] = true }
+local others = list(cb)
+for _, rule in ipairs { "deny: shop/put_order\n    when: { id: { not: { min: 3 } } }", "deny: shop/put_order\n    when: { id: { not: { min: 4 } } }",
+	"approve: shop/put_order\n    when: { id: { equals: 3 } }" } do
+	narrow("payments", rule)
+	expect(ours:event().json.method, rule):is("notifications/tools/list_changed")
+	expect(seen[list(ca)], "the same list"):is(nil)
+	seen[list(ca)] = true
+end
+expect(list(cb)):is(others)
+-- The same at another place, said otherwise, changes no byte; the other team's does.
+local before = list(ca)
+narrow("payments", "# why\n    approve: shop/put_order\n    when: { id: { equals: 3 } }\n  - reason: by nobody\n    deny: shop/nothing_*\n    when: { id: { equals: 4 } }")
+expect(list(ca)):is(before)
+narrow("web", "deny: shop/put_order\n    when: { id: { not: { min: 3 } } }")
+expect(theirs:event().json.method):is("notifications/tools/list_changed")
+narrow("payments", "deny: shop/find")
+expect(ours:event().json.method):is("notifications/tools/list_changed")
+expect(list(ca)):lacks("shop__find")
+gw:kill9()
+expect(not ours:event(), "no more for ana"):is(true)
+expect(not theirs:event(), "no more for bob"):is(true)
