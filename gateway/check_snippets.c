@@ -211,7 +211,7 @@ source_put(const struct checking *c, struct buf *out)
 	for (size_t i = 0; i < c->reads_n; i++)
 		buf_printf(out, "\"" STR_FMT "\",", STR_ARG(c->reads[i].name));
 	buf_puts(out, "} do local ok, e = pcall(function() return _ENV[n] end) "
-		      "if not ok then o[n] = e end end return o end local args = ... ");
+		      "if not ok then o[n] = e end end return o end local args = ...; ");
 	buf_put(out, c->s->source);
 }
 

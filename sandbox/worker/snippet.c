@@ -10,8 +10,8 @@
  * snippet what its caller has (snippet.lua).  A snippet may call others, DEPTH_MAX deep; how deep a
  * call is stands in the function that is called, so no error that is caught can lose count.
  *
- * `local args, _ENV = ...` stands before the first line: lines keep their numbers, and one compiled
- * chunk serves calls in many branches.
+ * `local args, _ENV = ...;` stands before the first line: lines keep their numbers, and one
+ * compiled chunk serves calls in many branches.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -403,7 +403,7 @@ next_piece(lua_State *L, void *ud, size_t *n)
 static void
 push_body(lua_State *L, lua_Integer i)
 {
-	static const char head[] = "local args, _ENV = ... ";
+	static const char head[] = "local args, _ENV = ...; ";
 	struct snippet *s = &all.at[i];
 	struct pieces pieces = { { { head, sizeof(head) - 1 }, s->source }, 0 };
 	char chunk[sizeof(CHUNK) + FRAME_NAME_MAX];

@@ -26,20 +26,54 @@
 #include "sandbox/worker/worker.h"
 
 #define COLLECTOR_CREDIT ((size_t)1 << 20)
+#define LINE_LEVELS      40 /* frames looked at: the innermost, the outermost */
 
 struct vm vm = { .fd = -1, .ticks_max = INT_MAX / 2 };
 
-int
-vm_line(lua_State *L)
+/* Of the first frame of the script's from `level` on, among LINE_LEVELS. */
+static int
+line_from(lua_State *L, int level)
 {
 	lua_Debug ar;
 
-	for (int i = 0; i < 40 && L != NULL && lua_getstack(L, i, &ar); i++) {
+	for (int i = level; i < level + LINE_LEVELS && lua_getstack(L, i, &ar); i++) {
 		lua_getinfo(L, "Sl", &ar);
 		if (ar.currentline > 0 && strcmp(ar.source, "=script") == 0)
 			return ar.currentline;
 	}
 	return 0;
+}
+
+static int
+depth_of(lua_State *L)
+{
+	lua_Debug ar;
+	int there = 0, gone = 1;
+
+	while (lua_getstack(L, gone, &ar)) {
+		there = gone;
+		gone *= 2;
+	}
+	while (gone - there > 1) {
+		int middle = there + (gone - there) / 2;
+
+		if (lua_getstack(L, middle, &ar))
+			there = middle;
+		else
+			gone = middle;
+	}
+	return gone;
+}
+
+int
+vm_line(lua_State *L)
+{
+	int line = L == NULL ? 0 : line_from(L, 0), depth;
+
+	if (line > 0 || L == NULL)
+		return line;
+	depth = depth_of(L); /* below a snippet that has called itself very often */
+	return depth > LINE_LEVELS ? line_from(L, depth - LINE_LEVELS) : 0;
 }
 
 /* Nothing follows the last frame.  The gateway reads our figures from the kernel while we still

@@ -29,6 +29,8 @@
 #include "tests/unit/check.h"
 
 #define ATTACKS_MAX  400
+#define SNIPPETS_MAX 4
+#define SNIPPET_HEAD "--[==[ snippet "
 #define AT_ONCE      3
 #define CPU_MS       1000
 #define CPU_SHORT_MS 200
@@ -44,6 +46,8 @@ struct attack {
 	char expect[200], match[200], raw[200], state[200];
 	char *text; /* prelude and source */
 	size_t text_n;
+	struct sandbox_snippet snippets[SNIPPETS_MAX]; /* spans of the text */
+	size_t snippets_n;
 	uint32_t calls; /* dispatched */
 	char message[300];
 };
@@ -99,6 +103,33 @@ header(const char *text, const char *word, char *out, size_t cap)
 	(void)str_copy(out, cap, (struct str){ at, (size_t)(end - at) });
 }
 
+/* --[==[ snippet NAME, its text, ]==] : functions that the script can call with v=anything. */
+static void
+snippets_find(struct attack *a)
+{
+	static const struct sandbox_param v = {
+		.name = { "v", 1 }, .type = { "any", 3 }, .kinds = FRAME_IS_ANY
+	};
+	struct str rest = { a->text, a->text_n };
+	const char *at, *end;
+
+	while ((at = memmem(rest.p, rest.n, SNIPPET_HEAD, sizeof(SNIPPET_HEAD) - 1)) != NULL) {
+		struct sandbox_snippet *s = &a->snippets[a->snippets_n++];
+
+		at += sizeof(SNIPPET_HEAD) - 1;
+		rest = STR_SPAN(at, a->text + a->text_n);
+		end = memmem(rest.p, rest.n, "]==]", 4);
+		if (!CHECK(a->snippets_n < SNIPPETS_MAX && end != NULL))
+			return;
+		rest = STR_SPAN(end, a->text + a->text_n);
+		s->source = STR_SPAN(at, end);
+		s->name = str_cut(&s->source, '\n');
+		s->signature = STR("snippets.NAME{v?:any}");
+		s->params = &v;
+		s->params_n = 1;
+	}
+}
+
 static void
 attack_load(const char *name)
 {
@@ -120,6 +151,7 @@ attack_load(const char *name)
 	a->text = mem_alloc(a->text_n);
 	memcpy(a->text, prelude, sizeof(prelude) - 1);
 	memcpy(a->text + sizeof(prelude) - 1, source, n);
+	snippets_find(a);
 	free(source);
 	free(notes);
 }
@@ -351,6 +383,10 @@ start_one(const char *text, size_t n, const struct sandbox_events *ev, struct at
 
 	if (a != NULL && a->state[0] != '\0')
 		s.state = str_of(a->state);
+	if (a != NULL) {
+		s.snippets = a->snippets;
+		s.snippets_n = a->snippets_n;
+	}
 	r = sandbox_run(sandbox, root, &s, ev, a, &e);
 
 	if (!CHECK(r != NULL))
