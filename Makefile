@@ -75,7 +75,7 @@ $(B)/demo-server: $(DEMO_SRC:%.c=$(B)/obj/%.o) $(B)/all.a
 WORKER_SRC := $(wildcard sandbox/worker/*.c)
 WORKER_CFLAGS := -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -Werror -fno-common -fno-strict-aliasing \
             $(HARDEN) -fPIE -isystem /usr/include/lua5.4
-WORKER_LINK = $(CC) -static-pie -Wl,-z,relro,-z,now -o $@ $^ -llua5.4 -lm
+WORKER_LINK = $(CC) -static-pie -Wl,-z,relro,-z,now,--wrap=luaT_tryconcatTM -o $@ $^ -llua5.4 -lm
 build/sandbox-worker: $(WORKER_SRC:%.c=build/worker/%.o)
 	$(WORKER_LINK)
 # The same objects with a piece between two of them, for tests only: raw.c puts the stock
@@ -137,7 +137,7 @@ build/fuzz/%: tests/fuzz/%.c build/fuzz/all.a
 	@echo "  fuzz   $*"
 	@clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_WITH) build/fuzz/all.a $(LIBS)
 # The codec is the worker's: its objects and Lua beside the library, which has a json_open(), too.
-FUZZ_WORKER := $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out %/main.c %/zygote.c,$(WORKER_SRC)))
+FUZZ_WORKER := $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out %/main.c %/zygote.c %/concat.c,$(WORKER_SRC)))
 $(FUZZ_WORKER): private FUZZ_FLAGS += -isystem /usr/include/lua5.4 -Djson_open=worker_json_open
 build/fuzz/codec: private FUZZ_FLAGS += -isystem /usr/include/lua5.4
 build/fuzz/codec: private FUZZ_WITH = $(FUZZ_WORKER) -llua5.4

@@ -77,14 +77,14 @@ static bool
 is_global(struct str s)
 {
 	static const char words[][13] = { "False", "JSON", "NULL", "None", "S", "True", "_ENV",
-		"_G", "_VERSION", "array", "assert", "blob", "by_ref", "call", "console",
-		"coroutine", "error", "filter", "getmetatable", "group_by", "ipairs", "is_null",
-		"json", "keys", "last", "lines", "map", "math", "next", "none", "null", "os",
-		"pairs", "parallel", "pcall", "pluck", "pmap", "print", "prompts", "rawequal",
-		"rawget", "rawlen", "rawset", "reduce", "require", "resources", "select", "self",
-		"setmetatable", "shape", "show", "snippets", "sort_by", "split", "string", "sum",
-		"table", "tonumber", "tools", "tostring", "trim", "type", "undefined", "unpack",
-		"utf8", "values", "warn", "xpcall" };
+		"_G", "_VERSION", "array", "assert", "blob", "by_ref", "call", "callTool",
+		"call_tool", "console", "coroutine", "debug", "error", "filter", "getmetatable",
+		"group_by", "io", "ipairs", "is_null", "json", "keys", "last", "lines", "map",
+		"math", "next", "none", "null", "os", "pairs", "parallel", "pcall", "pluck", "pmap",
+		"print", "prompts", "rawequal", "rawget", "rawlen", "rawset", "reduce", "require",
+		"resources", "select", "self", "setmetatable", "shape", "show", "snippets",
+		"sort_by", "split", "string", "sum", "table", "tonumber", "tools", "tostring",
+		"trim", "type", "undefined", "unpack", "utf8", "values", "warn", "xpcall" };
 
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (str_eq(s, str_of(words[i])))

@@ -22,83 +22,6 @@
 
 #include "sandbox/worker/worker.h"
 
-bool
-calls_is_error(lua_State *L, int idx)
-{
-	bool is;
-
-	if (!lua_istable(L, idx) || !lua_getmetatable(L, idx))
-		return false;
-	is = lua_topointer(L, -1) == vm.error_mt;
-	lua_pop(L, 1);
-	return is;
-}
-
-static int
-error_tostring(lua_State *L)
-{
-	luaL_checktype(L, 1, LUA_TTABLE);
-	lua_settop(L, 1);
-	for (int i = 0; i < 4; i++) {
-		static const char *const names[] = { "server", "tool", "code", "message" };
-
-		lua_pushstring(L, names[i]);
-		lua_rawget(L, 1);
-		if (!lua_isstring(L, -1)) {
-			lua_pop(L, 1);
-			lua_pushliteral(L, "");
-		}
-	}
-	lua_pushfstring(L, "%s%s%s: %s: %s", lua_tostring(L, 2),
-	    *lua_tostring(L, 3) != '\0' ? "." : "", lua_tostring(L, 3), lua_tostring(L, 4),
-	    lua_tostring(L, 5));
-	return 1;
-}
-
-/* Raises the table on top as an error of server.tool (stack slots 1 and 2 hold the names). */
-static int
-raise_error(lua_State *L)
-{
-	char at[PLACE_BYTES];
-	int line = vm_line(L);
-
-	place_snippet(L, at);
-	lua_pushvalue(L, 1);
-	lua_setfield(L, -2, "server");
-	lua_pushvalue(L, 2);
-	lua_setfield(L, -2, "tool");
-	if (line > 0) {
-		lua_pushinteger(L, line);
-		lua_setfield(L, -2, "line");
-	}
-	if (at[0] != '\0') {
-		lua_pushstring(L, at);
-		lua_setfield(L, -2, "at");
-	}
-	lua_rawgeti(L, LUA_REGISTRYINDEX, vm.error_ref);
-	lua_setmetatable(L, -2);
-	return lua_error(L);
-}
-
-static int
-raise_text(lua_State *L, const char *code, const char *text)
-{
-	lua_createtable(L, 0, 5);
-	lua_pushstring(L, code);
-	lua_setfield(L, -2, "code");
-	lua_pushstring(L, text);
-	lua_setfield(L, -2, "message");
-	return raise_error(L);
-}
-
-/* For library.lua: fail(server, tool, code, message). */
-int
-calls_fail(lua_State *L)
-{
-	lua_settop(L, 4);
-	return raise_text(L, lua_tostring(L, 3), lua_tostring(L, 4));
-}
-
 /* Pushes the answer's value, or raises its error.  Frees the body first, for lua_error jumps. */
 static int
 deliver(lua_State *L, struct answer *a)
@@ -109,14 +32,14 @@ deliver(lua_State *L, struct answer *a)
 	free(a->body);
 	a->body = NULL;
 	if (!ok)
-		return raise_text(L, "upstream", "the answer is not JSON");
+		return toolerror_raise_text(L, "upstream", "the answer is not JSON");
 	if (a->flags == FRAME_OK) {
 		record_mark(L);
 		return 1;
 	}
 	if (!lua_istable(L, -1))
-		return raise_text(L, "tool_error", "the tool failed");
-	return raise_error(L);
+		return toolerror_raise_text(L, "tool_error", "the tool failed");
+	return toolerror_raise(L);
 }
 
 static int
@@ -168,14 +91,15 @@ call_tool(lua_State *L, uint32_t handle, uint8_t flags)
 		lua_replace(L, 3);
 	}
 	if (!lua_istable(L, 3))
-		return raise_text(L, "invalid_args", "pass one table: server.tool{name=value}");
+		return toolerror_raise_text(
+		    L, "invalid_args", "pass one table: server.tool{name=value}");
 	out_reset(FRAME_CALL_MAX);
 	json_put(L, 3, JSON_CALL);
 	if (!vm.out.over && vm.out.p[0] != '{')
-		return raise_text(
+		return toolerror_raise_text(
 		    L, "invalid_args", "arguments have names: server.tool{name=value}");
 	if (vm.out.over)
-		return raise_text(
+		return toolerror_raise_text(
 		    L, "invalid_args", "the arguments are too large (limit 1048576 bytes)");
 	if (vm.calls == vm.calls_max)
 		vm_end(SANDBOX_CALLS, "the tool-call budget of this run is used up");
@@ -200,11 +124,14 @@ call_tool(lua_State *L, uint32_t handle, uint8_t flags)
 static int
 tool_closure(lua_State *L)
 {
+	if (lua_gettop(L) == 2 && lua_istable(L, 1) && lua_isinteger(L, 2))
+		lua_settop(L, 1); /* map(list, server.tool): the second is the index */
 	if (lua_gettop(L) > 1) {
 		lua_pushvalue(L, lua_upvalueindex(2));
 		lua_pushvalue(L, lua_upvalueindex(3));
 		lua_rotate(L, 1, 2);
-		return raise_text(L, "invalid_args", "pass one table: server.tool{name=value}");
+		return toolerror_raise_text(
+		    L, "invalid_args", "pass one table: server.tool{name=value}");
 	}
 	lua_settop(L, 1);
 	lua_pushvalue(L, lua_upvalueindex(2));
@@ -390,10 +317,13 @@ lua_fan(lua_State *L)
 	f.n = (lua_Integer)lua_rawlen(L, FAN_LIST);
 	f.keep = lua_toboolean(L, FAN_KEEP);
 	if (vm.fanning)
-		return luaL_error(L, "pmap and parallel cannot be nested in one another");
+		return luaL_error(L,
+		    "pmap and parallel cannot be nested in one another: inside, use map or a "
+		    "for loop (the outer branches still run at once), or make one flat list first");
 	if (f.n > (lua_Integer)vm.branches_max) {
-		lua_pushfstring(L, "too many branches (%I; the limit is %I)", f.n,
-		    (lua_Integer)vm.branches_max);
+		lua_pushfstring(L,
+		    "too many branches (%I; the limit is %I): pass a part of the list at a time",
+		    f.n, (lua_Integer)vm.branches_max);
 		return luaL_error(L, "%s", lua_tostring(L, -1));
 	}
 	luaL_checkstack(L, 12, "parallel");
@@ -449,22 +379,14 @@ calls_handle(lua_State *L, int idx)
 	return handle;
 }
 
-/* What library.lua gets: fan, fail, now, search, by_name, show, and what tools.c adds. */
+/* What library.lua gets: fan, fail, now, search, by_name, show, and what tools.c and library.c add.
+ */
 void
 calls_open(lua_State *L)
 {
-	lua_createtable(L, 0, 3);
-	lua_pushcfunction(L, error_tostring);
-	lua_setfield(L, -2, "__tostring");
-	lua_pushliteral(L, "tool error");
-	lua_setfield(L, -2, "__name");
-	lua_pushliteral(L, "tool error");
-	lua_setfield(L, -2, "__metatable");
-	vm.error_mt = lua_topointer(L, -1);
-	vm.error_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-
+	toolerror_open(L);
 	lua_pushcfunction(L, lua_fan);
-	lua_pushcfunction(L, calls_fail);
+	lua_pushcfunction(L, toolerror_fail);
 	lua_pushcfunction(L, lua_now);
 	lua_pushinteger(L, FRAME_HANDLE_SEARCH);
 	lua_pushliteral(L, "tools");
@@ -478,6 +400,7 @@ calls_open(lua_State *L)
 	lua_pushliteral(L, "");
 	lua_pushcclosure(L, tool_closure, 3);
 	tools_open(L);
+	library_push_helpers(L);
 }
 
 /* Installs `call` and `by_ref`, once library.lua has given its function for unknown names (on the

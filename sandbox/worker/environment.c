@@ -93,9 +93,11 @@ push_text(lua_State *L, int idx)
 		safe_tostring(L, idx, NULL);
 }
 
-static int
-env_print(lua_State *L)
+/* print(...); and, upvalue 1 true, io.write(...). */
+int
+environment_print(lua_State *L)
 {
+	bool bare = lua_toboolean(L, lua_upvalueindex(1));
 	int n = lua_gettop(L);
 	luaL_Buffer b;
 	const char *s;
@@ -110,12 +112,13 @@ env_print(lua_State *L)
 	}
 	luaL_buffinit(L, &b);
 	for (int i = 1; i <= n; i++) {
-		if (i > 1)
+		if (i > 1 && !bare)
 			luaL_addchar(&b, '\t');
 		lua_rawgeti(L, n + 1, i);
 		luaL_addvalue(&b);
 	}
-	luaL_addchar(&b, '\n');
+	if (!bare)
+		luaL_addchar(&b, '\n');
 	luaL_pushresult(&b);
 	s = lua_tolstring(L, -1, &len);
 	vm.log_bytes += len;
@@ -146,6 +149,28 @@ env_ipairs(lua_State *L)
 	return 3;
 }
 
+/* Lua's own function, upvalue 1, on all that is on the stack.  Called from C it has no name for its
+ * errors, and no line. */
+static int
+call_stock(lua_State *L, const char *name)
+{
+	const char *message, *at;
+
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	if (lua_pcall(L, lua_gettop(L) - 1, 1, 0) == LUA_OK)
+		return 1;
+	luaL_where(L, 1);
+	message = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+	at = strstr(message, "'?'");
+	if (at == NULL)
+		return luaL_error(L, "%s", message);
+	lua_pushlstring(L, message, (size_t)(at - message));
+	lua_pushfstring(L, "'%s'%s", name, at + 3);
+	lua_concat(L, 3);
+	return lua_error(L);
+}
+
 static int
 env_format(lua_State *L)
 {
@@ -170,10 +195,7 @@ env_format(lua_State *L)
 			lua_replace(L, arg);
 		}
 	}
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, lua_gettop(L) - 1, 1);
-	return 1;
+	return call_stock(L, "format");
 }
 
 static int
@@ -192,10 +214,7 @@ env_rep(lua_State *L)
 	}
 	if ((lua_Unsigned)times > most / (n + sep))
 		return luaL_error(L, "resulting string too large (limit 16777216 bytes)");
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_insert(L, 1);
-	lua_call(L, lua_gettop(L) - 1, 1);
-	return 1;
+	return call_stock(L, "rep");
 }
 
 static const char *const events[] = { "__index", "__newindex", "__call", "__tostring", "__name",
@@ -388,6 +407,9 @@ environment_open(lua_State *L)
 	lua_pushcfunction(L, luaopen_base);
 	lua_call(L, 0, 1);
 	keep_only(L, base_names);
+	lua_getfield(L, -1, "error");
+	vm.error = lua_tocfunction(L, -1);
+	lua_pop(L, 1);
 	lua_rawseti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(*libraries); i++) {
 		lua_pushcfunction(L, libraries[i].open);
@@ -406,7 +428,9 @@ environment_open(lua_State *L)
 	lua_pushcclosure(L, env_setmetatable, 1);
 	lua_setglobal(L, "setmetatable");
 	lua_register(L, "tostring", env_tostring);
-	lua_register(L, "print", env_print);
+	lua_pushboolean(L, false);
+	lua_pushcclosure(L, environment_print, 1);
+	lua_setglobal(L, "print");
 	json_open(L);
 	record_open(L);
 	library_open(L); /* with the stock ipairs: its lists are lists */

@@ -392,6 +392,7 @@ explain_error(lua_State *L)
 	    !lua_checkstack(L, 20))
 		return;
 	name_caller(L);
+	place_raised(L);
 	message = lua_tostring(L, -1);
 	if (strchr(message, '\n') != NULL || !place_read(message, &at) ||
 	    !field_of(message, c.wanted) || !find_frame(L, &at, &ar))

@@ -6,7 +6,10 @@
 --   by_name              "server.tool" -> function, enumerable as far as they have been named
 --   show_blob{blob=}     asks the gateway to put a handle's block into the result
 --   find(server, tool)   its function or nil        fill(server, t)  all that t lacks
-local fan, fail, now, search, by_name, show_blob, find, fill = ...
+--   note(text)           prints it with the line    in_c(f)         f, whose caller's line is kept
+--   params(f)            how many f names           was_null(t, k)  a result that said null there
+--   write(...)           prints without a line end  in_text(s)     is s in the text that runs?
+local fan, fail, now, search, by_name, show_blob, find, fill, note, in_c, params, was_null, write, in_text = ...
 local type, tostring, error, ipairs, pairs, select = type, tostring, error, ipairs, pairs, select
 local rawget, rawset, rawlen, next, tonumber, mtype = rawget, rawset, rawlen, next, tonumber, math.type
 local sort, unpack, concat = table.sort, table.unpack, table.concat
@@ -44,33 +47,62 @@ local function getter(k)
 	return function(v) return v[k] end
 end
 
+-- map(fn, list) is meant as map(list, fn); map(list, "name") takes that field of each.
+local function list_and_fn(list, fn, name)
+	if type(list) == "function" and type(fn) == "table" then list, fn = fn, list end
+	want_list(list, name)
+	if type(fn) == "string" then fn = getter(fn) end
+	want(fn, "function", 2, name)
+	return list, fn
+end
+
+-- No item had the field: a misspelled name, mostly, and the result is wrong without a sound.
+local function note_field(list, key, name)
+	local first = list[1]
+	if type(key) ~= "string" or type(first) ~= "table" or was_null(first, key) then return end
+	local fields = {}
+	for k in next, first do
+		if type(k) == "string" and #fields < 16 then fields[#fields + 1] = k end
+	end
+	sort(fields)
+	note(format("%s: no item has the field '%s'; the first has %s", name, key, concat(fields, ", ")))
+end
+
 function map(list, fn)
-	want_list(list, "map") want(fn, "function", 2, "map")
+	list, fn = list_and_fn(list, fn, "map")
 	local out = array{}
 	for i, v in ipairs(list) do out[#out + 1] = fn(v, i) end
 	return out
 end
 
 function filter(list, fn)
-	want_list(list, "filter") want(fn, "function", 2, "filter")
+	list, fn = list_and_fn(list, fn, "filter")
 	local out = array{}
 	for i, v in ipairs(list) do if fn(v, i) then out[#out + 1] = v end end
 	return out
 end
 
+-- Without a start the first item is it.
 function reduce(list, fn, acc)
-	want_list(list, "reduce") want(fn, "function", 2, "reduce")
-	for i, v in ipairs(list) do acc = fn(acc, v, i) end
+	if type(acc) == "function" and type(fn) ~= "function" then fn, acc = acc, fn end
+	list, fn = list_and_fn(list, fn, "reduce")
+	local from = 1
+	if acc == nil then acc, from = list[1], 2 end
+	for i, v in ipairs(list) do
+		if i >= from then acc = fn(acc, v, i) end
+	end
 	return acc
 end
 
 function sum(list, key)
 	want_list(list, "sum")
-	local get, total = key ~= nil and getter(key), 0
+	local get, total, found = key ~= nil and getter(key), 0, false
 	for _, v in ipairs(list) do
 		if get then v = get(v) end
+		found = found or v ~= nil
 		total = total + (v or 0)
 	end
+	if not found then note_field(list, key, "sum") end
 	return total
 end
 
@@ -78,27 +110,59 @@ function pluck(list, key)
 	want_list(list, "pluck")
 	local out = array{}
 	for _, v in ipairs(list) do out[#out + 1] = v[key] end
+	if #out == 0 then note_field(list, key, "pluck") end
 	return out
 end
 
 function group_by(list, key)
 	want_list(list, "group_by")
-	local get, out = getter(key), {}
+	local get, out, all, left = getter(key), {}, 0, 0
 	for _, v in ipairs(list) do
 		local k = get(v)
+		all = all + 1
 		if k ~= nil then
 			local g = rawget(out, k)
 			if not g then g = array{} out[k] = g end
 			g[#g + 1] = v
+		else
+			left = left + 1
 		end
+	end
+	if left > 0 and left == all and type(key) == "string" then
+		note_field(list, key, "group_by")
+	elseif left > 0 then
+		note(format("group_by left out %d of %d items: %s is nil there", left, all,
+			type(key) == "string" and key or "their key"))
 	end
 	return out
 end
 
-function sort_by(list, key, descending)
+local function is_descending(how)
+	if type(how) == "table" then how = how.descending or how.desc or how.reverse end
+	if type(how) == "string" then return how:lower():find("^desc") ~= nil end
+	return how
+end
+
+local function sorted_by(list, less)
+	local out = array{}
+	for i, v in ipairs(list) do out[i] = v end
+	sort(out, less)
+	return out
+end
+
+function sort_by(list, key, how)
 	want_list(list, "sort_by")
+	if type(key) == "function" and params(key) == 2 then return sorted_by(list, key) end
+	local descending, first, found = is_descending(how), list[1], false
+	if type(key) == "string" and key:sub(1, 1) == "-" and type(first) == "table" and first[key] == nil then
+		key, descending = key:sub(2), not descending
+	end
 	local get, out = getter(key), array{}
-	for i, v in ipairs(list) do out[i] = { get(v), i, v } end
+	for i, v in ipairs(list) do
+		out[i] = { get(v), i, v }
+		found = found or out[i][1] ~= nil
+	end
+	if not found then note_field(list, key, "sort_by") end
 	sort(out, function(a, b)
 		local x, y = a[1], b[1]
 		if x == y then return a[2] < b[2] end -- stable
@@ -118,7 +182,7 @@ end
 function keys(t)
 	want(t, "table", 1, "keys")
 	local out = array{}
-	for k in next, t do out[#out + 1] = k end
+	for k in pairs(t) do out[#out + 1] = k end -- of a server: its tools
 	sort(out, key_less)
 	return out
 end
@@ -176,20 +240,38 @@ function shape(v) return shape_of(v, 0) end
 
 -- ---- concurrency ----
 function pmap(list, fn, options)
-	want_list(list, "pmap") want(fn, "function", 2, "pmap")
-	return fan(list, fn, options ~= nil and options.errors == "keep")
+	list, fn = list_and_fn(list, fn, "pmap")
+	return fan(list, fn, type(options) == "table" and options.errors == "keep")
+end
+
+local function want_functions(list, names)
+	for i, f in ipairs(list) do
+		if type(f) ~= "function" then
+			error(format("parallel takes functions (%s is a %s): "
+				.. "parallel{function() return server.tool{...} end}",
+				names and names[i] or "#" .. i, type(f)), 3)
+		end
+	end
+end
+
+-- parallel{issues = function() ... end, rows = function() ... end}: results by the same names.
+local function parallel_named(fns, keep)
+	local names, list, out = keys(fns), {}, {}
+	for i, k in ipairs(names) do list[i] = fns[k] end
+	want_functions(list, names)
+	for i, v in ipairs(fan(list, nil, keep)) do
+		if v ~= null then out[names[i]] = v end
+	end
+	return out
 end
 
 -- A table of functions gives a table of results; functions give results.
 function parallel(first, second, ...)
 	if type(first) == "table" then
 		local keep = type(second) == "table" and second.errors == "keep"
-		for i, f in ipairs(first) do
-			if type(f) ~= "function" then
-				error(format("parallel takes functions (#%d is a %s): "
-					.. "parallel{function() return server.tool{...} end}", i, type(f)), 2)
-			end
-		end
+		if type(second) == "function" then return pmap(first, second, ...) end
+		if rawlen(first) == 0 and next(first) ~= nil then return parallel_named(first, keep) end
+		want_functions(first)
 		return fan(first, nil, keep)
 	end
 	want(first, "function", 1, "parallel")
@@ -275,7 +357,10 @@ end
 os = {
 	time = function(t)
 		if t == nil then return now() end
-		want(t, "table", 1, "os.time")
+		if type(t) ~= "table" then
+			error("os.time takes a table: os.time{year=2026, month=1, day=31}; of a text: "
+				.. "local y, m, d = s:match(\"(%d+)-(%d+)-(%d+)\")", 2)
+		end
 		local y, m, d = whole(t, "year"), whole(t, "month"), whole(t, "day")
 		return days_from(y, m, d) * 86400 + whole(t, "hour", 12) * 3600
 			+ whole(t, "min", 0) * 60 + whole(t, "sec", 0)
@@ -290,6 +375,10 @@ os = {
 		local d = civil(floor(t))
 		if f:sub(1, 2) == "*t" then return d end
 		return strftime(f, d, 4)
+	end,
+	difftime = function(a, b)
+		want(a, "number", 1, "os.difftime") want(b, "number", 2, "os.difftime")
+		return a - b
 	end,
 }
 setmetatable(os, {
@@ -415,6 +504,11 @@ function tools(query)
 	return search(query)
 end
 
+for name, f in next, _ENV do
+	if type(f) == "function" then rawset(_ENV, name, in_c(f)) end
+end
+for name, f in next, os do os[name] = in_c(f) end
+
 -- ---- names of other languages ----
 do
 	local lib, json = string, json
@@ -429,7 +523,21 @@ do
 	json.parse, json.loads, json.stringify, json.dumps = decode, decode, encode, encode
 end
 local unpack_list, show = table.unpack, print
+-- Of a library that is not there: what is harmless, and what is asked for most.
+local function part_of(name, t)
+	return setmetatable(t, {
+		__index = function() error("undefined global '" .. name .. "'", 2) end,
+		__metatable = false,
+	})
+end
+local function write_to(_, ...) write(...) end
+local stream = { write = write_to, flush = function() end, close = function() end }
 local aliases = {
+	debug = part_of("debug", { traceback = function(a, b) -- the message, without one
+		if type(a) == "thread" then a = b end
+		return a
+	end }),
+	io = part_of("io", { write = write, stdout = stream, stderr = stream }),
 	True = true, False = false, unpack = unpack_list,
 	console = { log = show, error = show, warn = show, info = show },
 	JSON = { parse = json.decode, stringify = json.encode, decode = json.decode, encode = json.encode },
@@ -455,13 +563,42 @@ local function near_global(k, ...)
 	return nearest(k, names)
 end
 
+-- slack.post{...}, where there is no such server: which there are.
+local function all_servers(k)
+	if type(k) ~= "string" or not in_text(k .. ".") then return "" end
+	local names = keys(servers)
+	if #names == 0 then return "" end
+	if #names > 20 then names[21] = "..." end
+	return "; the servers are " .. concat(names, ", ", 1, #names < 21 and #names or 21)
+end
+
+-- github__get_issue, mcp__gate__github__get_issue: as clients name tools.
+local function by_client_name(name)
+	local at = 1
+	while type(name) == "string" and #name <= 200 do
+		local a, b = name:find("__", at, true)
+		if not a then return nil end
+		local server, tool = name:sub(at, a - 1), name:sub(b + 1)
+		if servers[server] then return servers[server][tool] or unknown(server, tool) end
+		at = b + 1
+	end
+end
+
 -- Those of a snippet are in more than one table.
+local globals = _ENV
 local function missing(env, k, ...)
 	local v = rawget(aliases, k)
 	if v ~= nil then return v end
+	if k == "_G" then return env end
+	if env == globals then
+		if k == "call_tool" or k == "callTool" then return rawget(env, "call") end
+		v = by_client_name(k)
+		if v then return v end
+	end
 	if rawget(absent, k) then return nil end
 	if k == "last" then return nil end -- there is no previous script
-	error("undefined global '" .. tostring(k) .. "'" .. near_global(k, env, ...), 2)
+	local near = near_global(k, env, ...)
+	error("undefined global '" .. tostring(k) .. "'" .. (near ~= "" and near or all_servers(k)), 2)
 end
 setmetatable(_ENV, { __index = missing, __metatable = "locked" })
 

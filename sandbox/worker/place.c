@@ -15,6 +15,7 @@
 #include "sandbox/worker/worker.h"
 
 #define SCRIPT     "=script"
+#define LIBRARY    "=library"
 #define LEVELS_MAX 40
 
 /* The text of its chunk; false: it is nobody's. */
@@ -78,6 +79,42 @@ place_snippet(lua_State *L, char out[PLACE_BYTES])
 	out[0] = '\0';
 	if (place_now(L, &p) && place_in_snippet(&p))
 		(void)snprintf(out, PLACE_BYTES, "%s:%d: ", p.chunk + 1, p.line);
+}
+
+/* Raised by a function in C that Lua did not call itself (the comparison in table.sort, what a
+ * function of the library calls), or by the library for its caller: error(text, 0) of a script has
+ * no place, and is to have none. */
+static bool
+is_raised_inside(lua_State *L)
+{
+	lua_Debug ar;
+	int level = 0;
+
+	while (lua_getstack(L, level, &ar)) {
+		lua_CFunction f;
+
+		lua_getinfo(L, "fS", &ar);
+		f = lua_tocfunction(L, -1);
+		lua_pop(L, 1);
+		if (f == NULL)
+			return strcmp(ar.source, LIBRARY) == 0;
+		if (f != vm.on_error && f != vm.error)
+			return true;
+		level++;
+	}
+	return false;
+}
+
+void
+place_raised(lua_State *L)
+{
+	struct place p;
+
+	if (lua_type(L, -1) != LUA_TSTRING || place_read(lua_tostring(L, -1), &p) ||
+	    !lua_checkstack(L, 4) || !is_raised_inside(L) || !place_now(L, &p))
+		return;
+	lua_pushfstring(L, "%s:%d: %s", p.chunk + 1, p.line, lua_tostring(L, -1));
+	lua_replace(L, -2);
 }
 
 void

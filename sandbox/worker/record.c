@@ -22,7 +22,6 @@
 
 #include "sandbox/worker/worker.h"
 
-#define NOTES_MAX  3
 #define KEYS_MAX   64
 #define SHOWN_MAX  12
 #define NAME_BYTES 40
@@ -32,14 +31,6 @@ struct fields {
 	char name[SHOWN_MAX][NAME_BYTES + 24]; /* sorted */
 	size_t n, more, lists;
 };
-
-static struct {
-	struct {
-		const char *text; /* of whose line it is: the script, a snippet */
-		int line;
-	} at[NOTES_MAX];
-	int n;
-} notes;
 
 /* None of the script's own: none at all, or one that hides itself and says nothing of indexing. */
 static bool
@@ -156,34 +147,14 @@ walks(const struct place *at)
 	return text_has(at, "pairs") || text_has(at, "next") || text_has(at, "type");
 }
 
-/* Where we are, if nothing has been said of that line. */
-static bool
-is_new(lua_State *L, struct place *at)
-{
-	if (notes.n == NOTES_MAX || !place_now(L, at))
-		return false;
-	for (int i = 0; i < notes.n; i++)
-		if (notes.at[i].text == at->text && notes.at[i].line == at->line)
-			return false;
-	return true;
-}
-
 static void
 note(const struct place *at, const char *text, const struct fields *f)
 {
-	char fields[TEXT_BYTES], said[TEXT_BYTES + 200];
-	int n;
+	char fields[TEXT_BYTES], said[NOTE_BYTES];
 
-	notes.at[notes.n].text = at->text;
-	notes.at[notes.n++].line = at->line;
 	fields_put(f, fields);
-	n = snprintf(said, sizeof(said), "note: %s%s%d: %s: no list, but the fields %s\n",
-	    place_in_snippet(at) ? at->chunk + 1 : "line", place_in_snippet(at) ? ":" : " ",
-	    at->line, text, fields);
-	if (vm.log_bytes + (size_t)n > FRAME_LOG_MAX)
-		return;
-	vm.log_bytes += (size_t)n;
-	wire_send((struct frame_head){ .body_bytes = (uint32_t)n, .type = FRAME_LOG }, said);
+	(void)snprintf(said, sizeof(said), "%s: no list, but the fields %s", text, fields);
+	notes_put(at, said);
 }
 
 void
@@ -193,7 +164,7 @@ record_looped(lua_State *L, int idx)
 	struct fields f;
 	struct place at;
 
-	if (lua_rawlen(L, idx) > 0 || !is_new(L, &at) || !is_record(L, idx, &f))
+	if (lua_rawlen(L, idx) > 0 || !notes_new(L, &at) || !is_record(L, idx, &f))
 		return;
 	if (f.lists > 0 && !walks(&at)) {
 		fields_put(&f, text);
@@ -213,7 +184,7 @@ record_len(lua_State *L)
 
 	lua_settop(L, 1);
 	lua_pushinteger(L, (lua_Integer)lua_rawlen(L, 1));
-	if (lua_rawlen(L, 1) == 0 && is_new(L, &at) && is_record(L, 1, &f))
+	if (lua_rawlen(L, 1) == 0 && notes_new(L, &at) && is_record(L, 1, &f))
 		note(&at, "# is 0", &f);
 	lua_settop(L, 2);
 	return 1;

@@ -159,7 +159,7 @@ refuse(lua_State *L, const struct snippet *s, const char *code, const char *text
 	lua_pushstring(L, code);
 	lua_pushvalue(L, 1);
 	lua_remove(L, 1);
-	(void)calls_fail(L);
+	(void)toolerror_fail(L);
 	abort(); /* it has raised */
 }
 

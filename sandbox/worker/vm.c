@@ -207,11 +207,14 @@ vm_resume(lua_State *co, lua_State *from, int args, int *results)
 	return status;
 }
 
+static int on_error(lua_State *L);
+
 lua_State *
 vm_new(size_t limit_bytes)
 {
 	vm.limit_bytes = limit_bytes;
 	vm.collect_at_bytes = limit_bytes / 2;
+	vm.on_error = on_error;
 	vm.main = lua_newstate(allocate, NULL);
 	if (vm.main == NULL)
 		return NULL;
@@ -226,7 +229,7 @@ on_error(lua_State *L)
 {
 	int line;
 
-	if (calls_is_error(L, 1)) {
+	if (toolerror_is(L, 1)) {
 		lua_getfield(L, 1, "line");
 		line = (int)lua_tointeger(L, -1);
 		if (line == 0) /* raised in a branch that was in a snippet only */

@@ -63,6 +63,7 @@ struct vm {
 	size_t source_n;
 	struct out out;
 	const void *array_mt, *error_mt, *blob_mt;
+	lua_CFunction error, on_error; /* what may stand above the function that raised an error */
 	int array_ref, error_ref, blob_ref, randomseed_ref, add_server_ref, by_name_ref, record_ref;
 };
 extern struct vm vm;
@@ -106,6 +107,7 @@ const char *blob_push(lua_State *L, int idx, const char *name, size_t *n);
 
 /* environment.c */
 void environment_open(lua_State *L);
+int environment_print(lua_State *L); /* upvalue 1: neither tabs nor a line end */
 const char *safe_tostring(lua_State *L, int idx, size_t *n); /* pushes; never an address */
 void push_printed(lua_State *L, int idx); /* as print() shows it: tables are JSON */
 
@@ -114,8 +116,6 @@ void calls_open(lua_State *L); /* pushes the values that library.lua builds upon
 void calls_name(lua_State *L); /* global call; pops the function for unknown names */
 void calls_push_tool(lua_State *L, uint32_t handle);
 lua_Integer calls_handle(lua_State *L, int idx);
-bool calls_is_error(lua_State *L, int idx);
-int calls_fail(lua_State *L); /* raises: server, tool, code, message, from the stack's bottom */
 
 /* tools.c */
 void tools_open(lua_State *L);       /* pushes find and fill */
@@ -137,13 +137,6 @@ void record_open(lua_State *L);
 void record_looped(lua_State *L, int idx);
 void record_mark(lua_State *L); /* the value on top is a tool's result */
 
-/* snippet.c */
-void snippet_open(lua_State *L); /* pops what library.lua gives to snippet.lua */
-/* The snippets that come with RUN; false: nonsense, which the gateway never sends. */
-bool snippet_take(lua_State *L, const char *p, size_t n);
-/* The text of the one whose chunk this is ("=snippets.name"), *n bytes; NULL: it is none. */
-const char *snippet_source(const char *chunk, size_t *n);
-
 /* place.c */
 #define PLACE_BYTES 96
 struct place {
@@ -161,9 +154,36 @@ bool place_in_snippet(const struct place *p);
 void place_snippet(lua_State *L, char out[PLACE_BYTES]);
 /* The message on top is of a snippet: the script's own line is put before it. */
 void place_caller(lua_State *L);
+/* The message on top has no place, as it arose in C or in the library: it gets the nearest. */
+void place_raised(lua_State *L);
+
+/* notes.c */
+#define NOTE_BYTES 900
+/* Where we are, if nothing has been said of that line and something still may. */
+bool notes_new(lua_State *L, struct place *at);
+void notes_put(const struct place *at, const char *text); /* printed, with the place */
+int notes_lua(lua_State *L);                              /* for library.lua: note(text) */
+
+/* toolerror.c */
+void toolerror_open(lua_State *L);
+bool toolerror_is(lua_State *L, int idx);
+void toolerror_push_text(lua_State *L, int idx);
+/* Raises the table on top as an error of server.tool (stack slots 1 and 2 hold the names). */
+int toolerror_raise(lua_State *L);
+int toolerror_raise_text(lua_State *L, const char *code, const char *text);
+/* For library.lua: fail(server, tool, code, message). */
+int toolerror_fail(lua_State *L);
+
+/* snippet.c */
+void snippet_open(lua_State *L); /* pops what library.lua gives to snippet.lua */
+/* The snippets that come with RUN; false: nonsense, which the gateway never sends. */
+bool snippet_take(lua_State *L, const char *p, size_t n);
+/* The text of the one whose chunk this is ("=snippets.name"), *n bytes; NULL: it is none. */
+const char *snippet_source(const char *chunk, size_t *n);
 
 /* library.c */
-void library_open(lua_State *L); /* pushes what snippet_open() pops */
+void library_open(lua_State *L);         /* pushes what snippet_open() pops */
+void library_push_helpers(lua_State *L); /* from note to in_text, see library.lua */
 
 /* zygote.c */
 _Noreturn void zygote_serve(int ctl, const struct jail *j, const struct lock_limits *limits);

@@ -284,7 +284,7 @@ test_calls(void)
 	    "script:1: undefined global 'demmo'; did you mean server demo?");
 	expect("return demo.echo{1, 2}", SANDBOX_RUNTIME, "arguments have names");
 	expect("return demo.echo('x')", SANDBOX_RUNTIME, "pass one table");
-	expect("return demo.echo({}, 1)", SANDBOX_RUNTIME, "pass one table");
+	expect("return demo.echo({}, {})", SANDBOX_RUNTIME, "pass one table");
 	expect("demo.x = 1", SANDBOX_RUNTIME, "read-only");
 	expect("for i = 1, 100 do demo.echo{i=i} end return 'all'", SANDBOX_DONE, "\"all\"");
 	expect("for i = 1, 101 do pcall(demo.echo, {i=i}) end", SANDBOX_CALLS, "budget");
