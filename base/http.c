@@ -129,6 +129,25 @@ call_late(void *ctx)
 	job_finish(&c->job, &e);
 }
 
+/* It has waited long enough for the journal: not a byte of it has left. */
+static void
+call_held(void *ctx)
+{
+	struct http_call *c = ctx;
+	struct err e;
+
+	if (c->gone) {
+		timer_set(c->origin->pool->loop, &c->deadline, c->first_byte_ms - HTTP_HELD_MS,
+		    call_late, c);
+		return;
+	}
+	(void)err_set(&e, ERR_STORE,
+	    "nothing can be written down, so nothing was asked of %s (is the disk full?)",
+	    c->origin->host);
+	e.unmade = true;
+	job_finish(&c->job, &e);
+}
+
 /* ---- sending ---- */
 
 static int
@@ -416,6 +435,7 @@ call_go(void *ctx)
 	struct wire *w = c->retried ? NULL : wire_take(o);
 	struct err e;
 
+	c->gone = true;
 	call_awake(c);
 	if (w != NULL) {
 		call_on(c, w);
@@ -492,7 +512,10 @@ http_start(struct job *parent, const struct http_request *r, const struct http_e
 		return NULL;
 	}
 	job_init(&c->job, &call_type, parent, call_done, NULL);
-	timer_set(l, &c->deadline, c->first_byte_ms, call_late, c);
+	if (c->first_byte_ms > HTTP_HELD_MS)
+		timer_set(l, &c->deadline, HTTP_HELD_MS, call_held, c);
+	else
+		timer_set(l, &c->deadline, c->first_byte_ms, call_late, c);
 	loop_after_journal(l, &c->go, call_go, c);
 	return c;
 }

@@ -47,6 +47,10 @@ struct http_request {
 	int idle_ms;               /* longest silence inside the body; 0: 300,000 */
 };
 
+/* A request leaves behind the journal's write of its turn.  One that has waited so long for it is
+ * given up (ERR_STORE, unmade): a disk that is full for an hour hangs nobody for an hour. */
+#define HTTP_HELD_MS 5000
+
 /* All run on the loop, never before http_start() has returned. */
 struct http_events {
 	/* The final head (1xx are skipped).  Spans live during the call. */
@@ -54,7 +58,7 @@ struct http_events {
 	/* Decoded content.  Returns false to pause; http_resume() goes on (never inside data). */
 	bool (*data)(void *ctx, struct str bytes);
 	/* Exactly once, last; e is NULL when the response is complete.  After a cancel: never.
-	 * ERR_UPSTREAM, ERR_TIMEOUT, ERR_OVERLOAD (line full). */
+	 * ERR_UPSTREAM, ERR_TIMEOUT, ERR_OVERLOAD (line full), ERR_STORE (HTTP_HELD_MS). */
 	void (*done)(void *ctx, const struct err *e);
 };
 

@@ -52,6 +52,7 @@ struct http_call {
 	struct http1_body decoder;
 	int first_byte_ms, idle_ms;
 	bool is_head, in_body, keep, paused, replied, retried, was_sent, woken;
+	bool gone; /* the journal has it, and call_go() has run */
 };
 
 /* ---- http_origin.c ---- */

@@ -510,6 +510,7 @@ loop_new(struct err *e)
 		return NULL;
 	}
 	(void)signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an error of that write, no more */
+	(void)signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow (ulimit -f) */
 	l->magic = LOOP_MAGIC;
 	l->signal_fd = -1;
 	for (size_t i = 0; i < WHEEL_SLOTS; i++)

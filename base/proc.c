@@ -367,6 +367,7 @@ child_run(const struct proc_settings *s, const struct pipes *to, int guard, pid_
 	(void)sigemptyset(&none);
 	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
+	(void)signal(SIGXFSZ, SIG_DFL);
 	/* The error pipe goes to 3, so that everything above it can be closed at once. */
 	if (dup2(to->in[0], 0) == 0 && dup2(to->out[1], 1) == 1 && dup2(to->err[1], 2) == 2 &&
 	    dup2(to->tell[1], 3) == 3 && fcntl(3, F_SETFD, FD_CLOEXEC) == 0 &&

@@ -7,6 +7,7 @@
  * without one the sandbox proves itself here, and the addresses are tried.
  */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "gateway/cli.h"
 #include "gateway/gateway.h"
 
@@ -219,6 +221,15 @@ files_look(struct visit *v, const char *data)
 	backup_look(v, data);
 }
 
+static bool
+there(const char *data, const char *name)
+{
+	char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", data, name);
+	return access(path, F_OK) == 0;
+}
+
 /* The newest row, and whether the clock has gone back since. */
 static void
 database_look(struct visit *v, const char *data)
@@ -229,7 +240,7 @@ database_look(struct visit *v, const char *data)
 	struct err e;
 
 	if (!audit_read(data, &q, row_keep, &ts_ns, &e)) {
-		if (e.code == ERR_NOT_FOUND)
+		if (e.code == ERR_NOT_FOUND && !there(data, "tollgate.db"))
 			found(v, GOOD, "database", "none yet (the first start makes it)");
 		else
 			found(v, BAD, "database", "%s", e.text);
@@ -242,6 +253,39 @@ database_look(struct visit *v, const char *data)
 		    "has gone back (set it, use NTP)");
 	else
 		files_look(v, data);
+}
+
+/* What is another user's cannot be used after a restart, and what others can read is not secret:
+ * copying DATA as root does both. */
+static void
+file_look(struct visit *v, const struct stat *folder, const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode))
+		return;
+	if (st.st_uid != folder->st_uid)
+		found(v, BAD, "data", "%s belongs to user %u, its folder to %u (chown %u %s)", path,
+		    (unsigned)st.st_uid, (unsigned)folder->st_uid, (unsigned)folder->st_uid, path);
+	if ((st.st_mode & 077) != 0)
+		found(v, (folder->st_mode & 077) != 0 ? BAD : WARN, "data",
+		    "others can read %s (chmod 600 %s)", path, path);
+}
+
+static void
+owners_look(struct visit *v, const char *data, const struct stat *folder)
+{
+	DIR *d = opendir(data);
+	const struct dirent *f;
+	char path[4096];
+
+	if (d == NULL)
+		return;
+	while ((f = readdir(d)) != NULL) { // NOLINT(concurrency-mt-unsafe)
+		(void)snprintf(path, sizeof(path), "%s/%s", data, f->d_name);
+		file_look(v, folder, path);
+	}
+	(void)closedir(d);
 }
 
 static void
@@ -265,6 +309,7 @@ data_look(struct visit *v)
 		found(v, BAD, "data", "%s cannot be written (chmod 700 %s)", data, data);
 	else
 		found(v, GOOD, "data", "%s", data);
+	owners_look(v, data, &st);
 	disk_look(v, data);
 	database_look(v, data);
 }
@@ -361,11 +406,12 @@ ready_look(struct visit *v, struct str body)
 	found(v, why.n > 0 ? BAD : GOOD, "gateway", "%s" STR_FMT,
 	    why.n > 0 ? "runs, but is not ready: " : "runs and is ready", STR_ARG(why));
 	s = cli_text(body, "sandbox", &a);
+	why = cli_text(body, "sandbox_why", &a);
 	found(v,
 	    str_eq(s, STR("full"))      ? GOOD
 	    : str_eq(s, STR("reduced")) ? WARN
 					: BAD,
-	    "sandbox", STR_FMT " " STR_FMT, STR_ARG(s), STR_ARG(cli_text(body, "sandbox_why", &a)));
+	    "sandbox", STR_FMT "%s" STR_FMT, STR_ARG(s), why.n > 0 ? ": " : "", STR_ARG(why));
 	if (json_get(body, STR("policies"), &policies) &&
 	    (why = cli_text(policies, "kept_because", &a)).n > 0)
 		found(v, BAD, "reload", "older policies are in force: " STR_FMT, STR_ARG(why));
@@ -410,6 +456,7 @@ cmd_doctor(const struct cli *cli)
 	struct buf warnings;
 	struct err e;
 
+	log_setup(LOG_LEVEL_ERROR, false); /* what is found is told once */
 	buf_init(&v.out, 0);
 	buf_init(&warnings, 0);
 	s = settings_load(cli->config, &warnings, &e);

@@ -229,14 +229,16 @@ db_open(const char *data_dir, int flags, struct err *e)
 	struct stat st;
 	char path[4096];
 	bool file = reads && stat(data_dir, &st) == 0 && S_ISREG(st.st_mode);
+	int cause;
 
 	(void)snprintf(path, sizeof(path), "%s%s", data_dir, file ? "" : "/tollgate.db");
 	if (sqlite3_open_v2(path, &s->db, flags | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK) {
 		(void)sqlite3_busy_timeout(s->db, BUSY_MS);
 		return s;
 	}
+	cause = sqlite3_system_errno(s->db);
 	(void)err_set(e, reads ? ERR_NOT_FOUND : ERR_STORE, "cannot open %s: %s", path,
-	    sqlite3_errmsg(s->db));
+	    cause != 0 ? strerrorname_np(cause) : sqlite3_errmsg(s->db));
 	store_close(&s);
 	return NULL;
 }

@@ -94,6 +94,20 @@ expect(r.code, r.out):is(0)
 expect(r.json):has { check = "policies", result = "ok" }
 expect(r.json):has { check = "sandbox" }
 
+test "doctor names what others can read, and a database that is there and cannot be opened"
+local gw = world()
+gw:stop()
+process({ "/bin/chmod", "644", gw.data .. "/seal.key" }, {}):wait()
+local r = gw:cli { "doctor" }
+expect(r.out):has("others can read " .. gw.data .. "/seal.key (chmod 600 " .. gw.data .. "/seal.key)")
+expect(r.out):lacks("others can read " .. gw.data .. "/tollgate.db")
+expect(r.err):is("")
+os.remove(gw.data .. "/tollgate.db")
+sys.mkdir(gw.data .. "/tollgate.db")
+r = gw:cli { "doctor" }
+expect(r.code):is(1)
+expect(r.out):matches("bad +database +cannot open " .. gw.data:gsub("%-", "%%-") .. "/tollgate.db: ")
+
 test "doctor names what is wrong: a policy, a program, a variable, an address"
 local gw = gateway { start = false, policies = { ["root/rig.yaml"] = "version: 1\npolicys: x\n" }, yaml = [[
 listen:

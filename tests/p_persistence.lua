@@ -113,3 +113,33 @@ gw:stop()
 local p = process({ "/bin/sh", "-c", "sed -i 's/\"one\"/\"uno\"/g' tollgate.db" }, {}, gw.data)
 expect(p:wait()):is(0)
 expect(gw:cli({ "audit", "verify" }).code):is(1)
+
+test "while nothing can be written, a model request ends in 503 and is asked of nobody, also the first that finds out"
+local function file_limit(gw, bytes)
+	expect(process({ "/usr/bin/prlimit", "--pid", tostring(gw.pid), "--fsize=" .. bytes .. ":unlimited" }, {}):wait()):is(0)
+end
+local up = provider {}
+local gw = gateway { providers = { anthropic = up }, clock = true }
+local key = gw:key { name = "dev", user = "ana" }
+expect(gw:client(key):post("/anthropic/v1/messages", BODY).status):is(200)
+file_limit(gw, 1)
+local first = gw:client(key)
+first:send(first:bytes { method = "POST", path = "/anthropic/v1/messages", body = BODY })
+while gw:client():get("/readyz").status == 200 do end
+expect(gw:client(key):post("/anthropic/v1/messages", BODY).status):is(503)
+expect(gw:cli({ "key", "create", "--name", "late" }).err):has("cannot be written")
+gw:advance("5s")
+local answer = first:head("POST"):read_body()
+expect(answer.status):is(503)
+expect(answer.json.error.message):matches("nothing was asked of 127.0.0.1:%d+ %(is the disk full%?%)")
+expect(#up.requests):is(1)
+file_limit(gw, "unlimited")
+gw:advance("1s")
+expect(gw:client(key):post("/anthropic/v1/messages", BODY).status):is(200)
+expect(#up.requests):is(2)
+expect(gw:ok({ "audit", "verify" }).out):matches("^ok %d+ rows")
+-- It had entered: that is a row, which cost nothing.
+local model = {}
+for _, row in ipairs(gw:audit()) do if row.kind == "model" then model[#model + 1] = row end end
+expect(#model):is(3)
+expect(model[2]):has { ["end"] = "upstream", cost_nusd = 0 }
