@@ -9,12 +9,26 @@
  */
 #include "codemode/bound.h"
 
+#include "codemode/journal.h"
+
 static const struct bound *
 bound_of(const struct run *r, enum bound_kind k)
 {
 	const struct bounds *b = r->c.pass->bounds;
 
 	return b != NULL && b->of[k].most > 0 ? &b->of[k] : NULL;
+}
+
+/* Calls that the journal answers are none of this run's: a script that used up its calls can be
+ * resumed, and goes on. */
+static uint32_t
+calls_done(const struct run *r)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; r->past != NULL && i < r->past->n; i++)
+		n += r->past->steps[i].state == STEP_DONE;
+	return n;
 }
 
 void
@@ -30,6 +44,7 @@ bound_script(const struct run *r, struct sandbox_script *s)
 		s->memory_bytes = (size_t)memory->most;
 	if (calls != NULL)
 		s->calls_max = (uint32_t)calls->most;
+	s->calls_done = calls_done(r);
 }
 
 bool

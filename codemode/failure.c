@@ -101,6 +101,9 @@ failure_put(const struct failure *f, struct buf *out)
 		line_put(STR(""), f->source, line, out);
 	if (in.line > 0)
 		line_put(in.chunk, in.text, in.line, out);
+	if (f->end == SANDBOX_CALLS)
+		buf_puts(out,
+		    "\nhint: ask for more at a time, or resume: what is done is not counted again");
 	if (f->end != SANDBOX_COMPILE && f->end != SANDBOX_RUNTIME)
 		return;
 	fixes_put(f->fixes, out);

@@ -98,6 +98,7 @@ struct sandbox_script { /* lent for the duration of sandbox_run() */
 	size_t memory_bytes;
 	int cpu_ms;
 	uint32_t calls_max;
+	uint32_t calls_done; /* that many more: they are answered without being made */
 	/* The global S, a checked object or array of JSON, at most SANDBOX_STATE_MAX bytes; p NULL:
 	 * there is none.  The global last, checked JSON; p NULL: nil. */
 	struct str state, last;

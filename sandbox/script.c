@@ -25,6 +25,7 @@ take_ceilings(struct sandbox_run *r, const struct sandbox_script *c)
 	r->cpu_ms = (r->cpu_ms + WORKER_CPU_TICK_MS - 1) / WORKER_CPU_TICK_MS * WORKER_CPU_TICK_MS;
 	r->calls_max =
 	    c->calls_max > 0 && c->calls_max < set->calls_max ? c->calls_max : set->calls_max;
+	r->calls_max += c->calls_done;
 }
 
 static bool

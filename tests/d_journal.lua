@@ -72,6 +72,21 @@ for _, row in ipairs(gw:audit()) do if row.kind == "run" then rows[#rows + 1] = 
 expect(rows[1]):has { run = id, detail = "RUNTIME" }
 expect(rows[2]):has { run = id, detail = "DONE", replayed = 6 }
 
+test "a script that used up its calls is resumed and goes on: what is done does not count again"
+local gw, key, shop = world()
+local c = client(gw, key, "s1")
+local code = "for i = 1, 230 do shop.sell{id=i} end return 'all'"
+local text = lua(c, code)
+expect(text):has "error (CALLS) line 1: the tool-call budget of this run is used up (100 calls)"
+expect(text):has "or resume: what is done is not counted again"
+local run = run_of(text)
+text = lua(c, code, run)
+expect(text):has "used up (200 calls)"
+expect(#shop.calls):is(200)
+expect(lua(c, code, run)):is "all"
+expect(#shop.calls):is(230)
+for i, call in ipairs(shop.calls) do expect(call.args.id):is(i) end
+
 test "after the first difference reads are made again, writes never"
 local gw, key, shop = world()
 local c = client(gw, key)

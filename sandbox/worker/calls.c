@@ -17,6 +17,7 @@
  *
  * Tools are C closures: in `return server.tool{...}` the caller's line survives the tail call.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,8 +102,13 @@ call_tool(lua_State *L, uint32_t handle, uint8_t flags)
 	if (vm.out.over)
 		return toolerror_raise_text(
 		    L, "invalid_args", "the arguments are too large (limit 1048576 bytes)");
-	if (vm.calls == vm.calls_max)
-		vm_end(SANDBOX_CALLS, "the tool-call budget of this run is used up");
+	if (vm.calls == vm.calls_max) {
+		char text[80];
+
+		(void)snprintf(text, sizeof(text),
+		    "the tool-call budget of this run is used up (%u calls)", vm.calls_max);
+		vm_end(SANDBOX_CALLS, text);
+	}
 	vm.calls++;
 	id = ++vm.last_id;
 	wire_send((struct frame_head){ .body_bytes = (uint32_t)vm.out.n,
