@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "base/map.h"
 #include "base/url.h"
 #include "gateway/settings_read.h"
 
@@ -536,14 +537,40 @@ server_read(struct reading *r, struct yaml *y, struct server_settings *s)
 		warn_at(r, y, "server %s is disabled: %s", s->name, s->disabled);
 }
 
+/* A script knows a server by one name, an identifier of Lua: end- and end are both end_. */
+static void
+spelling_check(
+    struct reading *r, const struct yaml *y, struct server_settings *s, struct map *spelled)
+{
+	const struct server_settings *other;
+	struct buf name;
+
+	buf_init(&name, 0);
+	mcp_script_server(&name, str_of(s->name));
+	other = map_get(spelled, buf_str(&name));
+	if (other != NULL)
+		(void)bad_key(r, y,
+		    "\"%s\" and \"%s\" are the same name in scripts (" STR_FMT
+		    "): give one of them another",
+		    other->name, s->name, STR_ARG(buf_str(&name)));
+	else
+		map_set(spelled, arena_str(&r->s->arena, buf_str(&name)), s);
+	buf_fini(&name);
+}
+
 void
 servers_read(struct reading *r, struct yaml *y, void *settings)
 {
 	struct settings *s = settings;
+	struct map spelled;
 
 	if (!section(r, y, SETTINGS_SERVERS_MAX))
 		return;
+	map_init(&spelled);
 	s->servers = arena_zalloc(&s->arena, (y->n + 1) * sizeof(*s->servers));
-	for (struct yaml *k = y->kids; k != NULL; k = k->next)
-		server_read(r, k, &s->servers[s->servers_n++]);
+	for (struct yaml *k = y->kids; k != NULL; k = k->next) {
+		server_read(r, k, &s->servers[s->servers_n]);
+		spelling_check(r, k, &s->servers[s->servers_n++], &spelled);
+	}
+	map_fini(&spelled);
 }

@@ -49,7 +49,7 @@ toolset_new(struct str server)
 	map_init(&s->listed);
 	map_init(&s->script);
 	buf_init(&name, 0);
-	fold_script(&name, FOLD_SERVER, server, NULL);
+	fold_script(&name, FOLD_SERVER, server, NULL); /* the settings have no two alike */
 	s->script_server = arena_str(&s->arena, buf_str(&name));
 	buf_fini(&name);
 	return s;

@@ -106,6 +106,14 @@ test_mistakes(void)
 	    "tollgate.yaml:6:15: ");
 	expect("a reserved server name", V "servers:\n  lua: { url: \"http://x\" }\n",
 	    "tollgate.yaml:3:3: ");
+	expect("two servers that scripts would know by one name",
+	    V "servers:\n  end-: { url: \"http://x\" }\n  end: { url: \"http://y\" }\n",
+	    "tollgate.yaml:4:3: \"end-\" and \"end\" are the same name in scripts (end_): give one "
+	    "of them another");
+	expect("two that it would not",
+	    V "servers:\n  a-b: { url: \"http://x\" }\n  ab: { url: \"http://y\" }\n"
+	      "  a-b-: { url: \"http://z\" }\n",
+	    NULL);
 	expect("a server is one of two things",
 	    V "servers:\n  s: { url: \"http://x\", command: [y] }\n", "either command or url");
 	expect("headers are for url", V "servers:\n  s: { command: [y], headers: { a: b } }\n",
