@@ -209,6 +209,7 @@ struct upcall *upcall_meant(struct server *sv, const struct rpc *m);
 void upcall_rest(struct upcall *u, bool rest); /* a person is asked: its deadline is far; or anew */
 void upcall_told(void *ctx);                   /* deferred: a notification went out */
 void upcall_send(void *ctx); /* deferred: sends it, the first time or in a new session */
+int server_connect_ms(const struct server *sv); /* as the settings say, or usual */
 /* Where its requests go, as the settings have it; the wire's to free. */
 struct origin *server_origin(const struct server *sv, struct err *e) MUST_CHECK;
 /* One more header; none for an empty value.  h has room for UPCALL_HEADERS_MAX: ours, 64 of the

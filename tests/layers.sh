@@ -75,8 +75,8 @@ callers event_done policies/event.c policies/gate.c
 callers event_refused policies/event.c policies/gate.c
 callers http_start base/http.c base/fetch.c gateway/proxy.c mcp/server_http.c mcp/server_openapi.c mcp/server_sse.c gateway/cli_url.c
 callers fetch_start base/fetch.c mcp/oauth.c mcp/server_openapi.c gateway/identity.c gateway/webhook.c
-callers upcall_start mcp/upcall.c mcp/call_up.c mcp/server.c mcp/server_http.c mcp/server_stdio.c
-callers server_ask_own mcp/server.c mcp/listing.c mcp/instance.c mcp/updates.c
+callers upcall_start mcp/upcall.c mcp/call_up.c mcp/handshake.c mcp/server.c mcp/server_http.c mcp/server_stdio.c
+callers server_ask_own mcp/server.c mcp/handshake.c mcp/listing.c mcp/instance.c mcp/updates.c
 callers hub_call mcp/call.c mcp/answer.c codemode/inner.c gateway/control.c
 callers sandbox_run sandbox/script.c codemode/run.c gateway/check_snippets.c
 
