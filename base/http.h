@@ -32,7 +32,6 @@ void http_pool_free(struct http_pool **p);
 struct origin *
 origin_new(struct http_pool *p, const struct origin_settings *s, struct err *e) MUST_CHECK;
 void origin_free(struct origin **o);            /* no call may be in flight on it */
-struct str origin_host(const struct origin *o); /* "host" or "host:port", for the Host header */
 struct str origin_path(const struct origin *o); /* base path without a trailing slash, "" if none */
 
 #define HTTP_BODY_SPANS 7

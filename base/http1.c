@@ -527,8 +527,8 @@ http1_body_next(struct http1_body *b, struct str *in, struct str *out, struct er
 
 /* ---- writers ---- */
 
-const char *
-http1_reason(int status)
+static const char *
+reason_of(int status)
 {
 	static const struct {
 		int status;
@@ -555,7 +555,7 @@ http1_put_status(struct buf *b, int status)
 	buf_puts(b, "HTTP/1.1 ");
 	buf_i64(b, status);
 	buf_putc(b, ' ');
-	buf_puts(b, http1_reason(status));
+	buf_puts(b, reason_of(status));
 	buf_puts(b, "\r\n");
 }
 
@@ -594,14 +594,4 @@ http1_put_header(struct buf *b, struct str name, struct str value)
 	*p++ = '\r';
 	*p++ = '\n';
 	b->n += name.n + value.n + 4;
-}
-
-void
-http1_put_chunk(struct buf *b, struct str bytes)
-{
-	if (bytes.n == 0) /* an empty chunk would end the body */
-		return;
-	buf_printf(b, "%zx\r\n", bytes.n);
-	buf_put(b, bytes);
-	buf_puts(b, "\r\n");
 }

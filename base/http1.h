@@ -19,7 +19,7 @@
 enum http1_framing { HTTP1_NONE, HTTP1_LENGTH, HTTP1_CHUNKED, HTTP1_UNTIL_CLOSE };
 
 struct http1_head {
-	struct str method, target; /* request; target in origin-form or absolute-form, as sent */
+	struct str method, target; /* request; target in origin-form, or "*", as sent */
 	int status;                /* response */
 	struct str reason;
 	int minor; /* HTTP/1.minor */
@@ -71,5 +71,3 @@ http1_body_next(struct http1_body *b, struct str *in, struct str *out, struct er
 void http1_put_status(struct buf *b, int status);
 void http1_put_request(struct buf *b, struct str method, struct str target);
 void http1_put_header(struct buf *b, struct str name, struct str value);
-void http1_put_chunk(struct buf *b, struct str bytes); /* not for the last one */
-const char *http1_reason(int status);

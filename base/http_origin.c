@@ -96,12 +96,6 @@ origin_new(struct http_pool *p, const struct origin_settings *s, struct err *e)
 }
 
 struct str
-origin_host(const struct origin *o)
-{
-	return str_of(o->host);
-}
-
-struct str
 origin_path(const struct origin *o)
 {
 	return str_of(o->path);

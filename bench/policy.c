@@ -280,7 +280,7 @@ measure(enum bench how)
 	for (int i = 0; i < LOADS; i++) {
 		int64_t from;
 
-		bundle_unref(&b);
+		bundle_free(&b);
 		from = now_ns();
 		b = load(dir);
 		samples[i] = now_ns() - from;
@@ -297,7 +297,7 @@ measure(enum bench how)
 	sample(b, SAMPLES, places, args);
 	ok = report("decision with arguments", SAMPLES, 5000) && ok;
 	arena_free(&a);
-	bundle_unref(&b);
+	bundle_free(&b);
 	folder_drop(&dir);
 	return ok;
 }

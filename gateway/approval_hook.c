@@ -60,8 +60,8 @@ approval_hook_init(struct gateway *g, const struct webhook_settings *s,
 
 /* ---- in ---- */
 
-bool
-approval_hook_signed(const struct approval_signature *s, struct str secret, int64_t now_s)
+static bool
+is_signed(const struct approval_signature *s, struct str secret, int64_t now_s)
 {
 	static const struct str version = STR("v1=");
 	struct sha256 mac, given;
@@ -94,7 +94,7 @@ approval_hook_answer(
 
 	if (g->webhook == NULL)
 		return err_set(e, ERR_NOT_FOUND, "nothing is served at this path");
-	if (!approval_hook_signed(s, g->hook.secret, loop_wall_ns(g->loop) / 1000000000))
+	if (!is_signed(s, g->hook.secret, loop_wall_ns(g->loop) / 1000000000))
 		return err_set(e, ERR_AUTH,
 		    "the answer is not signed by the webhook's secret, or too long ago "
 		    "(x-tollgate-timestamp, x-tollgate-signature)");

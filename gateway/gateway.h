@@ -176,7 +176,6 @@ struct approval_signature { /* an answer as it came */
 /* Once there is a webhook and an address; before that nobody is asked by it. */
 void approval_hook_init(struct gateway *g, const struct webhook_settings *s,
     const uint8_t seal[AEAD_KEY_BYTES], const char *base);
-bool approval_hook_signed(const struct approval_signature *s, struct str secret, int64_t now_s);
 /* The request as JSON. */
 bool approval_hook_answer(struct gateway *g, const struct approval_signature *s, struct buf *out,
     struct err *e) MUST_CHECK;
@@ -198,8 +197,6 @@ void status_metrics(struct exchange *x);
 void me_quota(struct exchange *x); /* me.c */
 void me_all(struct exchange *x);
 void stubs_lua(struct exchange *x);    /* stubs.c */
-void mcp_endpoint(struct exchange *x); /* route.c */
-void no_websocket(struct exchange *x); /* route.c */
 void sign_in_page(struct exchange *x); /* sign_in.c */
 void sign_in_return(struct exchange *x);
 void sign_in_command(struct exchange *x, struct str actor); /* from control.c */

@@ -41,13 +41,9 @@ struct listen_handler {
 
 struct listeners *
 listen_new(struct loop *l, const struct listen_limits *limits, struct err *e) MUST_CHECK;
-/* "127.0.0.1:8080", "[::1]:0"; returns the port, or -1 with *e.  `tag` comes back from
- * conn_tag(). */
-int listen_tcp(struct listeners *ls, const char *address, const struct listen_handler *h, int tag,
-    struct err *e) MUST_CHECK;
-/* The same with certificates; the paths are borrowed for the listeners' life, cert NULL is plain.
- */
-int listen_tls(struct listeners *ls, const char *address, const struct tls_files *tls,
+/* "127.0.0.1:8080", "[::1]:0"; returns the port, or -1 with *e.  `tag` comes back from conn_tag().
+ * tls: certificates, whose paths are borrowed for the listeners' life; NULL, or its cert: plain. */
+int listen_tcp(struct listeners *ls, const char *address, const struct tls_files *tls,
     const struct listen_handler *h, int tag, struct err *e) MUST_CHECK;
 /* A unix socket, mode 0600; an old socket file is replaced. */
 bool listen_unix(struct listeners *ls, const char *path, const struct listen_handler *h, int tag,

@@ -115,7 +115,7 @@ tcp_socket(const struct addrinfo *ai, int *port)
 }
 
 int
-listen_tls(struct listeners *ls, const char *address, const struct tls_files *tls,
+listen_tcp(struct listeners *ls, const char *address, const struct tls_files *tls,
     const struct listen_handler *h, int tag, struct err *e)
 {
 	struct acceptor *a;
@@ -140,13 +140,6 @@ listen_tls(struct listeners *ls, const char *address, const struct tls_files *tl
 	return (tls == NULL || tls->cert == NULL || acceptor_tls(a, tls, e)) && acceptor_vhost(a, e)
 		   ? number
 		   : -1;
-}
-
-int
-listen_tcp(struct listeners *ls, const char *address, const struct listen_handler *h, int tag,
-    struct err *e)
-{
-	return listen_tls(ls, address, NULL, h, tag, e);
 }
 
 bool

@@ -25,7 +25,6 @@
 #define BYTES_TOKEN 4                 /* where nobody counted */
 #define HEADERS_MAX HTTP1_HEADERS_MAX /* all that a head may have: nothing is cut silently */
 #define EVENT_TAIL  4                 /* bytes in which the end of an event shows */
-#define CHARS_TOKEN 4                 /* bytes a token, where nobody counted them */
 
 struct proxy {
 	struct job job;

@@ -19,6 +19,9 @@ struct row {
 	void (*handle)(struct exchange *x);
 };
 
+static void mcp_endpoint(struct exchange *x);
+static void no_websocket(struct exchange *x);
+
 // clang-format off
 static const struct row rows[] = {
 	{ "/anthropic/v1/messages",                 "POST", SERVES_MODEL,   &dialect_anthropic, &anthropic_messages,     proxy_run },
@@ -92,7 +95,7 @@ mcp_gone_on(struct exchange *x)
 }
 
 /* Codex tries a websocket first; this answer sends it to POST at once. */
-void
+static void
 no_websocket(struct exchange *x)
 {
 	exchange_reply(x, 426, STR("application/json"),
@@ -100,7 +103,7 @@ no_websocket(struct exchange *x)
 		"\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}"));
 }
 
-void
+static void
 mcp_endpoint(struct exchange *x)
 {
 	struct str view = STR("");

@@ -224,7 +224,7 @@ listeners_build(struct running *r, struct err *e)
 	for (size_t i = 0; i < r->settings->listen_n; i++) {
 		const struct listen_entry *l = &r->settings->listen[i];
 
-		port = listen_tls(
+		port = listen_tcp(
 		    r->g.listeners, l->address, &l->tls, &h, SERVES_TAG(i, l->serves), e);
 		if (port < 0)
 			return false;

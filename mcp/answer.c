@@ -51,7 +51,7 @@ answer_reap(struct job *j)
 	free(an);
 }
 
-const struct job_type answer_type = { "mcp answer", answer_stop, answer_reap };
+static const struct job_type answer_type = { "mcp answer", answer_stop, answer_reap };
 
 /* ---- what is said before the end ---- */
 
@@ -71,7 +71,8 @@ on_keepalive(void *ctx)
 		an->choked = true;
 }
 
-bool
+/* One message before the answer: the reply becomes a stream.  false: this client takes none. */
+static bool
 answer_push(struct answer *an, struct str message)
 {
 	struct visit *v = &an->v;
@@ -127,7 +128,7 @@ on_tell(void *ctx, const struct rpc *m)
 /* ---- the end ---- */
 
 /* A result as this client's era wants it: the server's bytes, with resultType where it must be. */
-void
+static void
 result_reply(struct visit *v, struct str id, struct str result)
 {
 	struct str type;
@@ -181,7 +182,7 @@ missing_reply(
 	buf_fini(&b);
 }
 
-void
+static void
 refusal_reply(struct visit *v, enum call_kind kind, struct str id, const struct err *e)
 {
 	char text[ERR_TEXT_BYTES + 64];

@@ -22,11 +22,7 @@ struct answer {
 	char id[RPC_ID_BYTES_MAX + 1];
 };
 
-/* One message before the answer: the reply becomes a stream.  false: this client takes none. */
-bool answer_push(struct answer *an, struct str message);
 /* The end: a result, the server's own error, or why there is neither. */
 void answer_finish(struct answer *an, struct str result, struct str error, const struct err *e);
 /* The end with a result of ours, as it stands; p == NULL: it was too large. */
 void answer_give(struct answer *an, struct str result);
-void result_reply(struct visit *v, struct str id, struct str result);
-void refusal_reply(struct visit *v, enum call_kind kind, struct str id, const struct err *e);

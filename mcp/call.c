@@ -20,12 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct job *
-call_job(struct call *c)
-{
-	return &c->job;
-}
-
 struct str
 call_error(const struct call *c)
 {

@@ -146,13 +146,6 @@ hub_views_changed(struct hub *h)
 	hub_changed(h);
 }
 
-uint64_t
-hub_generation(const struct hub *h)
-{
-	IS(h, HUB_MAGIC);
-	return h->generation;
-}
-
 bool
 hub_settled(const struct hub *h)
 {

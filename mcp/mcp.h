@@ -195,7 +195,6 @@ bool name_is_identifier(struct str name);
 /* fold.c: one name in two spellings (readFile, read-file, READ_FILE)?  As the worker compares: by
  * letters and digits, case ignored. */
 bool name_same(struct str a, struct str b);
-uint64_t hub_generation(const struct hub *h); /* changes with the catalogue */
 /* schema.c: are these arguments (a checked object) worth sending?  false: `why` got one short
  * sentence naming the argument and, when near, the right name; never an argument's value. */
 bool tool_check_args(const struct tool *t, struct str args, struct buf *why);
@@ -271,7 +270,6 @@ typedef void call_done_f(void *ctx, struct str result_json, const struct err *e)
 struct call;
 struct call *hub_call(struct hub *h, struct job *parent, const struct call_ask *a,
     call_done_f *done, void *ctx, struct err *e) MUST_CHECK;
-struct job *call_job(struct call *c);
 /* A script's call: the approval that it waits for, when its client is not asked; else "". */
 struct str call_waits(const struct call *c);
 /* Lets go of that approval: it stays, and the next call like this one uses it.  Cancel the call. */

@@ -39,19 +39,12 @@ struct offerset {
 static const struct {
 	struct str name_member; /* quoted: as it is written */
 	struct str plain;
-	const char *list_member, *word;
+	const char *word;
 } kinds[OFFER_KINDS] = {
-	[OFFER_PROMPT] = { STR("\"name\""), STR("name"), "prompts", "prompt" },
-	[OFFER_RESOURCE] = { STR("\"uri\""), STR("uri"), "resources", "resource" },
-	[OFFER_TEMPLATE] = { STR("\"uriTemplate\""), STR("uriTemplate"), "resourceTemplates",
-	    "template" },
+	[OFFER_PROMPT] = { STR("\"name\""), STR("name"), "prompt" },
+	[OFFER_RESOURCE] = { STR("\"uri\""), STR("uri"), "resource" },
+	[OFFER_TEMPLATE] = { STR("\"uriTemplate\""), STR("uriTemplate"), "template" },
 };
-
-const char *
-offer_list_member(enum offer_kind kind)
-{
-	return kinds[kind].list_member;
-}
 
 struct offerset *
 offerset_new(struct str server, enum offer_kind kind)

@@ -26,5 +26,3 @@ bool offerset_same(const struct offerset *a, const struct offerset *b);
 
 /* The listed JSON object. */
 void offer_put(struct buf *out, enum offer_kind kind, const struct offer *o);
-/* "prompts", "resources", "resourceTemplates": the member of the list's result. */
-const char *offer_list_member(enum offer_kind kind);

@@ -11,8 +11,6 @@
  *
  * It is a service to the caller; permissions are decided in policies/, on the same bytes.
  */
-#include "mcp/schema.h"
-
 #include "base/json.h"
 #include "mcp/mcp.h"
 
@@ -219,8 +217,9 @@ is_affordable(struct str schema, struct str args)
 }
 
 bool
-schema_check(struct str schema, struct str args, struct buf *why)
+tool_check_args(const struct tool *t, struct str args, struct buf *why)
 {
+	const struct str schema = t->input_schema;
 	struct str properties = STR("{}"), more, key, v;
 	struct json_iter it;
 	bool closed;
@@ -249,10 +248,4 @@ schema_check(struct str schema, struct str args, struct buf *why)
 			return false;
 	}
 	return true;
-}
-
-bool
-tool_check_args(const struct tool *t, struct str args, struct buf *why)
-{
-	return schema_check(t->input_schema, args, why);
 }

@@ -96,8 +96,9 @@ approval_covers(const struct approval_request *r, const struct verdict *v)
 	return true;
 }
 
-void
-approval_need_put(const struct approval_need *n, struct buf *out)
+/* "A human confirms merges · policy payments-tools:14 (ask #payments-platform)" */
+static void
+need_put(const struct approval_need *n, struct buf *out)
 {
 	const struct str said =
 	    n->rule->approval->text.n > 0 ? n->rule->approval->text : n->rule->reason;
@@ -125,7 +126,7 @@ approval_needs_text(struct approval_request *r)
 			continue;
 		if (text.n > 0)
 			buf_puts(&text, "; ");
-		approval_need_put(&r->needs[i], &text);
+		need_put(&r->needs[i], &text);
 	}
 	if (r->rules.n == 0)
 		r->rules = arena_str(&r->arena, buf_str(&rules));

@@ -76,5 +76,3 @@ bool approval_needs_find(struct approval_request *r);
  * a bundle that is gone. */
 bool approval_covers(const struct approval_request *r, const struct verdict *v);
 void approval_needs_text(struct approval_request *r); /* r->rules, r->text */
-/* "A human confirms merges · policy payments-tools:14 (ask #payments-platform)" */
-void approval_need_put(const struct approval_need *n, struct buf *out);

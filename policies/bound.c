@@ -92,7 +92,8 @@ bound_value(const struct yaml *y, enum bound_kind k, int64_t *most, struct err *
 
 /* ---- the smallest of all ---- */
 
-void
+/* *b, where it is smaller than what *all has. */
+static void
 bound_narrow(struct bound *all, const struct bound *b)
 {
 	if (b->most > 0 && (all->most == 0 || b->most < all->most))

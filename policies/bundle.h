@@ -151,8 +151,6 @@ bool bound_value(const struct yaml *y, enum bound_kind k, int64_t *most, struct 
 const char *bound_word(enum bound_kind k);
 /* "20 s", "32 MiB of memory", "100 calls", "2 MiB of results", "0.50 USD". */
 void bound_amount_put(struct buf *out, enum bound_kind k, int64_t most);
-/* *b, where it is smaller than what *all has. */
-void bound_narrow(struct bound *all, const struct bound *b);
 /* What a script of the subject may use at most; false: nothing bounds it. */
 bool rules_bounds(struct bundle *b, const struct subject *s, struct bounds *out);
 /* " at most 20 s, 100 calls a script": what the bounds say; nothing when there is none. */
@@ -286,7 +284,6 @@ struct via_row {       /* of one place */
 /* "claude-code" of "claude-code/2.1.330 (sdk-cli)". */
 struct str client_product(struct str said);
 bool via_note(struct via_names *all, struct str name); /* false: too many */
-bool applies_via(const struct applies *to, const struct via *via);
 void via_free(struct bundle *b);
 /* The place after `at` (0: the first, which is nowhere) that some of the n bundles tell apart; 0:
  * there is none. */
@@ -295,7 +292,6 @@ void via_text(const struct via *via, struct buf *out); /* " in view ops from cla
 
 struct bundle {
 	uint32_t magic;
-	size_t refs;
 	struct arena arena;
 	struct str rev, zone;
 	const struct zone *tz; /* of `zone`; NULL: UTC */
@@ -351,10 +347,8 @@ extern const struct verdict verdict_nobody; /* no rule allows it */
 void verdict_set(struct verdict *v, bool allowed, const struct policy *p, struct str where,
     int line, struct str reason);
 
-/* Does this rule of a matching name apply?  TRI_MAYBE: the arguments do not tell. */
 bool policy_in(const struct bundle *b, uint32_t set, size_t policy);
-/* Does it speak of such a name, which carries these labels? */
-bool rule_speaks(const struct rule *r, enum ask_kind kind, struct str name, uint8_t labels);
+/* Does this rule of a matching name apply?  TRI_MAYBE: the arguments do not tell. */
 enum tri
 rule_holds(const struct bundle *b, uint32_t set, const struct rule *r, struct judging *args);
 /* NULL: no such name can be. */

@@ -22,7 +22,7 @@ policies_check(const struct core_settings *s, struct buf *out)
 
 	b = bundle_of(s, out, &e);
 	ok = b != NULL;
-	bundle_unref(&b);
+	bundle_free(&b);
 	if (s->prices_file == NULL)
 		return ok;
 	arena_init(&a, PRICES_BYTES);
@@ -67,7 +67,7 @@ policies_explain(const struct core_settings *s, const struct explain_ask *ask, s
 		explain_fini(&x);
 	}
 	arena_free(&a);
-	bundle_unref(&b);
+	bundle_free(&b);
 	return ok;
 }
 
@@ -112,6 +112,6 @@ policies_test(const struct core_settings *s, bool cover, struct buf *tap, struct
 		report_junit(&r, junit);
 	ok = b != NULL && r.failed == 0;
 	report_fini(&r);
-	bundle_unref(&b);
+	bundle_free(&b);
 	return ok;
 }

@@ -98,6 +98,6 @@ policies_codeowners(const struct core_settings *s, struct buf *out, struct err *
 		folder_put(b, folder, out);
 	}
 	map_fini(&seen);
-	bundle_unref(&b);
+	bundle_free(&b);
 	return true;
 }

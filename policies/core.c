@@ -476,7 +476,7 @@ core_close(struct core **cp)
 	breaker_fini(&c->breaker);
 	flows_fini(&c->flows);
 	if (c->bundle != NULL)
-		bundle_unref(&c->bundle);
+		bundle_free(&c->bundle);
 	arena_free(&c->prices_arena);
 	if (c->lock_fd >= 0)
 		(void)close(c->lock_fd);

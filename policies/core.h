@@ -360,7 +360,6 @@ void keys_expiry_set(struct core *c);
 
 /* ---- redact.c ---- */
 
-const struct redact_tables *core_redact(struct core *c); /* made when first needed */
 void core_redact_free(struct core *c);
 /* ,"redacted":{"card":2},"would_redact":{…} where there is something to tell; NULL: nothing. */
 void redacted_put(struct buf *b, const struct redact_counts *counts);

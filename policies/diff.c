@@ -326,8 +326,8 @@ diff_fini(struct diff *d)
 	map_fini(&d->classes);
 	map_fini(&d->by_text);
 	calls_fini(&d->calls);
-	bundle_unref(&d->old);
-	bundle_unref(&d->new);
+	bundle_free(&d->old);
+	bundle_free(&d->new);
 	arena_free(&d->a);
 }
 

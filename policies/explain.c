@@ -165,7 +165,8 @@ names_text(const struct names *v, const char *word, bool nodes, struct buf *out)
 	buf_putc(out, ']');
 }
 
-void
+/* "teams [payments], groups [developer]", "everybody of acme" */
+static void
 applies_text(const struct applies *to, struct buf *out)
 {
 	struct buf kinds_said;

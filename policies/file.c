@@ -356,7 +356,6 @@ bundle_new(void)
 	struct bundle *b = mem_zalloc(sizeof(*b));
 
 	b->magic = BUNDLE_MAGIC;
-	b->refs = 1;
 	arena_init(&b->arena, BUNDLE_ARENA_BYTES);
 	map_init(&b->by_id);
 	for (size_t i = 0; i < COUNT(b->by_name); i++)
@@ -422,21 +421,13 @@ bundle_load(const struct bundle_source *src, struct buf *problems, struct err *e
 	map_fini(&ld.limit_ids);
 	if (ld.problems.errors > 0) {
 		problems_sum(&ld.problems);
-		bundle_unref(&ld.b);
+		bundle_free(&ld.b);
 	}
 	return ld.b;
 }
 
-struct bundle *
-bundle_ref(struct bundle *b)
-{
-	IS(b, BUNDLE_MAGIC);
-	b->refs++;
-	return b;
-}
-
 void
-bundle_unref(struct bundle **bp)
+bundle_free(struct bundle **bp)
 {
 	struct bundle *b = *bp;
 
@@ -444,8 +435,6 @@ bundle_unref(struct bundle **bp)
 	if (b == NULL)
 		return;
 	IS(b, BUNDLE_MAGIC);
-	if (--b->refs > 0)
-		return;
 	b->magic = 0;
 	org_free(b);
 	for (uint32_t i = 0; i < b->sets_n; i++)

@@ -291,6 +291,6 @@ policies_lint(const struct core_settings *s, const struct lint_ask *ask, struct 
 	map_fini(&l.by_set);
 	free(l.classes);
 	arena_free(&l.a);
-	bundle_unref(&l.b);
+	bundle_free(&l.b);
 	return l.found[LINT_ERROR] == 0 && (!ask->strict || l.found[LINT_WARNING] == 0);
 }

@@ -4,8 +4,8 @@
  *
  * It holds the organisation (customers, teams, users, their budgets) and the compiled rules
  * (rules.h), both with the file:line they came from.  A reload makes a new bundle beside the old
- * one; whoever keeps a pointer into a bundle (a level, a verdict's text) keeps a reference.  One
- * thread only: the reference count and the memo of decisions are plain memory.
+ * one, in a thread, and frees the old one when the core has let go of every pointer into it (a
+ * level, a verdict's text).  One thread at a time: the memo of decisions is plain memory.
  */
 #pragma once
 
@@ -106,13 +106,11 @@ struct bundle_source {
  * Reads every file of the folder.  `problems` (may be NULL) gets all of them, one per line
  * "DIR/root/a.yaml:3:9: what is wrong (the fix)", warnings as "DIR/root/a.yaml:3:9: warning: ...".
  * When one is an error: NULL, and *e is the first of them (ERR_INVALID) with how many more there
- * are. Nothing unknown or not yet supported is ever skipped silently.  The caller owns one
- * reference.
+ * are.  Nothing unknown or not yet supported is ever skipped silently.  The caller owns it.
  */
 struct bundle *
 bundle_load(const struct bundle_source *src, struct buf *problems, struct err *e) MUST_CHECK;
-struct bundle *bundle_ref(struct bundle *b);
-void bundle_unref(struct bundle **bp);         /* clears the pointer; the last one frees */
+void bundle_free(struct bundle **bp);          /* clears the pointer */
 struct str bundle_rev(const struct bundle *b); /* sha256 of the files in order of path, hex */
 
 /*

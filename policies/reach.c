@@ -107,6 +107,6 @@ policies_reach(const struct core_settings *s, struct reach *at, size_t n, struct
 	named_find(&r);
 	for (const struct level *v = NULL; r.open > 0 && (v = bundle_next_level(r.b, v)) != NULL;)
 		level_ask(&r, v);
-	bundle_unref(&r.b);
+	bundle_free(&r.b);
 	return true;
 }

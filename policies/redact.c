@@ -35,7 +35,7 @@ redact_action_word(enum redact_action a)
 
 /* ---- the key ---- */
 
-const struct redact_tables *
+static const struct redact_tables *
 core_redact(struct core *c)
 {
 	if (c->redact == NULL) {

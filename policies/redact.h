@@ -29,7 +29,6 @@
 
 /* ---- redact_find.c ---- */
 
-#define REDACT_BUCKETS     8
 #define REDACT_SECRETS_MAX 100 /* rows of the table */
 /* Which bytes begin something, by bucket of things that look alike; built once per core. */
 struct redact_tables {

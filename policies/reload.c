@@ -65,7 +65,7 @@ read_main(void *arg)
 	r->made = bundle_of(&r->settings, NULL, &r->err);
 	if (r->made != NULL && r->settings.prices_file != NULL &&
 	    !prices_load(&r->prices_arena, r->settings.prices_file, &r->prices, NULL, &r->err))
-		bundle_unref(&r->made);
+		bundle_free(&r->made);
 	crypto_thread_end();
 	if (write(r->event_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
 		UNREACHABLE(); /* the counter is never near its end */
@@ -111,7 +111,7 @@ accept(struct reload *r)
 	r->loaded_ns = loop_wall_ns(c->loop);
 	keys_resolve(c);
 	approvals_rebind(c); /* from here on nobody points into the old one */
-	bundle_unref(&old);
+	bundle_free(&old);
 	if (rezone)
 		accounts_rezone(c);
 	event_note(c, str_of(r->actor), "policies.reload", NULL);
@@ -300,7 +300,7 @@ reload_free(struct reload **rp)
 	}
 	deferred_drop(&r->swap);
 	if (r->made != NULL)
-		bundle_unref(&r->made);
+		bundle_free(&r->made);
 	while (!link_empty(&r->waiting))
 		link_drop(r->waiting.next);
 	while (!link_empty(&r->next))

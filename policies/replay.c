@@ -351,8 +351,8 @@ replay_fini(struct replay *r)
 	map_fini(&r->keys);
 	for (int t = 0; t < TURNS; t++)
 		map_fini(&r->people[t]);
-	bundle_unref(&r->now);
-	bundle_unref(&r->new);
+	bundle_free(&r->now);
+	bundle_free(&r->new);
 	arena_free(&r->a);
 }
 

@@ -127,7 +127,8 @@ rule_value(const struct bundle *b, const uint8_t *bits, const struct rule *r, st
 	return tri_and(when, tri_not(unless));
 }
 
-bool
+/* Does it speak of such a name, which carries these labels? */
+static bool
 rule_speaks(const struct rule *r, enum ask_kind kind, struct str name, uint8_t labels)
 {
 	return (r->labels == 0 || (r->labels & labels) != 0) &&

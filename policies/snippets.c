@@ -279,7 +279,7 @@ policies_snippets(const struct core_settings *s, snippets_f *fn, void *ctx, stru
 	if (b == NULL)
 		return false;
 	fn(ctx, b->snippets, b->snippets_n);
-	bundle_unref(&b);
+	bundle_free(&b);
 	return true;
 }
 

@@ -73,8 +73,6 @@ void explain_fini(struct explained *x);
 void explain_fix(const struct explained *x, struct buf *out);
 void explain_text(const struct explained *x, struct buf *out);
 void explain_json(const struct explained *x, struct buf *out);
-/* "teams [payments], groups [developer]", "everybody of acme" */
-void applies_text(const struct applies *to, struct buf *out);
 
 /* ---- effects.c ---- */
 

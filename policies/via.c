@@ -74,7 +74,7 @@ name_in(const struct names *v, struct str name, bool (*alike)(struct str a, stru
 	return false;
 }
 
-bool
+static bool
 applies_via(const struct applies *to, const struct via *via)
 {
 	return name_in(&to->views, via->view, same) &&

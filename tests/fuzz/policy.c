@@ -125,7 +125,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		abort();
 	if (b != NULL)
 		ask_all(b, says_allow(data + 1, n - 1));
-	bundle_unref(&b);
+	bundle_free(&b);
 	buf_fini(&problems);
 	(void)snprintf(path, sizeof(path), "%s/%s/fuzz.yaml", dir, place);
 	(void)unlink(path);

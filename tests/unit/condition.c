@@ -271,7 +271,7 @@ rows_check(const struct row *rows, size_t n)
 		b = load(buf_cstr(&text));
 		CHECK(listed(b, "ana"));
 		opens = call(b, "ana", args, NULL);
-		bundle_unref(&b);
+		bundle_free(&b);
 		buf_reset(&text);
 		buf_printf(&text,
 		    "  - allow: a/t\n  - deny: a/t\n    reason: r\n    when: { %s }\n",
@@ -279,7 +279,7 @@ rows_check(const struct row *rows, size_t n)
 		b = load(buf_cstr(&text));
 		CHECK(listed(b, "ana"));
 		stays = call(b, "ana", args, NULL);
-		bundle_unref(&b);
+		bundle_free(&b);
 		buf_fini(&text);
 		if (!CHECK(opens == (rows[i].want == '+') && stays == (rows[i].want == '-')))
 			printf("    %s on %s: opens %d stays %d, not %c\n", rows[i].when,
@@ -332,14 +332,14 @@ test_texts(void)
 	told(b, "ana", "{\"path\":\"/repo/../etc\"}",
 	    "path must be under /repo (it has a . or .. segment), or env must be one of dev, test "
 	    "· policy p:5");
-	bundle_unref(&b);
+	bundle_free(&b);
 
 	TEST("a subject alone is settled before any call");
 	b = load("  - allow: a/*\n    when: { subject: { groups: [sre] } }\n"
 		 "  - allow: \"model:x\"\n    unless: { subject: { users: [ben] } }\n");
 	CHECK(listed(b, "ana") && !listed(b, "ben"));
 	CHECK(call(b, "ana", STR("not json"), NULL) && !call(b, "ben", STR("{}"), NULL));
-	bundle_unref(&b);
+	bundle_free(&b);
 
 	TEST("unless: with arguments");
 	b = load("  - deny: a/t\n    reason: no\n    unless: { dry_run: { equals: true } }\n"
@@ -347,7 +347,7 @@ test_texts(void)
 	told(b, "ana", "{\"dry_run\":true}", "allowed by p:8");
 	told(b, "ana", "{\"dry_run\":\"true\"}", "denied by p:5: no · dry_run is of another type");
 	told(b, "ana", "{}", "denied by p:5: no · allowed only when dry_run is true");
-	bundle_unref(&b);
+	bundle_free(&b);
 }
 
 /* ---- what a file may not say ---- */
@@ -395,7 +395,7 @@ test_mistakes(void)
 		if (!CHECK(b == NULL && strstr(buf_cstr(&problems), rows[i].want) != NULL &&
 			   strstr(buf_cstr(&problems), "p.yaml:6:") != NULL))
 			printf("    %s: %s", rows[i].when, buf_cstr(&problems));
-		bundle_unref(&b);
+		bundle_free(&b);
 	}
 	TEST("only tools have arguments");
 	buf_reset(&problems);
@@ -506,9 +506,9 @@ test_properties(void)
 		rs[n].deny = true;
 		more = random_load(rs, n + 1, false);
 		CHECK((call_bits(more) & ~bits) == 0);
-		bundle_unref(&b);
-		bundle_unref(&other);
-		bundle_unref(&more);
+		bundle_free(&b);
+		bundle_free(&other);
+		bundle_free(&more);
 	}
 	TEST("the random rules allow something");
 	CHECK(opened != 0);
@@ -518,7 +518,7 @@ test_properties(void)
 		struct bundle *b = random_load(&r, 1, false);
 
 		CHECK(listed(b, "ana") && call(b, "ana", str_of(conditions[i].meets), NULL));
-		bundle_unref(&b);
+		bundle_free(&b);
 	}
 }
 
@@ -574,7 +574,7 @@ test_manner(void)
 	told(b, "ben", "{\"x\":1}", "denied by c:4: outside the ceiling");
 	CHECK(model(b, "ben", "m", "") && !model(b, "ben", "n", "") && !model(b, "ben", "n", "m") &&
 	      model(b, "ana", "n", "m"));
-	bundle_unref(&b);
+	bundle_free(&b);
 
 	TEST("what observes decides nothing, and is asked apart");
 	b = load_two(GRANT,
@@ -589,7 +589,7 @@ test_manner(void)
 	      v.allowed);
 	subject_of(b, "ana", &s);
 	CHECK(!rules_would(b, &s, ASK_TOOL, STR("a/t"), STR(""), STR("{}"), &v, &must));
-	bundle_unref(&b);
+	bundle_free(&b);
 
 	TEST("explain says how much a refusal tells");
 	b = load_two(GRANT,
@@ -599,14 +599,14 @@ test_manner(void)
 	rules_decide_call(b, &s, ASK_TOOL, STR("a/t"), STR(""), STR("{\"x\":1}"), &v, &must);
 	CHECK(!verdict_err(&v, STR("a/t"), &e));
 	CHECK_EQ_S(e.text, "a/t: refused by policy");
-	bundle_unref(&b);
+	bundle_free(&b);
 	b = load_two(GRANT, "version: 1\npolicy: c\napplies_to: { users: [ben] }\nexplain: full\n"
 			    "rules:\n  - deny: a/*\n    reason: told\n");
 	subject_of(b, "ben", &s);
 	rules_decide_call(b, &s, ASK_TOOL, STR("a/t"), STR(""), STR("{\"x\":1}"), &v, &must);
 	CHECK(!verdict_err(&v, STR("a/t"), &e));
 	CHECK_EQ_S(e.text, "a/t: denied by c:6: told · rule root/q.yaml:6");
-	bundle_unref(&b);
+	bundle_free(&b);
 	buf_fini(&must);
 }
 
@@ -629,7 +629,7 @@ called_with_denies(size_t n, struct str args)
 		    &rules, "  - deny: a/t\n    when: { l: { max_items: 3 } }\n    reason: r\n");
 	b = load(buf_cstr(&rules));
 	allowed = call(b, "ana", args, NULL);
-	bundle_unref(&b);
+	bundle_free(&b);
 	buf_fini(&rules);
 	return allowed;
 }
@@ -670,7 +670,7 @@ test_limits(void)
 	for (int i = 0; i < 100; i++)
 		buf_putc(&args, '[');
 	CHECK(!call(b, "ana", buf_str(&args), NULL));
-	bundle_unref(&b);
+	bundle_free(&b);
 	buf_fini(&args);
 }
 

@@ -110,7 +110,7 @@ test_where(void)
 	b = load("  - allow: any/*\n    where: { readonly: true, tag: [docs, x] }\n", &facts);
 	CHECK(allows(b, "fs/read", "{}") && !allows(b, "fs/drop", "{}"));
 	CHECK(!allows(b, "git/log", "{}") && !allows(b, "new/tool", "{}"));
-	bundle_unref(&b);
+	bundle_free(&b);
 	b = load(
 	    "  - allow: any/*\n    where: { readonly: true, destructive: false, tag: [docs, x], "
 	    "label: egress }\n",
@@ -118,12 +118,12 @@ test_where(void)
 	CHECK_STR(where_text(b->policies[0]->rules[0].pattern.where),
 	    "where readonly, not destructive, tag docs or x, label egress");
 	CHECK_STR(where_text(NULL), "");
-	bundle_unref(&b);
+	bundle_free(&b);
 	b = load("  - allow: any/*\n    where: { destructive: false }\n", &facts);
 	CHECK(allows(b, "fs/read", "{}") && allows(b, "git/log", "{}"));
 	CHECK(!allows(b, "fs/drop", "{}") && !allows(b, "new/tool", "{}"));
 	CHECK_STR(buf_str(&told), "");
-	bundle_unref(&b);
+	bundle_free(&b);
 
 	TEST("what allows a tool says of which tools it speaks, in a list and in a call");
 	b = load("  - allow: \"{fs,git}/*\"\n    where: { readonly: true }\n    when: { path: { "
@@ -135,7 +135,7 @@ test_where(void)
 	says(b, "fs/drop", NULL, "no rule allows it");
 	says(b, "git/log", NULL, "allowed by p:8 where not destructive");
 	says(b, "git/log", "{\"path\":\"/repo/a\"}", "allowed by p:5 where readonly");
-	bundle_unref(&b);
+	bundle_free(&b);
 
 	TEST("a deny speaks of what is as wanted, and of all that nothing is known of");
 	b = load("  - allow: any/*\n    where: { destructive: false }\n  - allow: \"{fs,new}/*\"\n"
@@ -143,19 +143,19 @@ test_where(void)
 	    &facts);
 	CHECK(allows(b, "fs/read", "{}") && allows(b, "git/log", "{}"));
 	CHECK(!allows(b, "fs/drop", "{}") && !allows(b, "new/tool", "{}"));
-	bundle_unref(&b);
+	bundle_free(&b);
 
 	TEST("without a lock an allow with where: opens nothing, and a deny holds for all");
 	b = load("  - allow: any/*\n    where: { readonly: true }\n", &(struct tool_facts){ 0 });
 	CHECK(!allows(b, "fs/read", "{}"));
 	CHECK_STR(buf_str(&told), "p.yaml:6:12: warning: there is no mcp.lock, so this rule allows "
 				  "nothing (tollgate lock init)\n");
-	bundle_unref(&b);
+	bundle_free(&b);
 	b = load(
 	    "  - allow: any/*\n  - deny: any/*\n    where: { readonly: true }\n    reason: no\n",
 	    NULL);
 	CHECK(!allows(b, "fs/read", "{}"));
-	bundle_unref(&b);
+	bundle_free(&b);
 }
 
 static void
@@ -171,15 +171,15 @@ test_defaults(void)
 	CHECK(!allows(b, "fs/read", "{\"mode\":\"wild\"}"));
 	CHECK(!allows(b, "fs/read", "{\"deep\":{\"k\":2}}"));
 	CHECK(!allows(b, "fs/read", "{\"deep\":{}}"));
-	bundle_unref(&b);
+	bundle_free(&b);
 	b = load("  - allow: fs/read\n  - deny: fs/read\n    when: { mode: { equals: safe } }\n    "
 		 "reason: no\n",
 	    &facts);
 	CHECK(!allows(b, "fs/read", "{}") && allows(b, "fs/read", "{\"mode\":\"wild\"}"));
-	bundle_unref(&b);
+	bundle_free(&b);
 	b = load("  - allow: fs/read\n    when: { mode: { equals: safe } }\n", NULL);
 	CHECK(!allows(b, "fs/read", "{}"));
-	bundle_unref(&b);
+	bundle_free(&b);
 }
 
 static void
@@ -189,7 +189,7 @@ refuses(const char *rules, const char *why)
 
 	CHECK(b == NULL);
 	CHECK_STR(buf_str(&told), why);
-	bundle_unref(&b);
+	bundle_free(&b);
 }
 
 static void
@@ -199,7 +199,7 @@ warns(const char *rules, const char *why)
 
 	CHECK(b != NULL);
 	CHECK_STR(buf_str(&told), why);
-	bundle_unref(&b);
+	bundle_free(&b);
 }
 
 static void

@@ -54,7 +54,7 @@ expect(const char *sentence, const char *const *files, const char *want)
 	} else if (!CHECK(b == NULL && strstr(buf_cstr(&problems), want) != NULL)) {
 		printf("    wanted %s\n    got    %s\n", want, buf_cstr(&problems));
 	}
-	bundle_unref(&b);
+	bundle_free(&b);
 	buf_fini(&problems);
 	folder_drop(&dir);
 }
@@ -383,7 +383,7 @@ test_chains(void)
 	CHECK_EQ_I(n, 4);
 	CHECK(bundle_next_level(b, NULL)->kind == LEVEL_ORGANISATION);
 	CHECK_EQ_I(bundle_rev(b).n, 64);
-	bundle_unref(&b);
+	bundle_free(&b);
 	folder_drop(&dir);
 }
 
@@ -470,7 +470,7 @@ test_examples(void)
 		b = bundle_load(&src, &problems, &e);
 		CHECK(b != NULL);
 		CHECK_STR(buf_str(&problems), "");
-		bundle_unref(&b);
+		bundle_free(&b);
 		buf_fini(&problems);
 	}
 }

@@ -314,13 +314,9 @@ test_writers(void)
 	TEST("what the writers write");
 	http1_put_status(&b, 429);
 	http1_put_header(&b, STR("a"), STR("b c"));
-	http1_put_chunk(&b, STR("0123456789abcdef"));
-	http1_put_chunk(&b, STR(""));
 	http1_put_request(&b, STR("GET"), STR("/x"));
 	CHECK(buf_ok(&b));
-	CHECK_STR(buf_str(&b),
-	    "HTTP/1.1 429 Too Many Requests\r\na: b c\r\n10\r\n0123456789abcdef\r\n"
-	    "GET /x HTTP/1.1\r\n");
+	CHECK_STR(buf_str(&b), "HTTP/1.1 429 Too Many Requests\r\na: b c\r\nGET /x HTTP/1.1\r\n");
 	TEST("nothing can be smuggled through a writer");
 	for (int i = 0; i < 7; i++) {
 		buf_reset(&b);

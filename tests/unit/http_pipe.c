@@ -668,10 +668,10 @@ setup(int upstream_port, const char *path)
 	rig_start();
 	all = listen_new(rig.loop, &limits, &e);
 	CHECK(all != NULL);
-	port = listen_tcp(all, "127.0.0.1:0", &handler, 1, &e);
+	port = listen_tcp(all, "127.0.0.1:0", NULL, &handler, 1, &e);
 	CHECK(port > 0);
 	CHECK(listen_unix(all, path, &handler, 2, &e));
-	CHECK(listen_tcp(all, "localhost:80", &handler, 1, &e) < 0);
+	CHECK(listen_tcp(all, "localhost:80", NULL, &handler, 1, &e) < 0);
 	pool = http_pool_new(rig.loop);
 	(void)snprintf(url, sizeof(url), "http://127.0.0.1:%d", upstream_port);
 	up = origin_new(pool, &(struct origin_settings){ .url = url }, &e);

@@ -32,7 +32,7 @@ shown(const char *rules, const char *definition, const char *want)
 	project(b, &s, STR("a/t"), str_of(definition), &text);
 	CHECK_STR(buf_str(&text), want);
 	CHECK(json_check(buf_str(&text), false, &e));
-	bundle_unref(&b);
+	bundle_free(&b);
 	buf_fini(&text);
 	folder_drop(&dir);
 }
@@ -247,7 +247,7 @@ projection_holds(const char *rules, size_t *allowed, size_t *refused)
 			printf("    %s on %s: allowed, but not by " STR_FMT "\n", rules,
 			    buf_cstr(&args), STR_ARG(schema));
 	}
-	bundle_unref(&b);
+	bundle_free(&b);
 	buf_fini(&text);
 	buf_fini(&args);
 	buf_fini(&must);

@@ -88,7 +88,7 @@ test_strictest(void)
 	TEST("tools' patterns mean tools alone");
 	CHECK(!wanted(b, "ana", ASK_PROMPT, "crm/find").any_result);
 	CHECK(!wanted(b, "ana", ASK_RUN, "run").any_result);
-	bundle_unref(&b);
+	bundle_free(&b);
 }
 
 static void
@@ -107,7 +107,7 @@ test_observe(void)
 	TEST("an exception is for whom it names");
 	CHECK(!wanted(b, "ben", ASK_TOOL, "crm/find").any_result);
 	CHECK_EQ_I(wanted(b, "ben", ASK_RUN, "run").result[REDACT_SECRETS], REDACT_MASK);
-	bundle_unref(&b);
+	bundle_free(&b);
 }
 
 static void
@@ -126,7 +126,7 @@ test_decides_nothing(void)
 	CHECK_STR(v.rule, "root/p.yaml:9");
 	rules_decide(b, &s, ASK_TOOL, STR("crm/drop"), STR(""), &v);
 	CHECK(!v.allowed);
-	bundle_unref(&b);
+	bundle_free(&b);
 }
 
 static struct redaction
@@ -162,10 +162,10 @@ test_models(void)
 	CHECK(!of_model(b, "ana", "small", "small").any_args);
 	TEST("and a tool by none of models");
 	CHECK_EQ_S(wanted(b, "ana", ASK_TOOL, "crm/find").args_by, " · policy p:11 (ask #sec)");
-	bundle_unref(&b);
+	bundle_free(&b);
 	b = load("  - redact: any/*\n    args: { all: block }\n", NULL);
 	CHECK(b->model_redacts == NULL); /* all that a request costs then */
-	bundle_unref(&b);
+	bundle_free(&b);
 }
 
 /* Any order of the same rules wants the same. */
@@ -200,7 +200,7 @@ test_order(void)
 			    (const char *)first.result, sizeof(first.result));
 			CHECK_MEM((const char *)r.args, sizeof(r.args), (const char *)first.args,
 			    sizeof(first.args));
-			bundle_unref(&b);
+			bundle_free(&b);
 		}
 	}
 }

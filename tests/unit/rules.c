@@ -177,7 +177,7 @@ test_semantics(void)
 	TEST("names that are no names are refused");
 	CHECK(!decide(b, "ana", ASK_TOOL, "", "").allowed);
 	CHECK(!decide(b, "ana", ASK_TOOL, "notes", "").allowed);
-	bundle_unref(&b);
+	bundle_free(&b);
 	folder_drop(&dir);
 }
 
@@ -315,9 +315,9 @@ test_properties(void)
 			.deny = { true } };
 		more = write_shuffled(ps, n + 1);
 		CHECK((allowed_bits(more) & ~bits) == 0);
-		bundle_unref(&b);
-		bundle_unref(&shuffled);
-		bundle_unref(&more);
+		bundle_free(&b);
+		bundle_free(&shuffled);
+		bundle_free(&more);
 	}
 	TEST("the random policies allow something");
 	CHECK(opened != 0);
@@ -365,7 +365,7 @@ test_cost(void)
 		rules_decide(b, &s, ASK_TOOL, str_of(name), STR(""), &v);
 	}
 	CHECK(b->memo.names.n <= 131072 && b->memo.names.n >= 1000);
-	bundle_unref(&b);
+	bundle_free(&b);
 	buf_fini(&text);
 	folder_drop(&dir);
 }
@@ -431,7 +431,7 @@ test_approvals(void)
 	CHECK(decide(b, "ana", ASK_TOOL, "git/merge", "").allowed);
 	CHECK(decide(b, "ana", ASK_TOOL, "k8s/restart_web", "").allowed);
 	CHECK(!decide(b, "ana", ASK_TOOL, "nobody/x", "").allowed);
-	bundle_unref(&b);
+	bundle_free(&b);
 	folder_drop(&dir);
 }
 
@@ -487,7 +487,7 @@ test_scope_and_tags(void)
 	CHECK(!scope_check((struct str){ long_text, sizeof(long_text) }, STR(""), &e));
 	CHECK(!scope_check(STR(""), (struct str){ long_text, sizeof(long_text) }, &e));
 	CHECK(scope_check(STR("ci night-2"), STR("git/get_* any/x model:*"), &e));
-	bundle_unref(&b);
+	bundle_free(&b);
 	folder_drop(&dir);
 }
 
@@ -534,7 +534,7 @@ test_labels(void)
 	rules_decide_call(b, &s, ASK_TOOL, STR("web/post"), STR(""), STR("{}"), &v, &must);
 	CHECK(!v.allowed && v.approvals_n == 1);
 	buf_fini(&must);
-	bundle_unref(&b);
+	bundle_free(&b);
 	folder_drop(&dir);
 }
 

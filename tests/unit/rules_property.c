@@ -357,7 +357,7 @@ order_holds(const struct world *w, struct bundle *b)
 
 	TEST("the order of files and rules decides nothing");
 	compare(b, other, true);
-	bundle_unref(&other);
+	bundle_free(&other);
 }
 
 static void
@@ -371,14 +371,14 @@ restrictions_hold(const struct world *w, struct bundle *b)
 	piece_make(&more, 99, PICK(effects), NULL);
 	other = world_load(w, false, "root/more.yaml", &more);
 	compare(b, other, false);
-	bundle_unref(&other);
+	bundle_free(&other);
 	TEST("a ceiling more never opens");
 	piece_make(&more, 99, "deny", NULL);
 	(void)snprintf(more.head + strlen(more.head), 100, "ceiling: [%s, %s]\n", PICK(patterns),
 	    PICK(others));
 	other = world_load(w, false, "root/more.yaml", &more);
 	compare(b, other, false);
-	bundle_unref(&other);
+	bundle_free(&other);
 }
 
 static void
@@ -437,7 +437,7 @@ bounds_hold(const struct world *w, struct bundle *b)
 			CHECK_EQ_I(is[k], want);
 		}
 	}
-	bundle_unref(&other);
+	bundle_free(&other);
 }
 
 static size_t modes_seen[CODE_MODES];
@@ -466,7 +466,7 @@ modes_hold(const struct world *w, struct bundle *b)
 		CHECK_EQ_I(mode_at(other, &p), (at == 0 || p.user < 2) && said > was ? said : was);
 		modes_seen[was]++;
 	}
-	bundle_unref(&other);
+	bundle_free(&other);
 }
 
 /* Whoever the folder is not about is asked the same and answers the same. */
@@ -498,7 +498,7 @@ folders_hold(const struct world *w, struct bundle *b)
 			CHECK(bounds_moved(b, other, &p) == 0 &&
 			      mode_at(b, &p) == mode_at(other, &p));
 	} while (point_next(&p));
-	bundle_unref(&other);
+	bundle_free(&other);
 }
 
 static void
@@ -526,7 +526,7 @@ observing_holds(const struct world *w, struct bundle *b)
 	(void)strcat(more.head, "mode: observe\n");
 	other = world_load(w, false, "root/more.yaml", &more);
 	compare(b, other, true);
-	bundle_unref(&other);
+	bundle_free(&other);
 }
 
 static size_t bounds_turned; /* questions whose bounds a changed rule has moved */
@@ -578,7 +578,7 @@ effects_hold(const struct world *w, struct bundle *b)
 		    !CHECK(shift != SHIFT_WIDER || is >= was))
 			shown(&at, was, is);
 	} while (point_next(&at));
-	bundle_unref(&other);
+	bundle_free(&other);
 }
 
 int
@@ -608,7 +608,7 @@ main(void)
 		do
 			ranks[ask(b, &p, false)]++;
 		while (point_next(&p));
-		bundle_unref(&b);
+		bundle_free(&b);
 	}
 	TEST("the worlds were neither all open nor all closed");
 	printf(

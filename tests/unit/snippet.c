@@ -216,7 +216,7 @@ bundle(const char *sentence, const char *const *files, const char *want)
 #define BUNDLE(sentence, want, ...)                                                                \
 	do {                                                                                       \
 		struct bundle *b_ = bundle(sentence, FILES(__VA_ARGS__), want);                    \
-		bundle_unref(&b_);                                                                 \
+		bundle_free(&b_);                                                                  \
 	} while (0)
 
 #define A "customers/acme/snippets/x.lua"
@@ -254,8 +254,8 @@ test_files(void)
 	CHECK(!str_eq(one->snippets[0].version, two->snippets[0].version));
 	CHECK_EQ_I(one->snippets[0].version.n, 12);
 	CHECK_STR(one->snippets[0].file, P);
-	bundle_unref(&one);
-	bundle_unref(&two);
+	bundle_free(&one);
+	bundle_free(&two);
 }
 
 int

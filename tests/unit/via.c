@@ -162,8 +162,8 @@ place_check(
 			sum[0] += got.allowed;
 			sum[1] += base.allowed && !got.allowed;
 		}
-	bundle_unref(&there);
-	bundle_unref(&most);
+	bundle_free(&there);
+	bundle_free(&most);
 }
 
 static void
@@ -184,7 +184,7 @@ test_places(void)
 		all = bundle_put(t, NULL, 0, 0);
 		for (size_t k = 0; k < 4; k++)
 			place_check(all, t, pick(COUNT(views)), pick(COUNT(clients)), sum);
-		bundle_unref(&all);
+		bundle_free(&all);
 	}
 	printf("  allowed %ld, taken away by clients: %ld\n", sum[0], sum[1]);
 	CHECK(sum[0] > 100 && sum[1] > 20);
@@ -214,7 +214,7 @@ says(const char *policy, const char *want)
 		CHECK(b == NULL && strstr(buf_cstr(&problems), want) != NULL);
 	if ((b != NULL) != (want == NULL))
 		printf("    %s\n", buf_cstr(&problems));
-	bundle_unref(&b);
+	bundle_free(&b);
 	buf_fini(&problems);
 	folder_drop(&dir);
 }
