@@ -94,6 +94,16 @@ rules_project(struct core *c, struct key *k, struct str view, struct str name,
 	buf_put(out, definition);
 }
 
+uint64_t
+rules_projected(struct core *c, struct key *k, struct str view, struct str name)
+{
+	(void)c;
+	(void)view;
+	(void)k;
+	(void)name;
+	return 0;
+}
+
 bool
 /* NOLINTNEXTLINE(readability-function-size): as it is declared */
 rules_redact(struct core *c, struct key *k, const struct via *via, enum ask_kind kind,
