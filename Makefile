@@ -228,6 +228,8 @@ install: all
 	install -D -m 755 build/tollgate $(DESTDIR)$(PREFIX)/bin/tollgate
 	install -D -m 755 build/sandbox-worker $(DESTDIR)$(PREFIX)/libexec/tollgate/sandbox-worker
 	install -D -m 755 build/demo-server $(DESTDIR)$(PREFIX)/libexec/tollgate/demo-server
+	install -D -m 644 policies/prices.yaml $(DESTDIR)$(PREFIX)/share/tollgate/prices.yaml
+	install -D -m 644 docs/policy.schema.json $(DESTDIR)$(PREFIX)/share/tollgate/policy.schema.json
 	strip $(DESTDIR)$(PREFIX)/bin/tollgate
 clean:
 	rm -rf build

@@ -193,7 +193,7 @@ void genai_call(struct exchange *x);    /* dialect_genai.c: proxy_run(), by the 
 void models_list(struct exchange *x);   /* pick.c */
 void status_health(struct exchange *x); /* status.c */
 void status_ready(struct exchange *x);
-void status_metrics(struct exchange *x);
+void metrics_reply(struct exchange *x);
 void me_quota(struct exchange *x); /* me.c */
 void me_all(struct exchange *x);
 void stubs_lua(struct exchange *x);    /* stubs.c */

@@ -48,7 +48,7 @@ static const struct row rows[] = {
 	{ "/approvals/",                            "*",    SERVES_MODEL | SERVES_MCP | SERVES_ADMIN, &dialect_plain, NULL,             approvals_endpoint },
 	{ "/healthz",                               "GET",  -1,             &dialect_plain,     NULL,                    status_health },
 	{ "/readyz",                                "GET",  -1,             &dialect_plain,     NULL,                    status_ready },
-	{ "/metrics",                               "GET",  SERVES_METRICS, &dialect_plain,     NULL,                    status_metrics },
+	{ "/metrics",                               "GET",  SERVES_METRICS, &dialect_plain,     NULL,                    metrics_reply },
 	{ "/admin/api/",                            "*",    SERVES_CONTROL | SERVES_ADMIN, &dialect_plain,     NULL,                    control_request },
 };
 // clang-format on
