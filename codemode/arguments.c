@@ -19,7 +19,6 @@
 #define REF_MAX    4
 #define NEST_MAX   3
 #define READ_MAX   ((size_t)8 << 20) /* bytes of schema, for one call */
-#define DIGITS_MIN 19                /* of 2^63; what is shorter reads as an integer */
 #define DIGITS_MAX 64
 
 /* Kinds of values, as a set. */
@@ -178,20 +177,16 @@ replace(struct walk *w, struct str at, struct str with)
 	w->copied = at.p + at.n;
 }
 
-/* A string that is an integer beyond int64, as the worker reads those. */
+/* A string of digits, as patterns give them and as the worker reads integers beyond int64: what is
+ * inside is a number of JSON as it stands (no zeros before it, no spaces). */
 static bool
-is_large_integer(struct str raw)
+is_number_text(struct str raw)
 {
 	struct str s = { raw.p + 1, raw.n - 2 };
+	struct err e;
 
-	if (s.n > 0 && s.p[0] == '-')
-		s = (struct str){ s.p + 1, s.n - 1 };
-	if (s.n < DIGITS_MIN || s.n > DIGITS_MAX || s.p[0] == '0')
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return false;
-	return true;
+	return s.n > 0 && s.n <= DIGITS_MAX && json_kind(s) == JSON_NUMBER && s.p[s.n - 1] >= '0' &&
+	       json_check(s, false, &e);
 }
 
 static unsigned
@@ -232,11 +227,21 @@ string_fit(struct walk *w, struct str schema, struct str raw)
 		replace(w, (struct str){ raw.p, BLOB_ESCAPE_BYTES }, STR("\""));
 		break;
 	case BLOB_NO:
-		if (is_large_integer(raw) &&
+		if (is_number_text(raw) &&
 		    (fits(w, schema, 0) & (FITS_STRING | FITS_NUMBER)) == FITS_NUMBER)
 			replace(w, raw, (struct str){ raw.p + 1, raw.n - 2 });
 		break;
 	}
+}
+
+/* To Lua 12 and "12" are nearly one, to a schema they are not. */
+static void
+number_fit(struct walk *w, struct str schema, struct str raw)
+{
+	if ((fits(w, schema, 0) & (FITS_STRING | FITS_NUMBER)) != FITS_STRING)
+		return;
+	replace(w, (struct str){ raw.p, 0 }, STR("\""));
+	replace(w, (struct str){ raw.p + raw.n, 0 }, STR("\""));
 }
 
 static void
@@ -278,6 +283,8 @@ walk(struct walk *w, struct str schema, struct str v)
 
 	if (k == JSON_STRING)
 		string_fit(w, schema, v);
+	else if (k == JSON_NUMBER)
+		number_fit(w, schema, v);
 	else if ((k == JSON_OBJECT || k == JSON_ARRAY) && walk_inside(w, schema, v) == 0)
 		empty_fit(w, schema, v);
 }

@@ -9,8 +9,9 @@
 
 /*
  * Lua cannot say everything that JSON can, and the tool's input schema knows what was meant:
- * an empty table where only an array fits becomes [] (where only an object fits, {}), and digits
- * where only a number fits (an integer beyond int64 reads as a string) become that number, exactly.
+ * an empty table where only an array fits becomes [] (where only an object fits, {}), digits where
+ * only a number fits (s:match("%d+") gives a string, and an integer beyond int64 reads as one)
+ * become that number, digit by digit, and a number where only a string fits that string.
  *
  * A handle is replaced by what it stands for: the base64 of an image, the text of a result; of a
  * result that is an object or array, the value, or its JSON as a string where only a string fits.

@@ -166,6 +166,21 @@ in_enum(struct str list, struct str v)
 	return false;
 }
 
+static const char *
+kind_word(struct str v)
+{
+	static const char *const words[] = { [JSON_BAD] = "something else",
+		[JSON_NULL] = "null",
+		[JSON_TRUE] = "true",
+		[JSON_FALSE] = "false",
+		[JSON_NUMBER] = "a number",
+		[JSON_STRING] = "a string",
+		[JSON_ARRAY] = "a list",
+		[JSON_OBJECT] = "an object" };
+
+	return words[json_kind(v)];
+}
+
 static bool
 value_fits(struct str name, struct str schema, struct str v, struct buf *why)
 {
@@ -176,8 +191,8 @@ value_fits(struct str name, struct str schema, struct str v, struct buf *why)
 	if (json_get(schema, STR("type"), &types) && !any_type_fits(types, v)) {
 		if (types.n > 60)
 			types.n = 60;
-		buf_printf(why, "`" STR_FMT "` must be of type " STR_FMT, STR_ARG(unquoted(name)),
-		    STR_ARG(types));
+		buf_printf(why, "`" STR_FMT "` must be of type " STR_FMT " (got %s)",
+		    STR_ARG(unquoted(name)), STR_ARG(types), kind_word(v));
 		return false;
 	}
 	if (json_get(schema, STR("enum"), &list) && !in_enum(list, v)) {

@@ -53,9 +53,36 @@ test_schemas(void)
 	expect("{\"properties\":{\"n\":{\"type\":\"number\"}}}",
 	    "{\"n\":\"-12345678901234567890\"}", "{\"n\":-12345678901234567890}");
 	expect("{\"properties\":{\"n\":{\"type\":\"number\"}}}",
-	    "{\"n\":\"12345678901234567890.5\"}", "{\"n\":\"12345678901234567890.5\"}");
+	    "{\"n\":\"12345678901234567890.5\"}", "{\"n\":12345678901234567890.5}");
 	expect("{\"properties\":{\"n\":{\"type\":\"number\"}}}",
 	    "{\"n\":\"012345678901234567890\"}", "{\"n\":\"012345678901234567890\"}");
+}
+
+/* 12 and "12" are what the schema says, where it says one of them only. */
+static void
+test_numbers(void)
+{
+	const char *n =
+	    "{\"properties\":{\"n\":{\"type\":[\"integer\",\"null\"]},\"s\":{\"type\":\"string\"},"
+	    "\"e\":{\"type\":[\"string\",\"integer\"]},\"l\":{\"type\":\"array\",\"items\":{"
+	    "\"type\":"
+	    "\"integer\"}}}}";
+
+	expect(n, "{\"n\":\"12\"}", "{\"n\":12}");
+	expect(n, "{\"n\":\"-1.50\",\"s\":-1.50}", "{\"n\":-1.50,\"s\":\"-1.50\"}");
+	expect(n, "{\"s\":9007199254740993,\"n\":3}", "{\"s\":\"9007199254740993\",\"n\":3}");
+	expect(n, "{\"l\":[\"1\",2,\"x\"]}", "{\"l\":[1,2,\"x\"]}");
+	expect(n, "{\"e\":\"12\"}", "{\"e\":\"12\"}");
+	expect(n, "{\"e\":12}", "{\"e\":12}");
+	expect(n, "{\"other\":12,\"more\":\"12\"}", "{\"other\":12,\"more\":\"12\"}");
+	for (const char *const *p = (const char *const[]){ "", " 12", "12 ", "012", "+1", "0x10",
+		 "1.", ".5", "1e", "12a", "-", "NaN", "true", "\\u0031", NULL };
+	     *p != NULL; p++) {
+		char args[40];
+
+		(void)snprintf(args, sizeof(args), "{\"n\":\"%s\"}", *p);
+		expect(n, args, args);
+	}
 }
 
 /* A schema that fans out, and arguments that make it be read again and again. */
@@ -142,6 +169,7 @@ main(void)
 {
 	blobs_init(&blobs);
 	test_schemas();
+	test_numbers();
 	test_cost();
 	test_handles();
 	blobs_fini(&blobs);

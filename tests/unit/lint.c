@@ -115,7 +115,7 @@ arguments(void)
 	    "2: files.read: invalid_args: missing `path` (got file)");
 	refused(
 	    "files.read{path = 'a', heads = 1}", "unknown argument `heads` (did you mean `head`?)");
-	refused("files.read{path = 5}", "`path` must be of type \"string\"");
+	refused("files.read{path = true}", "`path` must be of type \"string\" (got true)");
 	refused("files.read{path = 'a', head = 'b'}", "`head` must be of type \"integer\"");
 	refused("files.read{path = 'a', head = -1.5}", "`head` must be of type \"integer\"");
 	refused("files.read({path = {'a'}})", "`path` must be of type \"string\"");
