@@ -6,6 +6,7 @@
  * DATA/lock is taken and the same operation runs on a core opened here, through the same store and
  * the same chain.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "gateway/cli.h"
 
 #define LIMIT_S   120
+#define PATIENT_S 2 /* then somebody who waits is told why */
 #define SYNC_S    3
 #define REPLY_MAX ((size_t)64 << 20)
 
@@ -43,9 +45,41 @@ control_connect(const char *data, int limit_s)
 	return -1;
 }
 
+struct question {
+	const char *method;
+	struct str target, body;
+	const struct settings *s; /* whom it is asked of; NULL: nobody is told that it takes long */
+	int waited_s;
+};
+
+/* Is there something to read, before LIMIT_S is over? */
+static bool
+readable(int fd, struct question *q)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct str why;
+	struct buf ready;
+	struct arena a;
+
+	while (q->s != NULL && q->waited_s < LIMIT_S && poll(&p, 1, PATIENT_S * 1000) == 0) {
+		q->waited_s += PATIENT_S;
+		buf_init(&ready, 0);
+		arena_init(&a, REPLY_MAX);
+		if (q->waited_s == PATIENT_S && cli_ready(q->s, &ready) &&
+		    (why = cli_text(buf_str(&ready), "why", &a)).n > 0)
+			(void)fprintf(stderr,
+			    "tollgate: no answer yet, the gateway says: " STR_FMT
+			    " (a key that was to end has ended all the same)\n",
+			    STR_ARG(why));
+		arena_free(&a);
+		buf_fini(&ready);
+	}
+	return q->waited_s < LIMIT_S;
+}
+
 /* Reads until the reply is whole. */
 static bool
-reply_read(int fd, struct buf *out, int *status, struct err *e)
+reply_read(int fd, struct question *q, struct buf *out, int *status, struct err *e)
 {
 	struct http1_head *h = mem_alloc(sizeof(*h));
 	enum http1_result r = HTTP1_MORE;
@@ -57,7 +91,7 @@ reply_read(int fd, struct buf *out, int *status, struct err *e)
 	ssize_t n;
 
 	buf_init(&raw, REPLY_MAX);
-	while (r == HTTP1_MORE && (n = read(fd, bytes, sizeof(bytes))) > 0) {
+	while (r == HTTP1_MORE && readable(fd, q) && (n = read(fd, bytes, sizeof(bytes))) > 0) {
 		buf_put(&raw, (struct str){ bytes, (size_t)n });
 		r = http1_response(buf_str(&raw), &scanned, false, h, &used, e);
 	}
@@ -98,14 +132,9 @@ refusal(struct str body, int status, struct err *e)
 	return false;
 }
 
-struct question {
-	const char *method;
-	struct str target, body;
-};
-
 /* Whatever its status: *status and the body. */
 static bool
-ask(int fd, const struct question *q, struct buf *out, int *status, struct err *e)
+ask(int fd, struct question *q, struct buf *out, int *status, struct err *e)
 {
 	struct buf head;
 	bool ok;
@@ -119,16 +148,15 @@ ask(int fd, const struct question *q, struct buf *out, int *status, struct err *
 	buf_fini(&head);
 	if (!ok)
 		return err_set(e, ERR_INVALID, "the request could not be sent");
-	return reply_read(fd, out, status, e);
+	return reply_read(fd, q, out, status, e);
 }
 
 static bool
-ask_gateway(
-    int fd, const char *method, struct str target, struct str body, struct buf *out, struct err *e)
+ask_gateway(int fd, struct question q, struct buf *out, struct err *e)
 {
 	int status = 0;
 
-	if (!ask(fd, &(struct question){ method, target, body }, out, &status, e))
+	if (!ask(fd, &q, out, &status, e))
 		return false;
 	return status == 200 || refusal(buf_str(out), status, e);
 }
@@ -142,7 +170,8 @@ cli_ready(const struct settings *s, struct buf *out)
 
 	if (fd < 0)
 		return false;
-	ok = ask(fd, &(struct question){ "GET", STR("/readyz"), STR("") }, out, &status, &e);
+	ok = ask(
+	    fd, &(struct question){ .method = "GET", .target = STR("/readyz") }, out, &status, &e);
 	(void)close(fd);
 	return ok;
 }
@@ -188,7 +217,8 @@ cli_sync(const struct settings *s)
 		return;
 	buf_init(&out, 0);
 	/* A database that cannot be written now is read as it is. */
-	(void)ask_gateway(fd, "POST", STR("/admin/api/sync"), STR(""), &out, &e);
+	(void)ask_gateway(
+	    fd, (struct question){ .method = "POST", .target = STR("/admin/api/sync") }, &out, &e);
 	buf_fini(&out);
 	(void)close(fd);
 }
@@ -209,7 +239,9 @@ cli_admin(const struct cli *cli, const char *method, struct str target, struct s
 		return false;
 	fd = control_connect(s->data, LIMIT_S);
 	if (fd >= 0) {
-		ok = ask_gateway(fd, method, target, body, out, e);
+		ok = ask_gateway(fd,
+		    (struct question){ .method = method, .target = target, .body = body, .s = s },
+		    out, e);
 		(void)close(fd);
 	} else {
 		ok = ask_core(s, method, target, body, out, e);

@@ -122,12 +122,19 @@ local up = provider {}
 local gw = gateway { providers = { anthropic = up }, clock = true }
 local key = gw:key { name = "dev", user = "ana" }
 expect(gw:client(key):post("/anthropic/v1/messages", BODY).status):is(200)
+local gone = gw:key { name = "gone", user = "ana" }
 file_limit(gw, 1)
 local first = gw:client(key)
 first:send(first:bytes { method = "POST", path = "/anthropic/v1/messages", body = BODY })
 while gw:client():get("/readyz").status == 200 do end
 expect(gw:client(key):post("/anthropic/v1/messages", BODY).status):is(503)
 expect(gw:cli({ "key", "create", "--name", "late" }).err):has("cannot be written")
+-- Who ends a key meanwhile is told what he waits for: it has ended before its row can be written.
+local ending = process({ gw:binary(), "key", "revoke", "gone", "-c", gw.config }, {}, gw.folder)
+wait_for("the reason", function()
+	return ending.err:find("no answer yet, the gateway says: the journal cannot be written (EFBIG)", 1, true)
+end)
+expect(gw:client(gone):get("/v1/quota").status):is(401)
 gw:advance("5s")
 local answer = first:head("POST"):read_body()
 expect(answer.status):is(503)
@@ -135,6 +142,8 @@ expect(answer.json.error.message):matches("nothing was asked of 127.0.0.1:%d+ %(
 expect(#up.requests):is(1)
 file_limit(gw, "unlimited")
 gw:advance("1s")
+expect(ending:wait(10000)):is(0)
+while gw:client():get("/readyz").status ~= 200 do end -- the anchor is written by the scribe
 expect(gw:client(key):post("/anthropic/v1/messages", BODY).status):is(200)
 expect(#up.requests):is(2)
 expect(gw:ok({ "audit", "verify" }).out):matches("^ok %d+ rows")
