@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/json.h"
 #include "gateway/cli.h"
 
@@ -213,30 +214,14 @@ script_list(const struct cli *cli)
 	return code;
 }
 
-/* The folders of a path that are missing below its first `from` bytes. */
+/* A file of the folder that was not there; false: *e. */
 static bool
-folders_make(const char *path, size_t from, struct err *e)
-{
-	char folder[4096];
-
-	for (size_t i = from; i < sizeof(folder) && path[i] != '\0'; i++) {
-		if (path[i] != '/')
-			continue;
-		(void)snprintf(folder, sizeof(folder), "%.*s", (int)i, path);
-		if (mkdir(folder, 0755) != 0 && errno != EEXIST)
-			return err_set(e, ERR_INVALID, "%s cannot be made: %m", folder);
-	}
-	return true;
-}
-
-/* A file that was not there; false: *e. */
-static bool
-file_make(const char *path, struct str text, struct err *e)
+file_make(int folder, const char *name, const char *path, struct str text, struct err *e)
 {
 	int fd;
 	bool ok;
 
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0 && errno == EEXIST)
 		return err_set(e, ERR_INVALID,
 		    "%s is there already: nothing was written (take another name)", path);
@@ -246,8 +231,28 @@ file_make(const char *path, struct str text, struct err *e)
 	ok = close(fd) == 0 && ok;
 	if (ok)
 		return true;
-	(void)unlink(path);
+	(void)unlinkat(folder, name, 0);
 	return err_set(e, ERR_INVALID, "%s could not be written whole: %m", path);
+}
+
+/* FOLDER/snippets/NAME.lua of the policies, and nowhere that a link leads out to. */
+static bool
+file_place(const char *policies, const char *path, struct str text, struct err *e)
+{
+	const char *rel = path + strlen(policies) + 1, *name = strrchr(path, '/') + 1;
+	char folder[4096];
+	struct folder all;
+	bool ok;
+	int fd;
+
+	(void)str_copy(folder, sizeof(folder), STR_SPAN(rel, name - 1));
+	ok = folder_open(&all, policies, e);
+	fd = ok ? folder_make(&all, folder, e) : -1;
+	ok = fd >= 0 && file_make(fd, name, path, text, e);
+	if (fd >= 0)
+		(void)close(fd);
+	folder_close(&all);
+	return ok;
 }
 
 /* Where this configuration's policies are: the gateway only gives the text. */
@@ -269,8 +274,7 @@ snippet_write(const struct cli *cli, struct str reply, char path[4096], struct e
 	folder = cli_text(reply, "folder", &a);
 	if (snprintf(path, 4096, "%s/" STR_FMT "/" SNIPPET_FOLDER "/%s.lua", s->policies,
 		STR_ARG(folder), cli->words[2]) < 4096)
-		ok = folders_make(path, strlen(s->policies) + 1, e) &&
-		     file_make(path, cli_text(reply, "text", &a), e);
+		ok = file_place(s->policies, path, cli_text(reply, "text", &a), e);
 	else
 		(void)err_set(e, ERR_INVALID, "the path of the policies is too long");
 	arena_free(&a);

@@ -6,10 +6,13 @@
  * The very functions that a start and the gate use, so that what passes here starts, and is
  * answered there as here; nothing is changed, and the loaded bundle is thrown away.
  */
+#include <string.h>
+
 #include "policies/bundle.h"
 #include "policies/facts.h"
 #include "policies/prices.h"
 #include "policies/tools.h"
+#include "policies/walk.h"
 
 bool
 policies_check(const struct core_settings *s, struct buf *out)
@@ -74,13 +77,16 @@ policies_explain(const struct core_settings *s, const struct explain_ask *ask, s
 void
 tests_all(struct bundle *b, const struct core_settings *s, struct test_report *r)
 {
+	struct folder from;
 	struct err e;
+	bool there = folder_open(&from, s->policies_dir, &e);
 
 	for (size_t i = 0; i < b->tests_n; i++) {
+		const char *rel = b->tests[i] + strlen(s->policies_dir) + 1;
 		struct buf text;
 
 		buf_init(&text, BUNDLE_FILE_BYTES * 2);
-		if (file_read(b->tests[i], BUNDLE_FILE_BYTES, &text, &e)) {
+		if (there && walk_read(&from, rel, &text, &e)) {
 			tests_run(b, s, b->tests[i], buf_str(&text), r);
 		} else {
 			report_case(r, false, b->tests[i], 0, STR("the file"), e.text);
@@ -88,6 +94,7 @@ tests_all(struct bundle *b, const struct core_settings *s, struct test_report *r
 		}
 		buf_fini(&text);
 	}
+	folder_close(&from);
 }
 
 bool

@@ -7,23 +7,19 @@
  * out; names that start with a dot are not ours (.git, ..data of a mounted volume).  A .lua file is
  * a snippet (snippets.c).
  *
- *   collect() walks the folder, in order of path --> file_parse() each --> org_read() each
+ *   walk(), in order of path --> file_parse() each --> org_read() each
  *   --> org_finish() --> policy_read() each --> policy_models() --> the revision
  *
  * Every problem of every file is reported before loading fails.
  */
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/crypto.h"
 #include "policies/bundle.h"
 #include "policies/facts.h"
 #include "policies/snippet.h"
+#include "policies/walk.h"
 
 /* Room for the tree of one file: a node per two bytes at the very worst. */
 #define TREE_BYTES (BUNDLE_FILE_BYTES * 160)
@@ -39,197 +35,28 @@ loading_room(struct loading *ld, const struct yaml *y)
 	return false;
 }
 
-/* ---- walking ---- */
-
-struct paths {
-	struct str *at; /* malloc'd, relative to the bundle */
-	size_t n, cap;
-};
-
-static void
-path_add(struct paths *ps, struct str path)
-{
-	if (ps->n == ps->cap) {
-		ps->cap = ps->cap == 0 ? 32 : ps->cap * 2;
-		ps->at = mem_realloc(ps->at, ps->cap * sizeof(*ps->at));
-	}
-	ps->at[ps->n++] = (struct str){ str_dup(path), path.n };
-}
-
-static void
-paths_free(struct paths *ps)
-{
-	for (size_t i = 0; i < ps->n; i++)
-		/* NOLINTNEXTLINE(performance-no-int-to-ptr): these were allocated here */
-		free((void *)(uintptr_t)ps->at[i].p);
-	MEM_FREE(&ps->at);
-}
-
-static int
-path_order(const void *a, const void *b)
-{
-	return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
-/* Scripts elsewhere are somebody's own. */
-static bool
-is_ours(struct str rel)
-{
-	return str_starts(rel, STR("root/")) || str_starts(rel, STR("customers/"));
-}
-
-/* One folder's entry: a file to keep, a folder to enter later, or nothing. */
-static void
-entry_add(
-    struct loading *ld, const char *dir, struct str rel, struct paths *folders, struct paths *files)
-{
-	struct buf full;
-	struct stat st;
-
-	buf_init(&full, 0);
-	buf_printf(&full, "%s/" STR_FMT, dir, STR_ARG(rel));
-	if (stat(buf_cstr(&full), &st) != 0) {
-		problem_at(&ld->problems, buf_cstr(&full), 0, 0, "cannot be read: %m");
-	} else if (S_ISDIR(st.st_mode)) {
-		path_add(folders, rel);
-	} else if (str_ends(rel, STR(".yml"))) {
-		problem_at(
-		    &ld->problems, buf_cstr(&full), 0, 0, "policy files end in .yaml (rename it)");
-	} else if ((str_ends(rel, STR(".yaml")) && !str_eq(rel, STR("tollgate.yaml"))) ||
-		   (str_ends(rel, STR(".lua")) && is_ours(rel))) {
-		if (S_ISREG(st.st_mode))
-			path_add(files, rel);
-		else
-			problem_at(&ld->problems, buf_cstr(&full), 0, 0, "is not a plain file");
-	}
-	buf_fini(&full);
-}
-
-static void
-folder_read(
-    struct loading *ld, const char *dir, struct str rel, struct paths *folders, struct paths *files)
-{
-	struct buf path;
-	struct dirent *d;
-	DIR *handle;
-
-	buf_init(&path, 0);
-	buf_printf(&path, "%s/" STR_FMT, dir, STR_ARG(rel));
-	handle = opendir(buf_cstr(&path));
-	if (handle == NULL) {
-		problem_at(&ld->problems, buf_cstr(&path), 0, 0, "cannot be read: %m");
-		buf_fini(&path);
-		return;
-	}
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's readdir is safe on its own handle */
-	while ((d = readdir(handle)) != NULL && files->n <= BUNDLE_FILES_MAX) {
-		if (d->d_name[0] == '.')
-			continue;
-		buf_reset(&path);
-		if (rel.n > 0)
-			buf_printf(&path, STR_FMT "/", STR_ARG(rel));
-		buf_puts(&path, d->d_name);
-		entry_add(ld, dir, buf_str(&path), folders, files);
-	}
-	(void)closedir(handle);
-	buf_fini(&path);
-}
-
-static size_t
-path_depth(struct str rel)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < rel.n; i++)
-		n += rel.p[i] == '/';
-	return n;
-}
-
-/* Every .yaml and .lua file below dir, in order of path, whatever order the disk has them in. */
-static void
-collect(struct loading *ld, const char *dir, struct paths *files)
-{
-	struct paths folders = { 0 };
-
-	path_add(&folders, STR(""));
-	for (size_t i = 0; i < folders.n && i <= BUNDLE_FILES_MAX; i++) {
-		if (path_depth(folders.at[i]) < BUNDLE_DEPTH_MAX)
-			folder_read(ld, dir, folders.at[i], &folders, files);
-		else
-			problem_at(&ld->problems, folders.at[i].p, 0, 0,
-			    "folders are nested more than %d deep", BUNDLE_DEPTH_MAX);
-	}
-	if (files->n > BUNDLE_FILES_MAX || folders.n > BUNDLE_FILES_MAX)
-		problem_at(&ld->problems, dir, 0, 0, "holds more than %d files or folders",
-		    BUNDLE_FILES_MAX);
-	if (files->n > 0)
-		qsort(files->at, files->n, sizeof(*files->at), path_order);
-	paths_free(&folders);
-}
-
 /* ---- one file ---- */
 
 bool
 file_read(const char *path, size_t max_bytes, struct buf *out, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t n = -1;
-
-	while (fd >= 0 && out->n <= max_bytes) {
-		char *room = buf_room(out, 16384);
-
-		n = room == NULL ? 0 : read(fd, room, 16384);
-		if (n <= 0)
-			break;
-		out->n += (size_t)n;
-	}
-	if (n < 0)
-		(void)err_set(e, ERR_INVALID, "cannot be read: %m");
-	if (fd >= 0)
-		(void)close(fd);
-	if (n >= 0 && (!buf_ok(out) || out->n > max_bytes))
-		return err_set(e, ERR_INVALID, "is larger than %zu KiB", max_bytes >> 10);
-	return n >= 0;
+	return fd_read(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), max_bytes, out, e);
 }
 
 static bool
-file_text(struct loading *ld, const char *shown, struct buf *out)
+file_text(
+    struct loading *ld, const struct folder *from, const struct policy_file *f, struct buf *out)
 {
 	struct err e;
 
-	if (!file_read(shown, BUNDLE_FILE_BYTES, out, &e))
-		problem_at(&ld->problems, shown, 0, 0, "%s", e.text);
+	if (!walk_read(from, f->path.p, out, &e))
+		problem_at(&ld->problems, f->shown, 0, 0, "%s", e.text);
 	else if (ld->bytes + out->n > BUNDLE_BYTES)
-		problem_at(&ld->problems, shown, 0, 0, "the policy files are larger than %zu MiB",
-		    BUNDLE_BYTES >> 20);
+		problem_at(&ld->problems, f->shown, 0, 0,
+		    "the policy files are larger than %zu MiB", BUNDLE_BYTES >> 20);
 	else
 		return true;
 	return false;
-}
-
-/* root/…, customers/C/…, customers/C/teams/T/…; anything else has no authority at all. */
-bool
-path_authority(struct str path, struct str *customer, struct str *team)
-{
-	struct str rest = path, part = str_cut(&rest, '/');
-
-	*customer = *team = STR("");
-	if (rest.p == NULL)
-		return false;
-	if (str_eq(part, STR("root")))
-		return true;
-	if (!str_eq(part, STR("customers")))
-		return false;
-	*customer = str_cut(&rest, '/');
-	if (rest.p == NULL)
-		return false; /* customers/x.yaml */
-	part = str_cut(&rest, '/');
-	if (!str_eq(part, STR("teams")) || rest.p == NULL)
-		return true;
-	part = str_cut(&rest, '/');
-	if (rest.p != NULL)
-		*team = part;
-	return true;
 }
 
 static bool
@@ -298,7 +125,8 @@ file_parse(struct loading *ld, struct policy_file *f, struct str text)
 }
 
 static void
-files_read(struct loading *ld, const struct paths *ps, struct sha256 *rev)
+files_read(
+    struct loading *ld, const struct folder *from, const struct paths *ps, struct sha256 *rev)
 {
 	struct str *parts = mem_zalloc((2 * ps->n + 1) * sizeof(*parts));
 	struct buf *texts = mem_zalloc((ps->n + 1) * sizeof(*texts));
@@ -314,10 +142,10 @@ files_read(struct loading *ld, const struct paths *ps, struct sha256 *rev)
 		buf_printf(&shown, "%s/" STR_FMT, ld->src->dir, STR_ARG(ps->at[i]));
 		buf_init(&texts[i], BUNDLE_FILE_BYTES * 2);
 		arena_init(&f->arena, TREE_BYTES);
-		f->path = arena_str(&ld->b->arena, ps->at[i]);
+		f->path = str_of(arena_cstr(&ld->b->arena, ps->at[i]));
 		names[i] = f->path;
 		f->shown = arena_cstr(&ld->b->arena, buf_str(&shown));
-		if (!file_text(ld, f->shown, &texts[i]))
+		if (!file_text(ld, from, f, &texts[i]))
 			continue;
 		ld->bytes += texts[i].n;
 		file_parse(ld, f, buf_str(&texts[i]));
@@ -369,15 +197,15 @@ bundle_new(void)
 }
 
 static void
-bundle_build(struct loading *ld)
+bundle_build(struct loading *ld, const struct folder *from)
 {
 	struct paths ps = { 0 };
 	struct sha256 rev = { 0 };
 	struct buf hex;
 
-	collect(ld, ld->src->dir, &ps);
+	walk(&ld->problems, ld->src->dir, from, &ps);
 	if (ps.n <= BUNDLE_FILES_MAX)
-		files_read(ld, &ps, &rev);
+		files_read(ld, from, &ps, &rev);
 	facts_take(ld, &rev);
 	for (size_t i = 0; i < ld->files_n; i++) {
 		struct yaml *doc = ld->files[i].doc;
@@ -405,16 +233,16 @@ bundle_load(const struct bundle_source *src, struct buf *problems, struct err *e
 	struct loading ld = {
 		.b = bundle_new(), .src = src, .problems = { .out = problems, .first = e }
 	};
-	struct stat st;
+	struct folder from;
+	struct err why;
 
 	err_clear(e);
 	map_init(&ld.limit_ids);
-	if (stat(src->dir, &st) != 0)
-		problem_at(&ld.problems, src->dir, 0, 0, "cannot be read: %m");
-	else if (!S_ISDIR(st.st_mode))
-		problem_at(&ld.problems, src->dir, 0, 0, "is not a folder");
+	if (folder_open(&from, src->dir, &why))
+		bundle_build(&ld, &from);
 	else
-		bundle_build(&ld);
+		problem_at(&ld.problems, src->dir, 0, 0, "%s", why.text);
+	folder_close(&from);
 	for (size_t i = 0; i < ld.files_n; i++)
 		arena_free(&ld.files[i].arena);
 	free(ld.files);

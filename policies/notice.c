@@ -24,8 +24,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/log.h"
-#include "base/text.h"
 
 #define FOLDERS_MAX 4096 /* as many as a bundle has at most */
 #define DEPTH_MAX   16
@@ -37,6 +37,7 @@
 
 struct notice {
 	struct loop *loop;
+	struct folder folder; /* while watches are made */
 	char *dir, **files;
 	size_t files_n;
 	notice_f *fn;
@@ -78,6 +79,25 @@ add(struct notice *n, const char *path, uint8_t is)
 	return wd >= 0;
 }
 
+/* One of ours: what a link leads out to is not read (walk.c), so nothing in it matters. */
+static bool
+is_folder(const struct notice *n, const char *path)
+{
+	struct buf real;
+	struct stat st;
+	struct err e;
+	bool is;
+	int fd;
+
+	buf_init(&real, 0);
+	fd = folder_find(&n->folder, path + strlen(n->dir) + 1, &real, &e);
+	is = fd >= 0 && !folder_outside(&real) && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+	if (fd >= 0)
+		(void)close(fd);
+	buf_fini(&real);
+	return is;
+}
+
 static bool add_below(struct notice *n, const char *dir, int depth);
 
 static bool
@@ -85,12 +105,11 @@ static bool
 add_entry(struct notice *n, const char *dir, const char *name, int depth)
 {
 	struct buf path;
-	struct stat st;
 	bool ok = true;
 
 	buf_init(&path, 0);
 	buf_printf(&path, "%s/%s", dir, name);
-	if (stat(buf_cstr(&path), &st) == 0 && S_ISDIR(st.st_mode) && depth < DEPTH_MAX)
+	if (depth < DEPTH_MAX && is_folder(n, buf_cstr(&path)))
 		ok = add_below(n, buf_cstr(&path), depth + 1);
 	buf_fini(&path);
 	return ok;
@@ -124,6 +143,7 @@ static bool
 watch_all(struct notice *n)
 {
 	struct buf above;
+	struct err e;
 	bool ok;
 	int why;
 
@@ -137,13 +157,15 @@ watch_all(struct notice *n)
 	/* Above it: the folder itself may be replaced, and is often a link. */
 	buf_init(&above, 0);
 	parent_put(&above, n->dir);
-	ok = add(n, buf_cstr(&above), ABOVE) && add_below(n, n->dir, 0);
+	ok = add(n, buf_cstr(&above), ABOVE) && folder_open(&n->folder, n->dir, &e) &&
+	     add_below(n, n->dir, 0);
 	for (size_t i = 0; ok && i < n->files_n; i++) {
 		buf_reset(&above);
 		parent_put(&above, n->files[i]);
 		ok = add(n, buf_cstr(&above), ABOVE);
 	}
 	why = errno;
+	folder_close(&n->folder);
 	buf_fini(&above);
 	n->watch = watch_new(n->loop, n->fd, on_events, n);
 	watch_set(n->watch, WATCH_READ);
@@ -297,7 +319,7 @@ notice_new(struct loop *l, const char *dir, const char *const *files, size_t fil
 		n->files[n->files_n++] = mem_strdup(files[i]);
 	n->fn = fn;
 	n->ctx = ctx;
-	n->fd = -1;
+	n->fd = n->folder.fd = -1;
 	watch_try(n);
 	return n;
 }

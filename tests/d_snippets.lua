@@ -336,6 +336,17 @@ lua(gw, ana, "shop.price{id = 1} error('x')")
 local failed = gw:cli { "script", "save", runs_of(gw)[2], "x" }
 expect(failed.err):has "only a run that worked becomes a snippet"
 
+-- nor is it written where a link leads out of the policies, and such a link is named by check
+local snippets = gw.folder .. "/policies/customers/acme/snippets"
+sys.mkdir(gw.folder .. "/elsewhere")
+assert(os.execute("ln -s " .. gw.folder .. "/elsewhere " .. snippets))
+local out = gw:cli { "script", "save", run, "led_out", "--to", "customers/acme" }
+expect(out.code):is(1)
+expect(out.err):has("policies/customers/acme/snippets is a symbolic link that leads out of the folder, to ")
+expect(read_file(gw.folder .. "/elsewhere/led_out.lua")):is(nil)
+expect(gw:cli({ "check" }).err):has(snippets .. ": is a symbolic link that leads out of the policies, to ")
+sys.remove(snippets)
+
 -- reviewed: what was fixed becomes a parameter
 sys.write_file(file, [[
 -- Sums prices.
