@@ -398,8 +398,10 @@ output_put(const struct output *o, struct buf *out)
 	log_put(o->log, log_bytes, out);
 	if (returned)
 		whole = rendered_put(o->value, &text, layout, all - log_bytes, o->last, out);
-	else if (!o->failed && o->log.n == 0)
-		buf_printf(out, "ok, no return value (%u calls)", o->calls);
+	if (!o->failed && !o->quiet && o->log.n == 0 && text.n == 0)
+		buf_printf(out,
+		    returned ? "ok, an empty text (%u calls)" : "ok, no return value (%u calls)",
+		    o->calls);
 	buf_fini(&text);
 	return whole;
 }

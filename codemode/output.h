@@ -10,6 +10,7 @@ struct output {
 	struct str value; /* checked JSON; p NULL: nothing was returned */
 	struct str log;   /* any bytes */
 	bool failed;      /* only the log; what failed is said behind it, by others */
+	bool quiet;       /* where there is nothing, nothing is said: others have said enough */
 	unsigned calls;
 	size_t budget_bytes;
 	bool last; /* the next script finds the whole value in `last`: say so when it is cut */

@@ -94,6 +94,7 @@ text_put(struct buf *out, struct run *r, const struct sandbox_result *res, struc
 	(void)output_put(&(struct output){ .value = value,
 			     .log = res->log,
 			     .failed = res->end != SANDBOX_DONE || r->refusal.n > 0,
+			     .quiet = r->plan,
 			     .calls = res->calls,
 			     .budget_bytes = OUTPUT_BUDGET_BYTES,
 			     .last = keeps_last(r, value) },

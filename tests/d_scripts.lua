@@ -213,6 +213,11 @@ local SCRIPTS = {
 { "return os.time('2026-01-31')", says = { "os.time{year=2026", "s:match" } },
 { "return os.difftime(os.time{year=2026, month=1, day=2}, os.time{year=2026, month=1, day=1})", "86400" },
 -- what would be wrong without a sound
+{ "local t = files.read_text_file{path='a.txt'}.content\nreturn t", "note: line 1: a text has no field 'content', and nil is returned\n" },
+{ "local r = files.read_text_file{path='a.txt'} local t = r.content or r return #t", "13" },
+{ "return ''", "ok, an empty text (0 calls)" },
+{ "local r = json.decode('{\"user\":null,\"id\":1}') return r.user.login", says = { "nil value (field 'user')", "r has id; null: user" } },
+{ "S.f = {print}", says = { "S cannot be kept: JSON cannot hold a function (at f[1])" } },
 { "return sum(db.query{sql='q'}.rows, 'totl')", "note: line 1: sum: no item has the field 'totl'; the first has city, id, name, total\n0" },
 { "return pluck(db.query{sql='q'}.rows, 'nam')", "note: line 1: pluck: no item has the field 'nam'; the first has city, id, name, total\n[]" },
 { "return #sort_by(db.query{sql='q'}.rows, 'x')", "note: line 1: sort_by: no item has the field 'x'; the first has city, id, name, total\n3" },

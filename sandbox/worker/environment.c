@@ -377,6 +377,16 @@ keep_only(lua_State *L, const char *names)
 	lua_remove(L, -2);
 }
 
+/* A field of a text, or of `string`, that is not there: nil, as ever.  Should the script return
+ * nothing in the end, it is told which (notes.c). */
+static int
+string_missing(lua_State *L)
+{
+	if (lua_type(L, 2) == LUA_TSTRING)
+		notes_missed(L, lua_tostring(L, 2));
+	return 0;
+}
+
 static void
 wrap_string(lua_State *L)
 {
@@ -387,6 +397,12 @@ wrap_string(lua_State *L)
 	lua_getfield(L, -1, "rep");
 	lua_pushcclosure(L, env_rep, 1);
 	lua_setfield(L, -2, "rep");
+	lua_createtable(L, 0, 2);
+	lua_pushcfunction(L, string_missing);
+	lua_setfield(L, -2, "__index");
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_setmetatable(L, -2);
 	lua_pushliteral(L, "");
 	lua_getmetatable(L, -1);
 	lua_pushvalue(L, -3);

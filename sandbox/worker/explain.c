@@ -214,6 +214,22 @@ put_keys(lua_State *L, int idx, char *out, size_t cap)
 		(void)snprintf(out + used, cap - used, ", %zu more", more);
 }
 
+/* Its keys, and those that a tool answered null for: nil to Lua, yet they may be there next time.
+ */
+static void
+put_fields(lua_State *L, int idx, char *out, size_t cap)
+{
+	size_t n;
+
+	put_keys(L, idx, out, cap);
+	n = strlen(out);
+	if (luaL_getmetafield(L, idx, "__nulls") != LUA_TTABLE)
+		return;
+	(void)snprintf(out + n, cap - n, "%snull: ", n > 0 ? "; " : "");
+	n = strlen(out);
+	put_keys(L, lua_gettop(L), out + n, cap - n);
+}
+
 /* What the value on top is, under the name of the chain so far. */
 static bool
 describe(struct chain *c, char *out, size_t cap)
@@ -231,16 +247,16 @@ describe(struct chain *c, char *out, size_t cap)
 		lua_rawgeti(L, top, 1);
 		if (lua_istable(L, -1) && lua_rawlen(L, -1) == 0) {
 			n += snprintf(out + n, cap - (size_t)n, "; %s[1] has ", c->path);
-			put_keys(L, top + 1, out + n, cap - (size_t)n);
+			put_fields(L, top + 1, out + n, cap - (size_t)n);
 		}
 	} else {
 		lua_pushnil(L);
-		if (lua_next(L, top) == 0) {
+		if (lua_next(L, top) == 0 && luaL_getmetafield(L, top, "__nulls") == LUA_TNIL) {
 			n = snprintf(out, cap, "%s is empty", c->path);
 		} else {
 			lua_settop(L, top);
 			n = snprintf(out, cap, "%s has ", c->path);
-			put_keys(L, top, out + n, cap - (size_t)n);
+			put_fields(L, top, out + n, cap - (size_t)n);
 		}
 	}
 	lua_settop(L, top);

@@ -8,6 +8,7 @@
  * times stays one.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "sandbox/worker/worker.h"
 
@@ -20,6 +21,12 @@ static struct {
 	} at[NOTES_MAX];
 	int n;
 } notes;
+
+/* The first field that was looked for in a text. */
+static struct {
+	struct place at;
+	char name[48];
+} missed;
 
 bool
 notes_new(lua_State *L, struct place *at)
@@ -47,6 +54,27 @@ notes_put(const struct place *at, const char *text)
 		return;
 	vm.log_bytes += (size_t)n;
 	wire_send((struct frame_head){ .body_bytes = (uint32_t)n, .type = FRAME_LOG }, said);
+}
+
+void
+notes_missed(lua_State *L, const char *name)
+{
+	if (missed.name[0] != '\0' || strlen(name) >= sizeof(missed.name) ||
+	    !place_now(L, &missed.at))
+		return;
+	memcpy(missed.name, name, strlen(name) + 1);
+}
+
+void
+notes_nothing(void)
+{
+	char text[sizeof(missed.name) + 80];
+
+	if (missed.name[0] == '\0' || notes.n == NOTES_MAX)
+		return;
+	(void)snprintf(
+	    text, sizeof(text), "a text has no field '%s', and nil is returned", missed.name);
+	notes_put(&missed.at, text);
 }
 
 int

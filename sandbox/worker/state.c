@@ -68,8 +68,12 @@ state_give(lua_State *L)
 	lua_pushcfunction(L, encode);
 	if (lua_pcall(L, 0, 0, 0) != LUA_OK) {
 		const char *why = lua_tostring(L, -1);
+		char text[400];
 
-		vm_end(SANDBOX_RUNTIME, why != NULL ? why : "S cannot be kept");
+		(void)snprintf(text, sizeof(text), "%s%s",
+		    why != NULL && strncmp(why, "S ", 2) == 0 ? "" : "S cannot be kept: ",
+		    why != NULL ? why : "it is not JSON");
+		vm_end(SANDBOX_RUNTIME, text);
 	}
 	wire_send(
 	    (struct frame_head){ .body_bytes = (uint32_t)vm.out.n, .type = FRAME_STATE }, vm.out.p);

@@ -258,6 +258,8 @@ encode_results(lua_State *L)
 	int n = lua_gettop(L);
 
 	out_reset(FRAME_VALUE_MAX);
+	if (n == 1 && lua_isnil(L, 1))
+		notes_nothing();
 	if (n == 0 || (n == 1 && lua_isnil(L, 1)))
 		return 0;
 	if (n > 1) {

@@ -163,6 +163,8 @@ void place_raised(lua_State *L);
 bool notes_new(lua_State *L, struct place *at);
 void notes_put(const struct place *at, const char *text); /* printed, with the place */
 int notes_lua(lua_State *L);                              /* for library.lua: note(text) */
+void notes_missed(lua_State *L, const char *name);        /* a text has no such field */
+void notes_nothing(void); /* nil is returned: says what was missed, if anything was */
 
 /* toolerror.c */
 void toolerror_open(lua_State *L);
