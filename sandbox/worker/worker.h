@@ -64,7 +64,8 @@ struct vm {
 	struct out out;
 	const void *array_mt, *error_mt, *blob_mt;
 	lua_CFunction error, on_error; /* what may stand above the function that raised an error */
-	int array_ref, error_ref, blob_ref, randomseed_ref, add_server_ref, by_name_ref, record_ref;
+	int array_ref, error_ref, nearest_ref, blob_ref, randomseed_ref, add_server_ref,
+	    by_name_ref, record_ref;
 };
 extern struct vm vm;
 
