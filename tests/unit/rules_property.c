@@ -10,7 +10,9 @@
  *   observe  a policy that observes decides nothing
  *   bounds   what one script may use is the smallest of all that is said of it, in whatever order
  *   scripts  how they are offered is the narrowest of all that is said, in whatever order
- *   effects  what `policy diff` takes for the same decides the same, and for narrower never opens
+ *   plans    what they must plan is the strictest of all that is said; nobody may plan what they
+ * may not run, and no plan passes without people effects  what `policy diff` takes for the same
+ * decides the same, and for narrower never opens
  *
  * SEED=n runs another world; the seed is printed.
  */
@@ -105,6 +107,25 @@ bound_make(char *out, size_t size, bool always)
 	    bounds, always ? "" : PICK(when));
 }
 
+/* Scripts are allowed, and what they change is put before people first. */
+static void
+plan_make(char *out, size_t size, enum plan_level level, bool always)
+{
+	static const char *const approvals[] = { "", "    approval: {}\n",
+		"    approval: { approvers: { groups: [sre] } }\n" };
+	static const char *const when[] = { "", "", "    when: { subject: { groups: [sre] } }\n",
+		"    unless: { subject: { keys: [ci] } }\n" };
+
+	(void)snprintf(out, size, "  - allow: code:run\n    plan: %s\n%s%s", plan_word(level),
+	    PICK(approvals), always ? "" : PICK(when));
+}
+
+static enum plan_level
+level_pick(void)
+{
+	return rnd(2) == 0 ? PLAN_DESTRUCTIVE : PLAN_WRITES;
+}
+
 static void
 rule_make(char *out, size_t size, const char *effect)
 {
@@ -114,6 +135,10 @@ rule_make(char *out, size_t size, const char *effect)
 
 	if (effect == NULL && rnd(5) == 0) {
 		bound_make(out, size, false);
+		return;
+	}
+	if (effect == NULL && rnd(10) == 0) {
+		plan_make(out, size, level_pick(), false);
 		return;
 	}
 	effect = effect == NULL ? PICK(effects) : effect;
@@ -315,11 +340,53 @@ mode_at(struct bundle *b, const struct point *p)
 	return said.mode;
 }
 
+static enum plan_level
+plan_at(struct bundle *b, const struct point *p)
+{
+	enum plan_level level;
+	struct subject s;
+	struct arena a;
+
+	arena_init(&a, SCOPE_ARENA_BYTES);
+	subject_of(b, p, &a, &s);
+	level = rules_plan(b, &s);
+	arena_free(&a);
+	return level;
+}
+
+/* The plan itself, or the script, as the gate is asked. */
+static int
+run_rank(struct bundle *b, const struct point *p, struct str name)
+{
+	struct subject s;
+	struct verdict v;
+	struct arena a;
+	struct buf must;
+
+	arena_init(&a, SCOPE_ARENA_BYTES);
+	buf_init(&must, 0);
+	subject_of(b, p, &a, &s);
+	rules_decide_call(b, &s, ASK_RUN, name, STR(""), STR("[]"), &v, &must);
+	buf_fini(&must);
+	arena_free(&a);
+	return rank(&v);
+}
+
 static void
 shown(const struct point *p, int was, int is)
 {
 	printf("    %s with %s: %s %s was %d, is %d\n", users[p->user], keys[p->key],
 	    names[p->name], arguments[p->args], was, is);
+}
+
+/* Of two bundles with the same rules for plans. */
+static void
+plans_compare(struct bundle *x, struct bundle *y, const struct point *p, bool same)
+{
+	int was = run_rank(x, p, STR(RULES_PLAN)), is = run_rank(y, p, STR(RULES_PLAN));
+
+	CHECK(plan_at(x, p) == plan_at(y, p));
+	CHECK(same ? was == is : is <= was);
 }
 
 /* Every question of both: the same, or not more in the second. */
@@ -344,6 +411,7 @@ compare(struct bundle *x, struct bundle *y, bool same)
 
 			CHECK(same ? bounds_moved(x, y, &p) == 0 : bounds_moved(x, y, &p) <= 0);
 			CHECK(same ? was == is : is >= was);
+			plans_compare(x, y, &p, same);
 		}
 	} while (point_next(&p));
 }
@@ -469,6 +537,52 @@ modes_hold(const struct world *w, struct bundle *b)
 	bundle_free(&other);
 }
 
+static size_t plans_seen[PLAN_WRITES + 1], plans_asked; /* plans that wait for people */
+
+/* Nobody may plan what they may not run, and a plan that is asked for passes by people alone. */
+static void
+plan_asked(struct bundle *b, const struct point *p)
+{
+	const int run = run_rank(b, p, STR("run")), plan = run_rank(b, p, STR(RULES_PLAN));
+	const enum plan_level level = plan_at(b, p);
+
+	CHECK(plan <= run);
+	CHECK(level == PLAN_NONE ? plan == run : plan != ALLOW);
+	plans_seen[level]++;
+	plans_asked += plan == APPROVE;
+}
+
+/* One more word on it, as for bounds: the stricter of the two, exactly. */
+static void
+plans_hold(const struct world *w, struct bundle *b)
+{
+	static const char *const paths[] = { "root/more.yaml",
+		"customers/acme/teams/payments/more.yaml" };
+	const enum plan_level said = level_pick();
+	const size_t at = rnd(2);
+	struct piece more = { .n = 1 };
+	struct point p = { 0 };
+	struct bundle *other;
+
+	TEST("what scripts must plan is the strictest of all that is said of it");
+	(void)snprintf(more.head, sizeof(more.head), "version: 1\npolicy: p99\napplies_to: %s\n",
+	    at == 0 ? "\"*\"" : "{ teams: [payments] }");
+	plan_make(more.rules[0], sizeof(more.rules[0]), said, true);
+	other = world_load(w, false, paths[at], &more);
+	for (p.user = 0; p.user < COUNT(users); p.user++)
+		for (p.key = 0; p.key < COUNT(keys); p.key++) {
+			const enum plan_level was = plan_at(b, &p);
+			const bool about = at == 0 || p.user < 2;
+
+			CHECK_EQ_I(plan_at(other, &p), about && said > was ? said : was);
+			CHECK(about || run_rank(other, &p, STR(RULES_PLAN)) ==
+					   run_rank(b, &p, STR(RULES_PLAN)));
+			plan_asked(b, &p);
+			plan_asked(other, &p);
+		}
+	bundle_free(&other);
+}
+
 /* Whoever the folder is not about is asked the same and answers the same. */
 static void
 folders_hold(const struct world *w, struct bundle *b)
@@ -484,6 +598,8 @@ folders_hold(const struct world *w, struct bundle *b)
 	piece_make(&more, 99, rnd(3) > 0 ? "allow" : "deny", PICK(applied));
 	if (rnd(3) == 0)
 		(void)strcat(more.head, "ceiling: [\"a/get\"]\n");
+	if (rnd(2) == 0)
+		plan_make(more.rules[0], sizeof(more.rules[0]), level_pick(), false);
 	other = world_load(w, false, "customers/acme/teams/payments/more.yaml", &more);
 	do {
 		int was, is;
@@ -496,7 +612,8 @@ folders_hold(const struct world *w, struct bundle *b)
 			shown(&p, was, is);
 		if (p.name == 0 && p.args == 0)
 			CHECK(bounds_moved(b, other, &p) == 0 &&
-			      mode_at(b, &p) == mode_at(other, &p));
+			      mode_at(b, &p) == mode_at(other, &p) &&
+			      plan_at(b, &p) == plan_at(other, &p));
 	} while (point_next(&p));
 	bundle_free(&other);
 }
@@ -529,7 +646,18 @@ observing_holds(const struct world *w, struct bundle *b)
 	bundle_free(&other);
 }
 
-static size_t bounds_turned; /* questions whose bounds a changed rule has moved */
+/* One of the world's rules for plans; none: `other`. */
+static char *
+plan_rule(struct world *w, char *other)
+{
+	for (size_t i = 0; i < w->n; i++)
+		for (size_t k = 0; k < w->policies[i].n; k++)
+			if (strstr(w->policies[i].rules[k], "plan: ") != NULL)
+				return w->policies[i].rules[k];
+	return other;
+}
+
+static size_t bounds_turned, plans_eased, plans_tightened; /* by a changed rule: questions */
 
 /* Two worlds that differ by one rule: what `policy diff` says of them is true of every call. */
 static void
@@ -538,12 +666,15 @@ effects_hold(const struct world *w, struct bundle *b)
 	static const struct core_settings none = { .data_dir = "" };
 	struct world changed = *w;
 	struct piece *p = &changed.policies[rnd(changed.n)];
+	char *rule = p->rules[rnd(p->n)];
 	struct point at = { 0 };
 	struct bundle *other;
 
 	TEST("effects that read alike decide alike; narrower ones never open");
-	rule_make(p->rules[rnd(p->n)], sizeof(p->rules[0]), NULL);
-	if (strstr(p->head, "code_mode: ") == NULL)
+	if (rnd(3) == 0)
+		rule = plan_rule(&changed, rule);
+	rule_make(rule, sizeof(p->rules[0]), NULL);
+	if (rnd(2) == 0 && strstr(p->head, "code_mode: ") == NULL)
 		(void)strcat(p->head, rnd(2) == 0 ? "code_mode: only\n" : "code_mode: off\n");
 	other = world_load(&changed, false, NULL, NULL);
 	do {
@@ -565,11 +696,17 @@ effects_hold(const struct world *w, struct bundle *b)
 		arena_free(&a);
 		if (c.kind == ASK_RUN && from.some && to.some) {
 			int moved = bounds_moved(b, other, &at);
+			enum plan_level had = plan_at(b, &at), has = plan_at(other, &at);
 
 			CHECK(shift != SHIFT_NONE || moved == 0);
 			CHECK(shift != SHIFT_NARROWER || moved <= 0);
 			CHECK(shift != SHIFT_NONE || mode_at(b, &at) == mode_at(other, &at));
+			CHECK(shift != SHIFT_NONE || had == has);
+			CHECK(shift != SHIFT_NARROWER || has >= had);
+			CHECK(shift != SHIFT_WIDER || has <= had);
 			bounds_turned += moved != 0;
+			plans_eased += has < had;
+			plans_tightened += has > had;
 		}
 		was = ask(b, &at, false);
 		is = ask(other, &at, false);
@@ -604,6 +741,7 @@ main(void)
 		observing_holds(&w, b);
 		bounds_hold(&w, b);
 		modes_hold(&w, b);
+		plans_hold(&w, b);
 		effects_hold(&w, b);
 		do
 			ranks[ask(b, &p, false)]++;
@@ -613,9 +751,12 @@ main(void)
 	TEST("the worlds were neither all open nor all closed");
 	printf(
 	    "denied %zu, approved %zu, allowed %zu\n", ranks[DENY], ranks[APPROVE], ranks[ALLOW]);
-	CHECK(bounds_turned > 100);
+	CHECK(bounds_turned > 100 && plans_eased + plans_tightened > 50);
 	for (size_t i = 0; i < CODE_MODES; i++)
 		CHECK(modes_seen[i] > 3);
+	for (size_t i = 0; i <= PLAN_WRITES; i++)
+		CHECK(plans_seen[i] > 30);
+	CHECK(plans_asked > 30);
 	CHECK(ranks[DENY] > 1000 && ranks[APPROVE] > 100 && ranks[ALLOW] > 1000);
 	return check_done();
 }
