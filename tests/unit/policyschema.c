@@ -340,7 +340,7 @@ text_loads(const char *yaml)
 	buf_init(&problems, 0);
 	b = bundle_load(&src, &problems, &e);
 	ok = b != NULL;
-	bundle_unref(&b);
+	bundle_free(&b);
 	buf_fini(&problems);
 	folder_drop(&dir);
 	return ok;
