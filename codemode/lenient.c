@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "codemode/edits.h"
 #include "codemode/fence.h"
+#include "codemode/lenient_literal.h"
 #include "codemode/outline.h"
 
 struct work {
@@ -395,6 +396,11 @@ sign(struct work *w, size_t i)
 		break;
 	case W_PLUS2:
 		increment(w, i);
+		break;
+	case W_COLON:
+	case W_LBRACKET:
+		if (lenient_literal(&w->o, i, &w->edits))
+			fixed(w, LENIENT_LITERAL);
 		break;
 	default:
 		if (operator_of(word_at(w, i)) != NULL)

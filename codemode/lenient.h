@@ -29,6 +29,7 @@
 	X(CONTINUE,  "continue",  "continue -> goto") \
 	X(AWAIT,     "await",     "await, async removed") \
 	X(NULL,      "null",      "x == null -> is_null(x)") \
+	X(LITERAL,   "literal",   "{\"a\": 1}, [1, 2] -> {[\"a\"] = 1}, {1, 2}") \
 	X(ALIAS,     "alias",     "names of other languages")
 // clang-format on
 enum lenient_fix {

@@ -369,6 +369,27 @@ valid_files(const char *folder, size_t least)
 	free(text);
 }
 
+static void
+test_literals(void)
+{
+	becomes("return {\"a\": 1, 'b' : {c: 'x', d: -1}, e:f}",
+	    "return {[\"a\"]= 1, ['b'] = {c= 'x', d= -1}, e=f}");
+	becomes("f{a: true; b: function() end, c: #x, d: (y), e: {}, g: z.y, h: z[1], i: z .. 1}",
+	    "f{a= true; b= function() end, c= #x, d= (y), e= {}, g= z.y, h= z[1], i= z .. 1}");
+	becomes("x = {\"l\": [1, [2, \"s\"], {a: []}]}", "x = {[\"l\"]= {1, {2, \"s\"}, {a= {}}}}");
+	becomes("return [1, 2], f([3], [g[1], t[i]])", "return {1, 2}, f({3}, {g[1], t[i]})");
+	becomes("return {[1], [2, 3]}", "return {{1}, {2, 3}}");
+	words("return {\"a\": [1]}", "literal x2");
+	stays("return {a:b(), a:b'x', a:b{c = 1}, a:b[[x]], [k] = v, [1] = [[x]], ['s']=t[1]}");
+	stays("t[ [[k]] ] = {x = y:z()}; goto l ::l:: return t[1]");
+	stays("f(a:b(c:d()))");
+	stays("local [a, b] = x");
+	stays("return {[[a]]: 1}");
+	stays("return [1, 2");
+	stays("return {1: 2, end: 3, a.b: 4}");
+	stays("x = y ? [1 : 2");
+}
+
 int
 main(void)
 {
@@ -385,5 +406,6 @@ main(void)
 	valid_files("tests", 40);
 	valid_files("tests/attacks", 150);
 	valid_files("sandbox/worker", 1);
+	test_literals();
 	return check_done();
 }
