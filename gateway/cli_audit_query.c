@@ -163,6 +163,24 @@ asked(struct asking *q, const char *data)
 	return 0;
 }
 
+/* A word that no row can have finds nothing, and looks as if there was nothing. */
+static bool
+verdict_known(const char *verdict)
+{
+	struct str words[ERR_COUNT], typed = str_of(verdict), near;
+
+	for (enum err_code c = ERR_NONE; c < ERR_COUNT; c++) {
+		words[c] = str_of(err_word(c));
+		if (verdict == NULL || strchr(verdict, '*') != NULL || str_eq(typed, words[c]))
+			return true;
+	}
+	near = str_nearest(typed, words, ERR_COUNT);
+	(void)fprintf(stderr, "tollgate: no row has the verdict \"%s\" (%s" STR_FMT "%s)\n",
+	    verdict, near.n > 0 ? "did you mean \"" : "ok, or a word of docs/errors.md",
+	    STR_ARG(near), near.n > 0 ? "\"?" : "");
+	return false;
+}
+
 int
 audit_query(const struct cli *cli, const char *data, bool export)
 {
@@ -170,5 +188,7 @@ audit_query(const struct cli *cli, const char *data, bool export)
 
 	if (cli->since != NULL && !cli_ago(cli->since, &q.since_ns))
 		return cli_usage("--since takes 30m, 24h or 7d");
+	if (!verdict_known(cli->verdict))
+		return 2;
 	return asked(&q, data);
 }

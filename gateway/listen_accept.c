@@ -133,7 +133,8 @@ listen_tcp(struct listeners *ls, const char *address, const struct tls_files *tl
 	freeaddrinfo(ai);
 	if (fd < 0) {
 		(void)err_set(e, ERR_INVALID, "cannot listen on %s (%s)", address,
-		    errno == EADDRINUSE ? "the port is in use" : strerrorname_np(errno));
+		    errno == EADDRINUSE ? "the port is in use: stop what holds it, or change listen"
+					: strerrorname_np(errno));
 		return -1;
 	}
 	a = acceptor_new(ls, fd, h, tag);

@@ -63,6 +63,7 @@ for _, wrong in ipairs {
 	{ { "script", "run", "x.lua" }, "script run needs --key NAME" },
 	{ { "budget", "grant", "payments", "5" }, "budget grant needs --until 7d and --reason TEXT" },
 	{ { "backup" }, "tollgate backup FILE" },
+	{ { "audit", "query", "--verdict", "budget_exhaused" }, '(did you mean "budget_exhausted"?)' },
 	{ { "audit", "export", "--json" }, "audit export takes no --json" },
 } do
 	local r = gw:cli(wrong[1])
