@@ -41,7 +41,7 @@ report(const struct scan *s, struct err *e)
 	    s->why == NULL ? "unexpected end" : s->why);
 }
 
-/* s->p stands behind a backslash.  Lone surrogates are refused: they have no UTF-8. */
+/* s->p stands behind a backslash.  Lone surrogates are refused (they have no UTF-8), or pass. */
 static bool
 escape_check(struct scan *s)
 {
@@ -59,6 +59,8 @@ escape_check(struct scan *s)
 	if (u < 0)
 		return fail(s, "\\u needs four hex digits");
 	s->p += 5;
+	if (s->lone)
+		return true;
 	if (u >= 0xdc00 && u <= 0xdfff)
 		return fail(s, "a lone low surrogate");
 	if (u < 0xd800 || u > 0xdbff)
@@ -342,6 +344,15 @@ json_check(struct str doc, bool unique, struct err *e)
 		    e, ERR_INVALID, "not valid JSON here: a key is named twice in one object");
 	free(seen.h);
 	return ok;
+}
+
+bool
+json_check_lone(struct str doc, struct err *e)
+{
+	struct check c = { .s = {
+			       .start = doc.p, .p = doc.p, .end = doc.p + doc.n, .lone = true } };
+
+	return document_check(&c) || report(&c.s, e);
 }
 
 bool

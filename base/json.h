@@ -33,6 +33,9 @@ enum json_kind json_kind(struct str raw);
  * names the byte offset.  After true, the iterators below cannot fail on it.
  */
 bool json_check(struct str doc, bool unique, struct err *e) MUST_CHECK;
+/* The same without unique, for what is looked at and sent on: half of a surrogate pair passes as an
+ * escape (RFC 8259 8.2).  json_string() makes three bytes of it that are no UTF-8. */
+bool json_check_lone(struct str doc, struct err *e) MUST_CHECK;
 /* Is it JSON at all (keys may be there twice)?  false: the byte where it is not, and why. */
 bool json_check_at(struct str doc, size_t *at, const char **why) MUST_CHECK;
 

@@ -7,6 +7,7 @@
 struct scan {
 	const char *start, *p, *end;
 	const char *why;
+	bool lone; /* half of a surrogate pair passes, as an escape */
 };
 
 static inline void

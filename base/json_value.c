@@ -190,8 +190,8 @@ json_unescape(struct str inner, char *out)
 		p += 6;
 		if (u < 0 || p > end)
 			break;
-		if (u >= 0xd800 && u <= 0xdbff && end - p >= 6 &&
-		    (low = json_hex4(p + 2, end)) >= 0) {
+		if (u >= 0xd800 && u <= 0xdbff && end - p >= 6 && p[0] == '\\' && p[1] == 'u' &&
+		    (low = json_hex4(p + 2, end)) >= 0xdc00 && low <= 0xdfff) {
 			u = 0x10000 + ((u - 0xd800) << 10) + (low - 0xdc00);
 			p += 6;
 		}

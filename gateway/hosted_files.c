@@ -100,7 +100,7 @@ hosted_files(struct hosted_reading *r, struct str messages, const char *name, st
 
 	if (messages.p == NULL || !may_name(messages))
 		return true;
-	if (!json_check(messages, false, &why))
+	if (!json_check_lone(messages, &why))
 		return err_set(e, ERR_INVALID, "\"%s\": %s", name, why.text);
 	return !names_file(r, messages) || hosted_add(r, STR("stored_file"), e);
 }

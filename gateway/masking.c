@@ -50,7 +50,9 @@ on_text(void *ctx, const struct text *t)
 	const struct redact_counts *n = &l->m->counts;
 	const bool first = n->blocked == NULL;
 
-	if (t->tools && json_kind(t->value) == JSON_STRING)
+	if (t->coded)
+		redacting_base64(l->texts, t->value);
+	else if (t->tools && json_kind(t->value) == JSON_STRING)
 		redacting_inner(l->texts, t->value);
 	else
 		redacting_value(l->texts, t->value);
@@ -66,7 +68,7 @@ masking_request(
 
 	if (!m->wants.any_args)
 		return true;
-	if (!json_check(*body, false, e))
+	if (!json_check_lone(*body, e))
 		return false;
 	buf_init(&m->body, 3 * body->n + GROWTH_BYTES);
 	l.texts = redacting_begin(c, m->wants.args, *body, &m->body, &m->counts);

@@ -23,6 +23,10 @@
 	{                                                                                          \
 		.is = TEXT_MEDIA, __VA_ARGS__                                                      \
 	}
+#define FILED(...)                                                                                 \
+	{                                                                                          \
+		.is = TEXT_FILE, __VA_ARGS__                                                       \
+	}
 #define VALUE(...)                                                                                 \
 	{                                                                                          \
 		.is = TEXT_VALUE, __VA_ARGS__                                                      \
@@ -48,7 +52,7 @@ static const struct text_row anthropic[] = {
 	NONE(NAME("encrypted_index")), NONE(NAME("encrypted_stdout")),
 	NONE(NAME("data"), TYPE("redacted_thinking")),
 	/* pictures and documents; { type: text, data } is a document in plain words */
-	NONE(NAME("data"), IN("source"), TYPE("base64")),
+	FILED(NAME("data"), IN("source"), TYPE("base64")),
 	/* what a tool is told */
 	VALUE(NAME("input")),
 };
@@ -61,7 +65,7 @@ static const struct text_row openai[] = {
 	/* of compatible APIs that hand on what other vendors have signed */
 	NONE(NAME("signature")), NONE(NAME("thought_signature")), NONE(NAME("encrypted_content")),
 	NONE(NAME("data"), TYPE("reasoning.encrypted")), NONE(NAME("text"), TYPE("reasoning.text")),
-	NONE(NAME("data"), IN("input_audio")), NONE(NAME("file_data")),
+	NONE(NAME("data"), IN("input_audio")), FILED(NAME("file_data")),
 	MEDIA(NAME("url")), MEDIA(NAME("image_url")),
 	/* OpenAI's is JSON in a string, that of others an object */
 	VALUE(NAME("arguments")),
@@ -76,7 +80,7 @@ static const struct text_row responses[] = {
 	NONE(NAME("approval_request_id")), NONE(NAME("previous_response_id")),
 	NONE(NAME("conversation")), NONE(NAME("prompt_cache_key")),
 	NONE(NAME("encrypted_content")), NONE(NAME("signature")),
-	NONE(NAME("file_data")), NONE(NAME("data"), IN("input_audio")),
+	FILED(NAME("file_data")), NONE(NAME("data"), IN("input_audio")),
 	NONE(NAME("result"), TYPE("image_generation_call")),
 	MEDIA(NAME("image_url")), MEDIA(NAME("url")),
 	VALUE(NAME("arguments")),
@@ -93,7 +97,7 @@ static const struct text_row genai[] = {
 	NONE(NAME("cachedContent")), NONE(NAME("cached_content")),
 	NONE(NAME("id")),
 	NONE(NAME("thoughtSignature")), NONE(NAME("thought_signature")),
-	NONE(NAME("data"), IN("inlineData")), NONE(NAME("data"), IN("inline_data")),
+	FILED(NAME("data"), IN("inlineData")), FILED(NAME("data"), IN("inline_data")),
 	VALUE(NAME("args")), VALUE(NAME("response")),
 	NAMED(NAME("labels")),
 };
@@ -150,6 +154,50 @@ is_media(struct str raw)
 	return str_starts(raw, STR("\"data:")) && memmem(head.p, head.n, ";base64,", 8) != NULL;
 }
 
+/* ---- files ---- */
+
+/* Of a media type as it stands in JSON: is what it names text that can be rewritten? */
+static bool
+type_is_text(struct str raw)
+{
+	static const struct str words[] = { STR("json"), STR("xml"), STR("yaml"), STR("x-yaml"),
+		STR("javascript"), STR("toml"), STR("x-ndjson"), STR("sql") };
+	char plain[MEDIA_HEAD];
+	struct str kind, s = { plain, 0 };
+
+	for (size_t i = 0; i < raw.n && s.n < sizeof(plain); i++)
+		if (raw.p[i] != '\\' && raw.p[i] != '"')
+			plain[s.n++] =
+			    (char)(raw.p[i] >= 'A' && raw.p[i] <= 'Z' ? raw.p[i] | 0x20 : raw.p[i]);
+	s = str_trim(str_cut(&s, ';'));
+	kind = str_cut(&s, '/');
+	if (s.p == NULL)
+		return kind.n == 0; /* a data: URL that says nothing is text/plain (RFC 2397) */
+	return str_eq(kind, STR("text")) || str_in(s, words, COUNT(words)) ||
+	       str_ends(s, STR("+json")) || str_ends(s, STR("+xml"));
+}
+
+/* A file says what it is in front of it, or beside it; of two types the one that is text counts. */
+static bool
+is_text_file(const struct object *o, struct str value)
+{
+	static const struct str beside[] = { STR("media_type"), STR("mimeType"), STR("mime_type") };
+	struct json_iter it;
+	struct str key, type;
+	bool is = false;
+
+	if (json_kind(value) != JSON_STRING)
+		return false;
+	if (is_media(value))
+		return type_is_text((struct str){ value.p + 6, value.n - 6 });
+	(void)json_open(o->raw, &it);
+	while (!is && json_next(&it, &key, &type))
+		for (size_t i = 0; !is && i < COUNT(beside); i++)
+			is = json_key_is(key, beside[i]) && json_kind(type) == JSON_STRING &&
+			     type_is_text(type);
+	return is;
+}
+
 /* ---- the walk ---- */
 
 struct walk {
@@ -190,15 +238,21 @@ is_open(const struct text_row *row, struct str value)
 }
 
 static void
-member_walk(
-    struct walk *w, const struct text_row *row, struct str key, struct str value, size_t depth)
+member_walk(struct walk *w, struct object *o, struct str key, struct str value, size_t depth)
 {
-	if (is_open(row, value))
+	const struct text_row *row = row_of(w->of, o, key);
+
+	if (is_open(row, value)) {
 		value_walk(w, value, key, depth);
-	else if (row->is == TEXT_NAMED)
+	} else if (row->is == TEXT_NAMED) {
 		named_walk(w, value, depth);
-	else if (row->is == TEXT_VALUE)
+	} else if (row->is == TEXT_VALUE) {
 		tell(w, value, true);
+	} else if (row->is != TEXT_NONE && is_text_file(o, value)) {
+		w->at.coded = true;
+		tell(w, value, false);
+		w->at.coded = false;
+	}
 }
 
 static void
@@ -212,7 +266,7 @@ object_walk(struct walk *w, struct str raw, struct str in, size_t depth)
 	while (json_next(&it, &key, &value)) {
 		if (depth == 0)
 			w->at.top = key;
-		member_walk(w, row_of(w->of, &o, key), key, value, depth + 1);
+		member_walk(w, &o, key, value, depth + 1);
 	}
 }
 

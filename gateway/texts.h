@@ -3,9 +3,10 @@
  * texts - where the words are in what models are sent.
  *
  * Each dialect has a table of the members that are no text: ids, signatures, pictures, definitions
- * of tools.  Every other string is one, also in a member or a block that nobody knows yet: what is
- * new tomorrow is looked at until somebody says that it must not be.  Names of members and numbers
- * are the API's, but in what a tool is told or has told, where anything may stand.
+ * of tools.  A document in base64 is one where its media type says so.  Every other string is one,
+ * also in a member or a block that nobody knows yet: what is new tomorrow is looked at until
+ * somebody says that it must not be.  Names of members and numbers are the API's, but in what a
+ * tool is told or has told, where anything may stand.
  */
 #pragma once
 
@@ -13,7 +14,8 @@
 
 enum text_member {
 	TEXT_NONE,  /* with all that is within */
-	TEXT_MEDIA, /* none if it is a data: URL in base64 */
+	TEXT_MEDIA, /* a file if it is a data: URL in base64 */
+	TEXT_FILE,  /* in base64, bare or as a data: URL: text by its media type, or none */
 	TEXT_VALUE, /* all of it, numbers and names of members too */
 	TEXT_NAMED, /* its members are called as the client likes: no row is meant by a name */
 };
@@ -34,6 +36,7 @@ struct text {
 	struct str top;   /* the member of the document that holds it, with quotes; "" if none */
 	size_t item;      /* which one of that list; SIZE_MAX: it is none */
 	bool tools;       /* what a tool is told or has told: TEXT_VALUE */
+	bool coded;       /* a file of text: in base64, behind "data:…;base64," or bare */
 };
 /* fn for each text of a document that json_check() has passed, in order. */
 typedef void text_f(void *ctx, const struct text *t);

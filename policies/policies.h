@@ -412,6 +412,9 @@ void redacting_value(struct redacting *r, struct str value);
 /* The same of a string that may hold JSON, which it still does afterwards: where a number in that
  * becomes a word, the string is written anew. */
 void redacting_inner(struct redacting *r, struct str string);
+/* The same of a string that is a text in base64, alone or behind "data:…;base64,": written anew
+ * when something is found in it.  What is no base64 or no text in UTF-8 passes. */
+void redacting_base64(struct redacting *r, struct str string);
 struct str redacting_end(struct redacting **at);
 /* ---- price.c, pricefile.c: what models cost ---- */
 

@@ -176,6 +176,96 @@ redacting_inner(struct redacting *r, struct str string)
 	arena_free(&a);
 }
 
+/* The text that stands in it; url: in the alphabet of URLs. */
+static bool
+base64_text(struct str coded, struct buf *text, bool *url)
+{
+	*url = !base64_decode(text, coded);
+	if (*url)
+		buf_reset(text);
+	return (!*url || base64url_decode(text, coded)) && buf_ok(text) && str_utf8(buf_str(text));
+}
+
+/* In front, what is kept of a data: URL; `coded` becomes what stands behind it. */
+static struct str
+base64_front(struct str *coded)
+{
+	const struct str all = *coded, mark = STR(";base64,");
+	const char *at =
+	    str_starts(all, STR("data:")) ? memmem(all.p, all.n, mark.p, mark.n) : NULL;
+
+	if (at == NULL)
+		return STR("");
+	*coded = STR_SPAN(at + mark.n, all.p + all.n);
+	return STR_SPAN(all.p, at + mark.n);
+}
+
+/* `text` is looked at as one string; false: nothing in it had to change. */
+static bool
+text_redact(const struct redacting *r, struct str text, struct arena *a, struct buf *scratch,
+    struct str *clean)
+{
+	struct buf quoted;
+	struct redacting *within;
+	struct str found;
+	bool changed;
+
+	buf_init(&quoted, r->out->limit * 2);
+	buf_json_str(&quoted, text);
+	within = redacting_start(r->tables, r->action, buf_str(&quoted), scratch, r->counts);
+	if (buf_ok(&quoted))
+		redacting_value(within, buf_str(&quoted));
+	found = redacting_end(&within);
+	changed = found.p != quoted.p;
+	if (changed && (found.p == NULL || !json_string(found, a, clean)))
+		*clean = STR_NONE;
+	buf_fini(&quoted);
+	return changed;
+}
+
+static void
+base64_replace(struct redacting *r, struct str string, struct str front, struct str clean, bool url)
+{
+	struct buf coded, quoted;
+
+	buf_init(&coded, r->out->limit);
+	buf_init(&quoted, r->out->limit * 2);
+	buf_put(&coded, front);
+	if (url)
+		buf_base64url(&coded, clean.p, clean.n);
+	else
+		buf_base64(&coded, clean.p, clean.n);
+	buf_json_str(&quoted, buf_str(&coded));
+	r->taken = (size_t)(string.p - r->doc.p);
+	on_put(r, buf_str(&quoted), string.n);
+	r->out->failed = r->out->failed || clean.p == NULL || !buf_ok(&coded) || !buf_ok(&quoted);
+	buf_fini(&quoted);
+	buf_fini(&coded);
+}
+
+void
+redacting_base64(struct redacting *r, struct str string)
+{
+	struct str coded, front, clean;
+	struct buf text, scratch;
+	struct arena a;
+	bool url;
+
+	ASSERT((size_t)(string.p - r->doc.p) >= r->taken);
+	arena_init(&a, 8 * string.n + 4096);
+	buf_init(&text, string.n + 16);
+	buf_init(&scratch, r->out->limit * 2);
+	if (json_string(string, &a, &coded)) {
+		front = base64_front(&coded);
+		if (base64_text(coded, &text, &url) &&
+		    text_redact(r, buf_str(&text), &a, &scratch, &clean))
+			base64_replace(r, string, front, clean, url);
+	}
+	buf_fini(&scratch);
+	buf_fini(&text);
+	arena_free(&a);
+}
+
 struct str
 redacting_end(struct redacting **at)
 {

@@ -209,12 +209,79 @@ expect(rows[2].would_redact):same { secrets = 1 }
 
 test "a body that is no JSON all through is not sent where texts must be found in it"
 local gw, ups, c = world(redact "{ all: mask }")
-for _, body in ipairs { '{"model":"sonnet","max_tokens":1,"messages":[{"content":"x" "y"}]}', '{"model":"sonnet","max_tokens":1,"messages":[{"content":"\\ud800"}]}' } do
+for _, body in ipairs { '{"model":"sonnet","max_tokens":1,"messages":[{"content":"x" "y"}]}', '{"model":"sonnet","max_tokens":1,"messages":[{"content":"\\ud80"}]}' } do
 	local r = c:post(MESSAGES, body)
 	expect(r.status):is(400)
 	expect(r.body):has("not valid JSON at byte")
 end
 expect(sent(ups)):is(0)
+
+test "half of a surrogate pair, as clients cut one off, is the provider's to judge: it passes as it is, and what stands beside it is found"
+local gw, ups, c = world(redact "{ all: mask }")
+local arguments = [["name":"pay","arguments":"{\"a\":\"\\ud83d %s\"}"]]
+for _, half in ipairs { "\\ud83d", "\\udc00", "\\ud83d\\ud83d\\ude00", "\\ud800abcdef", "\\uD83D\\u0041" } do
+	for _, b in ipairs { { MESSAGES, "anthropic", '{"model":"claude-sonnet-4-6","max_tokens":1,"messages":[{"role":"user","content":"' .. half .. '%s' .. half .. '"}]}' },
+		{ CHAT, "openai", '{"model":"gpt-5.5","messages":[{"role":"assistant","content":"' .. half .. '","tool_calls":[{"id":"c","function":{' .. arguments .. '}}]}]}' } } do
+		for words, instead in pairs { x = "x", [MAIL] = "[masked:email]", [CARD] = "[masked:card]" } do
+			local function with(s) return (b[3]:gsub("%%s", function() return " " .. s .. " " end)) end
+			expect(c:post(b[1], with(words)).status):is(200)
+			local up = ups[b[2]]
+			expect(up.requests[#up.requests].body):is(with(instead))
+		end
+	end
+end
+
+test "a document of text in base64 is read as the text that it is; pictures, other documents and what is no text pass as they are"
+local gw, ups, c = world(redact "{ secrets: block, pii: mask }")
+local DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+local function base64(s)
+	local out = {}
+	for i = 1, #s, 3 do
+		local a, b, d = s:byte(i, i + 2)
+		local n = a << 16 | (b or 0) << 8 | (d or 0)
+		for k = 0, 3 do
+			local v = (n >> (18 - 6 * k)) & 63
+			out[#out + 1] = (k == 2 and not b or k == 3 and not d) and "=" or DIGITS:sub(v + 1, v + 1)
+		end
+	end
+	return table.concat(out)
+end
+local FILES = {
+	{ MESSAGES, "anthropic", '{"model":"claude-sonnet-4-6","max_tokens":1,"messages":[{"role":"user","content":[{"type":"document","source":{"type":"base64","media_type":"%t","data":"%d"}}]}]}', "messages[0]" },
+	{ MESSAGES, "anthropic", '{"model":"claude-sonnet-4-6","max_tokens":1,"messages":[{"role":"user","content":[{"type":"document","source":{"data":"%d","type":"base64","media_type":"%t"}}]}]}', "messages[0]" },
+	{ CHAT, "openai", '{"model":"gpt-5.5","messages":[{"role":"user","content":[{"type":"file","file":{"filename":"a","file_data":"data:%t;base64,%d"}}]}]}', "messages[0]" },
+	{ RESPONSES, "openai", '{"model":"gpt-5.5","input":[{"role":"user","content":[{"type":"input_file","filename":"a","file_data":"data:%t;base64,%d"}]}]}', "input[0]" },
+	{ RESPONSES, "openai", '{"model":"gpt-5.5","input":[{"role":"user","content":[{"type":"input_image","image_url":"data:%t;base64,%d"}]}]}', "input[0]" },
+	{ GENERATE, "genai", '{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"%t","data":"%d"}}]}]}', "contents[0]" },
+	{ GENERATE, "genai", '{"contents":[{"role":"user","parts":[{"inline_data":{"data":"%d","mime_type":"%t"}}]}]}', "contents[0]" },
+}
+local lines = { "name,mail", "Zo\u{eb},%s", '"quoted",\t\\back\\', "" }
+local function text(s) return (table.concat(lines, "\r\n"):gsub("%%s", function() return s end)) end
+for _, f in ipairs(FILES) do
+	local function post(kind, bytes)
+		local body = f[3]:gsub("%%t", function() return kind end):gsub("%%d", function() return bytes end)
+		return c:post(f[1], body), body, ups[f[2]].requests
+	end
+	for _, kind in ipairs { "text/csv", "Text/Plain", "text\\/plain", "application/json", "application/ld+json" } do
+		local r, _, got = post(kind, base64(text(MAIL)))
+		expect(r.status):is(200)
+		local _, want = post(kind, base64(text("[masked:email]"))) -- in which nothing is found: as it came
+		expect(got[#got - 1].body:gsub("\\/", "/")):is((want:gsub("\\/", "/")))
+		expect(got[#got].body):is(want)
+	end
+	for _, as_it_is in ipairs { { "application/pdf", base64(text(MAIL)) }, { "image/png", base64(text(MAIL)) }, { "text/plain", base64("\xff\xfe" .. MAIL) },
+		{ "text/plain", "no base64: ~" }, { "text/plain", "" } } do
+		local r, body, got = post(as_it_is[1], as_it_is[2])
+		expect(r.status):is(200)
+		expect(got[#got].body):is(body)
+	end
+	local before = sent(ups)
+	local r = post("text/plain", base64(text(GHP)))
+	expect(r.status):is(f[1] == RESPONSES and 400 or 403)
+	expect(r.body):has("(" .. f[4] .. ") must not hold this: github-token")
+	expect(sent(ups)):is(before)
+end
+nowhere(gw, GHP, MAIL)
 
 test "explain, a test of policies and a diff tell what is redacted, under the alias too"
 local policies = rules('allow: "model:*"', redact("{ secrets: block }", "claude-sonnet-4-6"))

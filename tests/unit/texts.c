@@ -29,6 +29,11 @@ static const struct sample {
 	{ "Anthropic: a document in base64 is none, one in plain words is", &texts_anthropic,
 	    "{\"messages\":[{\"content\":[{\"source\":{\"type\":\"base64\",\"data\":\"n\"},"
 	    "\"title\":\"T\"},{\"source\":{\"data\":\"T\",\"type\":\"text\"}}]}]}" },
+	{ "Anthropic: a document in base64 is one where its media type says so", &texts_anthropic,
+	    "{\"messages\":[{\"content\":[{\"source\":{\"type\":\"base64\",\"media_type\":"
+	    "\"Text/plain\",\"data\":\"T\"}},{\"source\":{\"data\":\"n\",\"type\":\"base64\","
+	    "\"media_type\":\"Tex/pdf\"}},{\"source\":{\"data\":\"T\",\"type\":\"base64\","
+	    "\"media_type\":\"Timage/png\",\"medi\\u0061_type\":\"TEXT\\/x\"}}]}]}" },
 	{ "a second type is one that somebody may believe", &texts_anthropic,
 	    "{\"m\":[{\"source\":{\"type\":\"base64\",\"data\":\"T\",\"type\":\"text\"}},"
 	    "{\"source\":{\"type\":\"text\",\"data\":\"T\",\"t\\u0079pe\":\"base64\"}},"
