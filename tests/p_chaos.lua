@@ -48,7 +48,7 @@ end
 local function workers(gw)
 	local out = {}
 	for _, pid in ipairs(descendants(gw.pid)) do
-		if (read_file("/proc/" .. pid .. "/cmdline") or ""):find("sandbox-worker", 1, true) then out[#out + 1] = pid end
+		if (read_file("/proc/" .. pid .. "/comm") or ""):find("sandbox-worker", 1, true) then out[#out + 1] = pid end
 	end
 	return out
 end

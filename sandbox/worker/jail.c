@@ -36,6 +36,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "sandbox/worker/fork.h"
 #include "sandbox/worker/jail.h"
 
 #define NOBODY 65534

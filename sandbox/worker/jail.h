@@ -2,8 +2,6 @@
 /* jail - the walls around a worker; see jail.c.  Knows nothing of Lua. */
 #pragma once
 
-#include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,7 +25,6 @@ bool jail_shut(struct jail *j, bool holds);
 /* Of the lock what the zygote can bear itself: limits, no dumps.  Its workers inherit it. */
 bool lock_ahead(const struct lock_limits *limits);
 bool lock_zygote(void); /* after which it can fork, report and lock children */
-#define ZYGOTE_FORK_FLAGS (CLONE_PIDFD | SIGCHLD) /* how it must fork then */
 /* The rest of the lock: after true this process can read and write fd 0 and exit. */
 bool lock_down(int fd, int parent, const struct lock_limits *limits, void (*on_tick)(int));
 void probe_try(uint32_t what, int parent);

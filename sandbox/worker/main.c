@@ -8,7 +8,7 @@
  *	main --unshare, empty root--> outer: waits    (only to hold the pid namespace)
  *	                               \--> zygote: no uid, no capability, Landlock --> workers
  *
- * Reading order: main.c, jail.c, zygote.c, pages.c, vm.c, environment.c, calls.c, codec.c,
+ * Reading order: main.c, jail.c, zygote.c, fork.c, pages.c, vm.c, environment.c, calls.c, codec.c,
  * library.lua.
  */
 #include <stdlib.h>
@@ -48,6 +48,8 @@ main(int argc, char **argv)
 		return 2; /* not for people: the gateway starts this */
 	(void)syscall(SYS_close_range, 1u, ~0u, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	heap_reserve(memory_bytes);
+	fork_early();
 	jail_enter(&j);
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* a new user namespace clears it */
 	if ((j.layers & LAYER_NAMESPACES) != 0) {

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "sandbox/worker/worker.h"
@@ -315,19 +316,6 @@ run(lua_State *L, const char *source, size_t n)
 	return !vm.out.over;
 }
 
-static void
-exercise(void)
-{
-	static const char text[] =
-	    "local t = {} for i = 1, 2 do t[i] = { id = i, s = tostring(i) } end "
-	    "local s = string.format('%d', #t):upper() "
-	    "for k in s:gmatch('%d') do s = s .. k end "
-	    "return { s, json.decode(json.encode(t)), "
-	    "map({ 1 }, function(v) return v end) }";
-
-	(void)run(vm.main, text, sizeof(text) - 1);
-}
-
 /* Marking writes to, and so copies, every page that is shared with the zygote: 200 us, more than
  * most scripts take.  So the first cycle waits until this run has made some garbage of its own. */
 static void
@@ -350,31 +338,6 @@ seed_random(const uint64_t seed[2])
 	lua_pushinteger(L, (lua_Integer)seed[0]);
 	lua_pushinteger(L, (lua_Integer)seed[1]);
 	lua_call(L, 2, 0);
-}
-
-/* In a child of the zygote that is thrown away: what every run writes to. */
-static void
-rehearse(void)
-{
-	static const uint64_t seed[2] = { 1, 2 };
-	static const char tool[] = "\6server\4tool";
-
-	wire_touch();
-	start_collector();
-	seed_random(seed);
-	(void)tools_take(vm.main, tool, tool + sizeof(tool) - 1, 1);
-	exercise();
-}
-
-/* In the zygote: what every child has in common. */
-void
-vm_prepare(void)
-{
-	exercise();
-	lua_gc(vm.main, LUA_GCCOLLECT);
-	lua_gc(vm.main, LUA_GCSTOP); /* until RUN: see start_collector() */
-	heap_seal();
-	pages_rehearse(rehearse);
 }
 
 _Noreturn void
@@ -423,4 +386,84 @@ vm_serve(int fd)
 	wire_send(
 	    (struct frame_head){ .body_bytes = (uint32_t)vm.out.n, .type = FRAME_DONE }, vm.out.p);
 	rest();
+}
+
+/* ---- the zygote ---- */
+
+static const char exercise[] =
+    "local t = {} for i = 1, 2 do t[i] = { id = i, s = tostring(i) } end "
+    "local s = string.format('%d', #t):upper() "
+    "for k in s:gmatch('%d') do s = s .. k end "
+    "return { s, json.decode(json.encode(t)), "
+    "map({ 1 }, function(v) return v end) }";
+static const char calling[] = "local r = server.tool{ id = 1, text = 'a' } "
+			      "for i, v in ipairs(r.list) do print(i, v, r.name) end return r";
+static const char answer[] = "{\"id\":1,\"name\":\"a\",\"list\":[1.5,null,true]}";
+
+static void
+prompt(int gateway, struct frame_head h, const char *body)
+{
+	unsigned char head[FRAME_HEAD_BYTES];
+
+	frame_write_head(head, h);
+	if (write(gateway, head, sizeof(head)) != sizeof(head) ||
+	    write(gateway, body, h.body_bytes) != (ssize_t)h.body_bytes)
+		_exit(WORKER_EXIT_LOCK);
+}
+
+/* In a child of the zygote that is thrown away: it is its own gateway, and says all of that part
+ * first.  Into nothing but its stack, see rehearsal.c. */
+static _Noreturn void
+rehearse(const char *source)
+{
+	static const char tool[] = "\6server\4tool";
+	struct frame_run r = { .calls_max = 1,
+		.in_flight_max = 1,
+		.branches_max = 1,
+		.tools_n = 1,
+		.tools_bytes = sizeof(tool) - 1,
+		.source_bytes = (uint32_t)strlen(source),
+		.memory_bytes = vm.limit_bytes,
+		.cpu_ticks = 1 };
+	char body[sizeof(r) + sizeof(tool) + sizeof(exercise) + sizeof(calling)], *p = body;
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+		_exit(WORKER_EXIT_LOCK);
+	p = mempcpy(p, &r, sizeof(r));
+	p = mempcpy(p, tool, r.tools_bytes);
+	p = mempcpy(p, source, r.source_bytes);
+	prompt(ends[0],
+	    (struct frame_head){ .body_bytes = (uint32_t)(p - body), .type = FRAME_RUN }, body);
+	prompt(ends[0],
+	    (struct frame_head){ .body_bytes = sizeof(answer) - 1,
+		.type = FRAME_RESULT,
+		.flags = FRAME_OK,
+		.id = 1 },
+	    answer);
+	(void)shutdown(ends[0], SHUT_WR);
+	wire_touch();
+	vm_serve(ends[1]);
+}
+
+static void
+rehearse_least(void)
+{
+	rehearse(exercise);
+}
+
+static void
+rehearse_usual(void)
+{
+	rehearse(calling);
+}
+
+void
+vm_prepare(const uintptr_t *functions, size_t n)
+{
+	(void)run(vm.main, exercise, sizeof(exercise) - 1);
+	lua_gc(vm.main, LUA_GCCOLLECT);
+	lua_gc(vm.main, LUA_GCSTOP); /* until RUN: see start_collector() */
+	heap_seal();
+	pages_rehearse(rehearse_least, rehearse_usual, functions, n);
 }

@@ -30,9 +30,9 @@ write_all(const unsigned char *p, size_t n)
 
 /* Most frames are small: a head and its body, and what came with them, are one system call. */
 static struct {
-	char bytes[4096];
 	size_t at, n;
-} ahead;
+	char bytes[2048];
+} ahead = { .bytes = { 1 } }; /* not nothing: it lies beside vm then, a page less to copy */
 
 void
 wire_touch(void)
@@ -93,7 +93,7 @@ put_place(unsigned char *to)
 void
 wire_send(struct frame_head h, const void *body)
 {
-	unsigned char small[4096];
+	unsigned char small[1024]; /* of a stack whose pages are new */
 	size_t n;
 
 	if (vm.fd < 0)

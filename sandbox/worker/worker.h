@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "sandbox/frame.h"
+#include "sandbox/worker/fork.h"
 #include "sandbox/worker/jail.h"
 #include "sandbox/worker/pages.h"
 
@@ -71,7 +72,8 @@ extern struct vm vm;
 
 /* vm.c */
 lua_State *vm_new(size_t limit_bytes);
-void vm_prepare(void);                                         /* zygote, once */
+/* The zygote, once; the functions are for pages_rehearse(). */
+void vm_prepare(const uintptr_t *functions, size_t n);
 _Noreturn void vm_serve(int fd);                               /* read RUN, run, answer, exit */
 _Noreturn void vm_end(enum sandbox_end end, const char *text); /* with the script's line */
 int vm_resume(lua_State *co, lua_State *from, int args, int *results);

@@ -11,14 +11,17 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,15 +29,24 @@
 
 #define CHILDREN_MAX 128
 
-struct zygote {
+struct zygote { /* on its own stack, which no child inherits */
 	int ctl;
-	pid_t self;
-	const struct lock_limits *limits;
-	bool locked_ahead;
 	struct {
 		pid_t pid; /* 0: free */
 		uint32_t serial;
 	} children[CHILDREN_MAX];
+};
+
+/* What a child knows by birth, written once; its order comes with clone(), in place of a pointer:
+ * whatever the zygote wrote to for it would be a page to copy, in both. */
+static struct {
+	struct lock_limits limits;
+	pid_t zygote;
+	bool locked_ahead;
+} born;
+struct order {
+	uint32_t arg;
+	uint16_t op, fd;
 };
 
 static void
@@ -86,22 +98,18 @@ hear(struct zygote *z, int *fd)
 	return ask;
 }
 
-/* fork() without what libc does around it: there are no threads here, and each page that it writes
- * to is one to copy, in the child and again in the zygote. */
-static pid_t
-fork_to(int *pidfd)
-{
-	return (pid_t)syscall(SYS_clone, ZYGOTE_FORK_FLAGS, NULL, pidfd, NULL, 0);
-}
-
 static _Noreturn void
-child(struct zygote *z, const struct zygote_ask *ask, int fd)
+child(uintptr_t bits)
 {
+	struct order order;
+
+	_Static_assert(sizeof(order) == sizeof(bits), "an order is what a pointer holds");
+	memcpy(&order, &bits, sizeof(order));
 	pages_ready();
-	if (!z->locked_ahead || !lock_down(fd, z->self, z->limits, vm_on_tick))
+	if (!born.locked_ahead || !lock_down(order.fd, born.zygote, &born.limits, vm_on_tick))
 		_exit(WORKER_EXIT_LOCK);
-	if (ask->op == ZYGOTE_PROBE) {
-		probe_try(ask->arg, z->self);
+	if (order.op == ZYGOTE_PROBE) {
+		probe_try(order.arg, born.zygote);
 		_exit(0); /* survived: the gateway takes that for a failed lock */
 	}
 	vm_serve(0);
@@ -111,14 +119,15 @@ static void
 spawn(struct zygote *z, const struct zygote_ask *ask, int fd)
 {
 	struct zygote_say told = { .op = ZYGOTE_SPAWNED, .serial = ask->serial };
+	struct order order = { .arg = ask->arg, .op = (uint16_t)ask->op, .fd = (uint16_t)fd };
+	uintptr_t bits;
 	size_t slot = 0;
 	int pidfd = -1;
 
+	memcpy(&bits, &order, sizeof(bits));
 	while (slot < CHILDREN_MAX && z->children[slot].pid != 0)
 		slot++;
-	told.pid = slot < CHILDREN_MAX ? fork_to(&pidfd) : -1;
-	if (told.pid == 0)
-		child(z, ask, fd);
+	told.pid = slot == CHILDREN_MAX || fd > UINT16_MAX ? -1 : fork_to(child, bits, &pidfd);
 	if (told.pid < 0) {
 		told = (struct zygote_say){
 			.op = ZYGOTE_REAPED, .serial = ask->serial, .status = WORKER_EXIT_LOCK << 8
@@ -159,10 +168,18 @@ reap(struct zygote *z, int signals)
 	}
 }
 
+/* What the zygote does with each child, and a child before it has a script: pages_rehearse(). */
+#define AT(function) (uintptr_t)(function)
+static const uintptr_t functions[] = { AT(zygote_serve), AT(reap), AT(spawn), AT(say), AT(hear),
+	AT(child), AT(fork_to), AT(poll), AT(recvmsg), AT(sendmsg), AT(read), AT(wait4), AT(close),
+	AT(pages_ready), AT(madvise), AT(lock_down), AT(prctl), AT(getppid), AT(dup2), AT(syscall),
+	AT(setrlimit), AT(sigaction), AT(setitimer), AT(sigprocmask), AT(pages_rehearse),
+	AT(bsearch) };
+
 _Noreturn void
 zygote_serve(int ctl, const struct jail *j, const struct lock_limits *limits)
 {
-	struct zygote z = { .ctl = ctl, .self = getpid(), .limits = limits };
+	struct zygote z = { .ctl = ctl };
 	struct zygote_say hello = {
 		.op = ZYGOTE_HELLO, .layers = j->layers, .landlock_abi = j->landlock_abi
 	};
@@ -178,11 +195,15 @@ zygote_serve(int ctl, const struct jail *j, const struct lock_limits *limits)
 	sigaddset(&watched, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &watched, NULL);
 	signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
-	heap_reserve(limits->heap_bytes);
 	if (signals < 0 || vm_new(limits->heap_bytes) == NULL)
 		_exit(WORKER_EXIT_LOCK);
-	vm_prepare();
-	z.locked_ahead = lock_ahead(limits);
+	born.limits = *limits;
+	born.zygote = getpid();
+	fork_quiet();
+	vm_prepare(functions, sizeof(functions) / sizeof(*functions));
+	born.locked_ahead = lock_ahead(limits);
+	if (!fork_ready())
+		_exit(WORKER_EXIT_LOCK);
 	(void)lock_zygote(); /* without seccomp no worker can be locked either: the probes tell */
 	say(&z, &hello, -1);
 	for (;;) {

@@ -17,6 +17,7 @@
 #include "tests/unit/check.h"
 
 #define SPINNING 8
+#define WORKER   "build/orphans-worker" /* a name that no other test's processes have */
 
 static void
 on_call(void *ctx, struct sandbox_run *r, uint32_t id, uint32_t handle, struct str args)
@@ -35,7 +36,7 @@ be_gateway(int ready, bool stray)
 {
 	static const struct job_type root_type = { .name = "test" };
 	static const struct sandbox_events ev = { .call = on_call, .done = on_done };
-	struct sandbox_settings set = { .worker = "build/sandbox-worker", .cpu_ms = 9990 };
+	struct sandbox_settings set = { .worker = WORKER, .cpu_ms = 9990 };
 	const struct sandbox_script s = { .source = STR("while true do end") };
 	struct err e = { .code = ERR_NONE };
 	struct loop *l = loop_new(&e);
@@ -58,29 +59,25 @@ be_gateway(int ready, bool stray)
 	_exit(0);
 }
 
-/* Processes whose command line is our worker's with this test's odd CPU limit. */
 static int
 workers_left(void)
 {
-	static const char mark[] = "build/sandbox-worker\0"
-				   "67108864\0"
-				   "9990";
+	static const char name[] = "orphans-worker\n";
 	DIR *d = opendir("/proc");
 	struct dirent *entry;
 	int n = 0;
 
 	while (d != NULL && (entry = readdir(d)) != NULL) {
-		char path[300], line[100] = "";
+		char path[300], line[20] = "";
 		FILE *f;
 
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
 			continue;
-		(void)snprintf(path, sizeof(path), "/proc/%s/cmdline", entry->d_name);
+		(void)snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
 		f = fopen(path, "r");
 		if (f == NULL)
 			continue;
-		if (fread(line, 1, sizeof(line), f) >= sizeof(mark) &&
-		    memcmp(line, mark, sizeof(mark)) == 0)
+		if (fgets(line, sizeof(line), f) != NULL && strcmp(line, name) == 0)
 			n++;
 		(void)fclose(f);
 	}
@@ -125,10 +122,13 @@ test_as(const char *who, bool drop, bool stray)
 int
 main(void)
 {
+	(void)unlink(WORKER);
+	CHECK_EQ_I(link("build/sandbox-worker", WORKER), 0);
 	for (int stray = 0; stray < 2; stray++) {
 		if (geteuid() == 0)
 			test_as("an ordinary user", true, stray);
 		test_as(geteuid() == 0 ? "root" : "an ordinary user", false, stray);
 	}
+	(void)unlink(WORKER);
 	return check_done();
 }

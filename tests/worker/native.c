@@ -28,7 +28,6 @@ void __real_environment_open(lua_State *L);
 void __wrap_environment_open(lua_State *L);
 
 extern char __executable_start[], _end[], **environ;
-extern void *__libc_stack_end;
 static char *heap_low, *heap_high;
 static char scratch[65536];
 
@@ -265,7 +264,7 @@ native_scan(lua_State *L)
 
 	lua_pushinteger(L, scan(__executable_start, _end, hidden, n) +
 			       scan(heap_low, heap_high, hidden, n) +
-			       scan(here, (const char *)__libc_stack_end, hidden, n));
+			       scan(here, fork_stack_end, hidden, n));
 	return 1;
 }
 
