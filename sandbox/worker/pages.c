@@ -4,8 +4,8 @@
  *
  * A child shares every page with the zygote until one of them writes to it; each first write is a
  * page fault and a copy, in the middle of somebody's script.  What a run writes to is nearly the
- * same in all of them, so the zygote rehearses one (rehearsal.c), and each worker copies those
- *pages before there is a script, a system call for each row of them.
+ * same in all of them, so the zygote rehearses one (rehearsal.c), and each worker copies that
+ * before there is a script, a system call for each row of pages.
  *
  *	heap   | TLS, Lua state, strings ... as the zygote left it | fresh, from heap_seal() on |
  *	data   | .data .bss |
