@@ -232,6 +232,12 @@ local SCRIPTS = {
 { "return group_by(db.query{sql='q'}.rows, 'town')", "note: line 1: group_by: no item has the field 'town'; the first has city, id, name, total\n[]" },
 { "return #group_by(db.query{sql='q'}.rows, 'city').Bonn", "note: line 1: group_by left out 1 of 3 items: city is nil there\n2" },
 { "return sum({}, 'x'), pluck({{a = null}}, 'b'), sum(json.decode('[{\"n\":null}]'), 'n')", "note: line 1: pluck: no item has the field 'b'; the first has a\n[0,[],0]" },
+-- shape(): what the first item lacks, or has null, another shows
+{ "return shape(db.query{sql='q'}.rows), shape(issues.list_issues{repo='x'}.items)",
+	'["{city?:string, id:integer, name:string, total:integer}[3]","{labels:string[1], number:integer, title:string, user?:{login:string}}[2]"]' },
+{ "return shape(json.decode('[{\"a\":null,\"l\":[]},{\"a\":1,\"b\":null,\"l\":[{\"x\":1}]}]'))", "{a?:integer, b:null, l:{x:integer}[1]}[2]" },
+{ "local t = {} for i = 1, 30 do t['k' .. i] = i end return shape(t), shape{}, shape{{}}, shape{{1}, {2}}, shape{{a=1}, 5}, shape(null), shape('x')",
+	'["table<string,integer>[30]","any[0]","any[0][1]","integer[1][2]","{a:integer}[2]","null","string"]' },
 -- names and arguments: nothing is called
 { "files.write_file{path='o', content='x'}\nreturn db.query{query='select 1'}", calls = 0,
 	says = { "error line 2: db.query: invalid_args: missing `sql` (got query)", "db.query{sql:string", "2| return db.query{query=", "no call was made" } },

@@ -79,6 +79,27 @@ lua_was_null(lua_State *L)
 	return 1;
 }
 
+/* null_keys(t): those of a result that said null there, as a list. */
+static int
+lua_null_keys(lua_State *L)
+{
+	lua_Integer n = 0;
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	lua_newtable(L);
+	if (luaL_getmetafield(L, 1, "__nulls") != LUA_TTABLE)
+		return 1;
+	lua_pushnil(L);
+	while (lua_next(L, 3)) {
+		lua_pop(L, 1);
+		lua_pushvalue(L, -1);
+		lua_rawseti(L, 2, ++n);
+	}
+	lua_settop(L, 2);
+	return 1;
+}
+
 /* in_text(s): does it stand in the script, or the snippet, that runs? */
 static int
 lua_in_text(lua_State *L)
@@ -101,6 +122,7 @@ library_push_helpers(lua_State *L)
 	lua_pushboolean(L, true);
 	lua_pushcclosure(L, environment_print, 1);
 	lua_pushcfunction(L, lua_in_text);
+	lua_pushcfunction(L, lua_null_keys);
 }
 
 void

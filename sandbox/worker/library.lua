@@ -8,8 +8,9 @@
 --   find(server, tool)   its function or nil        fill(server, t)  all that t lacks
 --   note(text)           prints it with the line    in_c(f)         f, whose caller's line is kept
 --   params(f)            how many f names           was_null(t, k)  a result that said null there
+--   null_keys(t)         of a result: where it said null
 --   write(...)           prints without a line end  in_text(s)     is s in the text that runs?
-local fan, fail, now, search, by_name, show_blob, find, fill, note, in_c, params, was_null, write, in_text = ...
+local fan, fail, now, search, by_name, show_blob, find, fill, note, in_c, params, was_null, write, in_text, null_keys = ...
 local type, tostring, error, ipairs, pairs, select = type, tostring, error, ipairs, pairs, select
 local rawget, rawset, rawlen, next, tonumber, mtype = rawget, rawset, rawlen, next, tonumber, math.type
 local sort, unpack, concat = table.sort, table.unpack, table.concat
@@ -216,8 +217,52 @@ function lines(s)
 	return out
 end
 
--- The structure of a value without its contents: {id:integer, tags:string[2]}.
-local function shape_of(v, depth)
+-- The structure of a value without its contents: {id:integer, owner?:string, tags:string[2]}.  Of a
+-- list it is that of its first items together: what one of them lacks, or has null, another shows.
+local items_looked_at, keys_shown = 50, 60
+local shape_of
+
+local function fields_of(list, n)
+	local first, count, nulls = {}, {}, {}
+	for i = 1, n do
+		for k, v in next, list[i] do
+			local had = rawget(first, k)
+			if had == nil or type(had) == "table" and next(had) == nil then rawset(first, k, v) end
+			rawset(count, k, (rawget(count, k) or 0) + 1)
+		end
+		for _, k in ipairs(null_keys(list[i])) do rawset(nulls, k, true) end
+	end
+	for k in next, nulls do
+		if rawget(first, k) == nil then rawset(first, k, null) rawset(count, k, n) end
+	end
+	return first, count
+end
+
+local function record_shape(list, n, depth)
+	local first, count = fields_of(list, n)
+	local names, out, same = keys(first), {}, nil
+	for i, k in ipairs(names) do
+		if i > keys_shown then out[i] = "..." break end
+		local s = shape_of(rawget(first, k), depth + 1)
+		if i == 1 then same = s elseif s ~= same then same = false end
+		out[i] = tostring(k) .. (rawget(count, k) < n and "?:" or ":") .. s
+	end
+	if same and n == 1 and #names > 12 then return "table<string," .. same .. ">[" .. #names .. "]" end
+	return "{" .. concat(out, ", ") .. "}"
+end
+
+local function list_shape(v, n, depth)
+	local looked = n < items_looked_at and n or items_looked_at
+	for i = 1, looked do
+		local item = rawget(v, i)
+		if type(item) ~= "table" or rawlen(item) > 0 or next(item) == nil and #null_keys(item) == 0 then
+			return (n > 0 and shape_of(rawget(v, 1), depth + 1) or "any") .. "[" .. n .. "]"
+		end
+	end
+	return record_shape(v, looked, depth + 1) .. "[" .. n .. "]"
+end
+
+function shape_of(v, depth)
 	local t = type(v)
 	if v == null then return "null" end
 	if t == "number" then return mtype(v) == "integer" and "integer" or "number" end
@@ -226,15 +271,9 @@ local function shape_of(v, depth)
 	if t ~= "table" then return t end
 	if depth >= 6 then return "table" end
 	local n = rawlen(v)
-	if n > 0 or next(v) == nil then
-		return (n > 0 and shape_of(v[1], depth + 1) or "any") .. "[" .. n .. "]"
-	end
-	local out = {}
-	for i, k in ipairs(keys(v)) do
-		if i > 60 then out[i] = "..." break end
-		out[i] = tostring(k) .. ":" .. shape_of(v[k], depth + 1)
-	end
-	return "{" .. concat(out, ", ") .. "}"
+	if n == 0 and next(v) == nil and #null_keys(v) == 0 then return "any[0]" end
+	if n > 0 then return list_shape(v, n, depth) end
+	return record_shape({ v }, 1, depth)
 end
 function shape(v) return shape_of(v, 0) end
 
