@@ -222,10 +222,8 @@ on_done(void *ctx, const struct sandbox_result *res)
 		return;
 	}
 	text_put(&text, r, res, value);
-	if (res->end == SANDBOX_DONE && r->refusal.n == 0 && !r->plan && !r->replay) {
+	if (res->end == SANDBOX_DONE && r->refusal.n == 0 && !r->plan && !r->replay)
 		state_keep(r->cm, r->c.key, r->c.session, res->state, value);
-		snippets_used(r);
-	}
 	if (res->end == SANDBOX_CRASH || res->end == SANDBOX_SECCOMP || res->end == SANDBOX_PROTO)
 		log_error(
 		    &r->job, "script broke its worker", F_TEXT("end", sandbox_end_word(res->end)));

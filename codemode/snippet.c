@@ -306,18 +306,6 @@ snippets_attach(struct run *r, struct sandbox_script *s)
 	free(v);
 }
 
-void
-snippets_used(const struct run *r)
-{
-	struct str rest = r->versions;
-
-	while (rest.n > 0) {
-		struct str one = str_cut(&rest, ' ');
-
-		core_snippet_used(r->cm->core, r->c.key, str_cut(&one, '@'));
-	}
-}
-
 /* ---- afterwards ---- */
 
 /* "12ab…" of "name@12ab…" in a list; STR_NONE: it is not there. */

@@ -23,8 +23,6 @@ void snippets_free(struct codemode *cm);
  * "other@12ab… weekly_report@3f2a…".
  */
 void snippets_attach(struct run *r, struct sandbox_script *s);
-/* It ended well: its snippets have been used. */
-void snippets_used(const struct run *r);
 /* The text of one that the run was sent, as it was then; STR_NONE: it was not, or is another now.
  */
 struct str snippet_text(const void *run, struct str name);

@@ -27,6 +27,7 @@
 #define BACKLOG_BYTES_MAX ((size_t)32 << 20) /* records the scribe has not applied yet */
 #define RETRY_MS          100
 #define LABELLED_ROWS     200000 /* that a start looks through, when a rule says after: */
+#define USED_ROWS         50000  /* likewise, where there are snippets */
 #define LABELLED_BYTES    ((size_t)1 << 20)
 #define APPROVAL_KEPT_NS  (30ll * 86400 * 1000000000)
 
@@ -92,16 +93,15 @@ on_usage(void *ctx, const struct usage_row *r)
 	return true;
 }
 
-/* What sessions had got before the restart: the newest rows tell. */
-static bool
-on_labelled(void *ctx, const struct audit_row *r)
+/* What sessions had got before the restart. */
+static void
+flow_recall(struct core *c, const struct audit_row *r)
 {
-	struct core *c = ctx;
 	struct str raw, key, labels, session = STR("");
 	struct arena a;
 
 	if (memmem(r->event.p, r->event.n, "\"labels\":", 9) == NULL)
-		return true;
+		return;
 	arena_init(&a, LABELLED_BYTES);
 	if (r->event.n <= LABELLED_BYTES / 8 && json_get(r->event, STR("labels"), &raw) &&
 	    json_string(raw, &a, &labels) && json_get(r->event, STR("end"), &raw) &&
@@ -109,20 +109,42 @@ on_labelled(void *ctx, const struct audit_row *r)
 	    (!json_get(r->event, STR("session"), &raw) || json_string(raw, &a, &session)))
 		flow_add(&c->flows, key, session, labels_parse(labels), r->ts_ns / 1000000);
 	arena_free(&a);
+}
+
+struct recalling {
+	struct core *c;
+	int64_t flows_after, uses_after; /* row numbers; INT64_MAX: not looked for */
+};
+
+static bool
+on_newest(void *ctx, const struct audit_row *r)
+{
+	const struct recalling *rc = ctx;
+
+	if (r->seq > rc->flows_after)
+		flow_recall(rc->c, r);
+	if (r->seq > rc->uses_after)
+		snippets_recall(rc->c, r);
 	return true;
 }
 
+/* What no other table has: the newest rows tell. */
 static bool
-flows_load(struct core *c, struct store *s, struct err *e)
+newest_load(struct core *c, struct store *s, struct err *e)
 {
+	struct recalling rc = { c, INT64_MAX, INT64_MAX };
 	struct sha256 hash;
 	uint64_t applied;
-	int64_t head;
+	int64_t head, after;
 
-	return !rules_flow(c->bundle) ||
-	       (store_head(s, &head, &hash, &applied, e) &&
-		   store_audit_each(
-		       s, head > LABELLED_ROWS ? head - LABELLED_ROWS : 0, on_labelled, c, e));
+	if (!store_head(s, &head, &hash, &applied, e))
+		return false;
+	if (rules_flow(c->bundle))
+		rc.flows_after = head > LABELLED_ROWS ? head - LABELLED_ROWS : 0;
+	if (snippets_any(c))
+		rc.uses_after = head > USED_ROWS ? head - USED_ROWS : 0;
+	after = rc.flows_after < rc.uses_after ? rc.flows_after : rc.uses_after;
+	return after == INT64_MAX || store_audit_each(s, after, on_newest, &rc, e);
 }
 
 static bool
@@ -133,7 +155,7 @@ load(struct core *c, struct store *s, struct err *e)
 	period_bounds(core_zone(c), PERIOD_YEAR, now_s, &year, &end);
 	period_bounds(core_zone(c), PERIOD_WEEK, now_s, &week, &end);
 	return store_key_each(s, on_key, c, e) && store_note_each(s, on_note, c, e) &&
-	       flows_load(c, s, e) && store_kept_prune(s, loop_wall_ns(c->loop), e) &&
+	       newest_load(c, s, e) && store_kept_prune(s, loop_wall_ns(c->loop), e) &&
 	       store_approvals_prune(s, loop_wall_ns(c->loop) - APPROVAL_KEPT_NS, e) &&
 	       store_approval_each(s, approvals_load, c, e) &&
 	       store_usage_each(s, week < year ? week : year, on_usage, c, e);

@@ -309,6 +309,16 @@ void event_remember(struct core *c, struct str actor, const char *name, const st
 const char *kind_word(enum ask_kind k); /* "tool", … as rows have it */
 const char *end_word(enum pass_end e);
 
+/* ---- snippets.c ---- */
+
+#define SNIPPETS_SHOWN 32 /* of one run, in its row and counted as used */
+bool snippets_any(const struct core *c);
+/* One use of each of a run's "name@12ab… …", as of a tool "snippets/NAME". */
+void
+snippets_learn(struct core *c, const struct frequent_of *of, struct str versions, int64_t when_s);
+/* The same from the row of a run, at a start. */
+void snippets_recall(struct core *c, const struct audit_row *r);
+
 /* ---- scripts.c ---- */
 
 void scripts_add(struct key *k, int64_t entered_s, const struct outcome *o); /* one has ended */

@@ -12,10 +12,9 @@
 
 #include "policies/core.h"
 
-#define COMMON_BYTES   16384 /* nine clipped texts, each byte escaped to six, and the key */
-#define USES_BYTES     1024
-#define SNIPPETS_SHOWN 32
-#define QUARTER_S      900
+#define COMMON_BYTES 16384 /* nine clipped texts, each byte escaped to six, and the key */
+#define USES_BYTES   1024
+#define QUARTER_S    900
 
 const char *
 kind_word(enum ask_kind k)

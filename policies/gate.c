@@ -359,6 +359,10 @@ gate_leave(struct pass *p, const struct outcome *o)
 		frequent_learn(&p->core->frequents,
 		    &(struct frequent_of){ p->owner[0], p->owner[1], p->owner[2] }, p->name,
 		    now_ns / 1000000000, 1);
+	if (p->kind == ASK_RUN && o->end == END_OK)
+		snippets_learn(p->core,
+		    &(struct frequent_of){ p->owner[0], p->owner[1], p->owner[2] }, o->snippets,
+		    now_ns / 1000000000);
 	sums_add(p, o);
 	redacted_count(p->core, o->redacted);
 	p->magic = 0;

@@ -755,8 +755,6 @@ void core_all_snippets(const struct core *c, snippet_f *fn, void *ctx); /* in or
  * the way. */
 bool core_snippet_place(
     const struct core *c, struct str folder, struct str name, struct err *e) MUST_CHECK;
-/* One use, for core_frequent_tools(): there it is called "snippets/NAME". */
-void core_snippet_used(struct core *c, const struct key *k, struct str name);
 /* The snippets of a bundle without a core, at once and for the length of one call; false: it does
  * not load (*e). */
 typedef void snippets_f(void *ctx, const struct snippet *at, size_t n);

@@ -14,12 +14,14 @@
 #include <string.h>
 
 #include "base/crypto.h"
+#include "base/json.h"
 #include "policies/core.h"
 #include "policies/facts.h"
 #include "policies/snippet.h"
 
-#define VERSION_BYTES 6
-#define CHECK_BYTES   ((size_t)4 << 20)
+#define VERSION_BYTES  6
+#define CHECK_BYTES    ((size_t)4 << 20)
+#define RECALLED_BYTES ((size_t)1 << 20)
 
 static bool
 name_ok(struct str name)
@@ -256,19 +258,65 @@ core_snippet_place(const struct core *c, struct str folder, struct str name, str
 	return ok;
 }
 
-void
-core_snippet_used(struct core *c, const struct key *k, struct str name)
+/* ---- how often ---- */
+
+bool
+snippets_any(const struct core *c)
+{
+	return c->bundle->snippets_n > 0;
+}
+
+/* "name@12ab…": one use. */
+static void
+learn(struct core *c, const struct frequent_of *of, struct str version, int64_t when_s)
 {
 	char tool[SNIPPET_NAME_MAX + 16];
 	struct buf b = { .p = tool, .cap = sizeof(tool), .limit = sizeof(tool) };
-	struct str owner[3];
 
-	IS(c, CORE_MAGIC);
-	key_owner(k, owner);
 	buf_puts(&b, SNIPPET_FOLDER "/");
-	buf_put(&b, str_clip(name, SNIPPET_NAME_MAX));
-	frequent_learn(&c->frequents, &(struct frequent_of){ owner[0], owner[1], owner[2] },
-	    buf_str(&b), loop_wall_ns(c->loop) / 1000000000, 1);
+	buf_put(&b, str_clip(str_cut(&version, '@'), SNIPPET_NAME_MAX));
+	frequent_learn(&c->frequents, of, buf_str(&b), when_s, 1);
+}
+
+void
+snippets_learn(struct core *c, const struct frequent_of *of, struct str versions, int64_t when_s)
+{
+	for (size_t n = 0; versions.n > 0 && n < SNIPPETS_SHOWN; n++)
+		learn(c, of, str_cut(&versions, ' '), when_s);
+}
+
+static struct str
+text_of(struct str event, struct str name, struct arena *a)
+{
+	struct str raw, text = STR("");
+
+	if (json_get(event, name, &raw) && json_kind(raw) == JSON_STRING)
+		(void)json_string(raw, a, &text);
+	return text;
+}
+
+void
+snippets_recall(struct core *c, const struct audit_row *r)
+{
+	struct frequent_of of;
+	struct json_iter it;
+	struct str list, key, raw, one;
+	struct arena a;
+
+	if (memmem(r->event.p, r->event.n, "\"snippets\":", 11) == NULL ||
+	    r->event.n > RECALLED_BYTES / 8)
+		return;
+	arena_init(&a, RECALLED_BYTES);
+	of.customer = text_of(r->event, STR("customer"), &a);
+	of.team = text_of(r->event, STR("team"), &a);
+	of.user = text_of(r->event, STR("user"), &a);
+	if (json_get(r->event, STR("snippets"), &list) && json_open(list, &it) &&
+	    str_eq(text_of(r->event, STR("kind"), &a), STR("run")) &&
+	    str_eq(text_of(r->event, STR("end"), &a), STR("ok")))
+		while (json_next(&it, &key, &raw))
+			if (json_string(raw, &a, &one) && str_has(one, '@'))
+				learn(c, &of, one, r->ts_ns / 1000000000);
+	arena_free(&a);
 }
 
 bool

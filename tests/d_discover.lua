@@ -78,6 +78,25 @@ gw:restart()
 gw:wait_tools(ana, 62)
 expect(lua(gw, ana, "seven")):is(grown)
 
+test "a snippet that a team uses stands there as a tool does, after a restart, too"
+local gw = gateway { servers = { desk = desk() }, policies = { ["root/all.yaml"] = RULES,
+	["root/snippets/tally.lua"] = "-- Tallies the list.\n---@param n integer\nif args.n < 0 then error('x') end\nreturn args.n\n",
+	["root/snippets/unused.lua"] = "-- Is not used.\nreturn 1\n" } }
+local ana, cem = gw:key { name = "a", user = "ana" }, gw:key { name = "c", user = "cem" }
+gw:wait_tools(ana, 62)
+local function run(key, code) return gw:mcp(key):call("lua", { code = code }) end
+run(ana, "return snippets.tally{n = -1}")
+run(ana, "for i = 1, 3 do desk.do_7{amount = i} end")
+expect(lua(gw, ana, "one"), "a run that failed counts for nothing"):lacks "snippets.tally"
+for i = 1, 5 do run(ana, "return snippets.tally{n = 1}") end
+local before = lua(gw, ana, "two")
+expect(before):has "Often used:\nsnippets.tally{n:integer}  -- Tallies the list\ndesk.do_7"
+expect(before):lacks "unused"
+gw:restart()
+gw:wait_tools(ana, 62)
+expect(lua(gw, ana, "three")):is(before)
+expect(lua(gw, cem, "four"), "another team's"):lacks "snippets.tally"
+
 test "what tools answer is learned from scripts, as keys and types, and shown to the team"
 local gw = gateway { servers = { quiet = quiet() }, policies = { ["root/all.yaml"] = [[
 version: 1
