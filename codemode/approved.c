@@ -21,7 +21,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-#include "codemode/resume.h"
+#include "codemode/leg.h"
 #include "codemode/signature.h"
 
 #define SHOWN_BYTES 300 /* of one call's arguments, for the model */

@@ -3,7 +3,7 @@
  * journal - what a run has done so far: enough to run its script again to the same point.
  *
  * struct past is one run over all its legs: the first, and each `resume`.  What is done during a
- * leg is resume.c's; here is what is remembered, for how long, and for whom.
+ * leg is leg.c's; here is what is remembered, for how long, and for whom.
  */
 #pragma once
 

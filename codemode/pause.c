@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-#include "codemode/resume.h"
+#include "codemode/leg.h"
 
 #define SHOWN_MAX 8 /* calls of one tool whose arguments are told */
 

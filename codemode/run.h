@@ -42,7 +42,7 @@ bool script_start(struct codemode *cm, const struct builtin_call *c, struct err 
 /* One text block as a CallToolResult. */
 void script_text_result(struct buf *out, struct str text, bool is_error);
 
-/* ---- one leg of a run: resume.c ---- */
+/* ---- one leg of a run: resume.c, leg.c ---- */
 
 struct past;
 #define LEG_STOP_BYTES 700

@@ -36,7 +36,8 @@ on_text(void *ctx, const struct text *t)
 	must(from + t->value.n <= s->doc.n && json_check_lone(t->value, &e));
 	buf_put(&s->other, (struct str){ s->doc.p + s->at, from - s->at });
 	buf_put(&s->between, (struct str){ s->doc.p + s->at, from - s->at });
-	if (t->coded) /* what says that it is one stays in front of it */
+	/* What makes a file one of text stays: "data:text/plain;base64," and a media type. */
+	if (t->coded || t->value.n == 2 || str_has(t->value, '/'))
 		buf_put(&s->other, t->value);
 	else
 		buf_puts(&s->other, "\"[masked:card]\"");
