@@ -66,6 +66,8 @@ bool json_key_is(struct str key_raw, struct str name);
 
 /* Values of a checked document. */
 bool json_string(struct str raw, struct arena *a, struct str *out); /* false: not a string */
+/* A member that is a string; "" when there is none, or it is something else. */
+struct str json_text(struct str object, const char *name, struct arena *a);
 bool json_string_is(struct str raw, struct str text);
 bool
 json_i64(struct str raw, int64_t *out); /* integers only: "1.0", "1e3" and overflow are false */

@@ -228,6 +228,16 @@ json_string(struct str raw, struct arena *a, struct str *out)
 	return true;
 }
 
+struct str
+json_text(struct str object, const char *name, struct arena *a)
+{
+	struct str raw, s = STR("");
+
+	if (json_get(object, str_of(name), &raw))
+		(void)json_string(raw, a, &s);
+	return s;
+}
+
 bool
 json_string_is(struct str raw, struct str text)
 {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #ifdef __SSE2__
 #	include <emmintrin.h>
 #endif
@@ -76,6 +77,12 @@ str_cmp(struct str a, struct str b)
 	if (d != 0 || a.n == b.n)
 		return d;
 	return a.n < b.n ? -1 : 1;
+}
+
+int
+str_order(const void *a, const void *b)
+{
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
 struct str
@@ -523,6 +530,17 @@ buf_xml(struct buf *b, struct str s)
 		else
 			buf_putc(b, (unsigned char)c < 0x20 || c == 0x7f ? '?' : c);
 	}
+}
+
+void
+buf_utc(struct buf *b, int64_t s)
+{
+	time_t t = (time_t)s;
+	struct tm tm;
+
+	if (gmtime_r(&t, &tm) != NULL)
+		buf_printf(b, "\"%04d-%02d-%02dT%02d:%02d:%02dZ\"", tm.tm_year + 1900,
+		    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 void

@@ -24,7 +24,8 @@ bool str_eq(struct str a, struct str b);
 bool str_ieq(struct str a, struct str b); /* ASCII case ignored */
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
-int str_cmp(struct str a, struct str b); /* memcmp order, shorter first */
+int str_cmp(struct str a, struct str b);     /* memcmp order, shorter first */
+int str_order(const void *a, const void *b); /* the same, for qsort() of struct str */
 
 /* Cuts off and returns what stands before the first `sep`; *rest is left after it.  Without a
  * separator everything is returned and *rest becomes STR_NONE (p == NULL). */
@@ -77,6 +78,7 @@ void buf_json_str(struct buf *b, struct str s); /* quoted and escaped; bad UTF-8
 /* For text and quoted attributes of XML and HTML; control characters, which XML 1.0 §2.2 does not
  * have, become '?', but a line end stays one. */
 void buf_xml(struct buf *b, struct str s);
+void buf_utc(struct buf *b, int64_t s);  /* "2026-11-01T00:00:00Z", quoted */
 void buf_drop(struct buf *b, size_t n);  /* removes the first n bytes */
 char *buf_room(struct buf *b, size_t n); /* n writable bytes past the end, or NULL (failed) */
 static inline bool

@@ -16,11 +16,7 @@
 struct str
 work_text(struct work *w, const char *name)
 {
-	struct str raw, s = STR("");
-
-	if (json_get(w->r->body, str_of(name), &raw))
-		(void)json_string(raw, &w->a, &s);
-	return s;
+	return json_text(w->r->body, name, &w->a);
 }
 
 static bool

@@ -13,7 +13,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/crypto.h"
 #include "base/fetch.h"
@@ -180,22 +179,11 @@ next(struct webhook *w)
 }
 
 static void
-time_put(struct buf *out, int64_t s)
-{
-	time_t t = (time_t)s;
-	struct tm tm;
-
-	if (gmtime_r(&t, &tm) != NULL)
-		buf_printf(out, "\"%04d-%02d-%02dT%02d:%02d:%02dZ\"", tm.tm_year + 1900,
-		    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
-
-static void
 body_write(struct delivery *d, struct str data)
 {
 	buf_init(&d->body, WEBHOOK_BYTES_MAX);
 	buf_printf(&d->body, "{\"id\":\"%s\",\"event\":\"%s\",\"at\":", d->id, d->event);
-	time_put(&d->body, loop_wall_ns(d->w->loop) / 1000000000);
+	buf_utc(&d->body, loop_wall_ns(d->w->loop) / 1000000000);
 	buf_puts(&d->body, ",\"data\":");
 	buf_put(&d->body, data);
 	buf_putc(&d->body, '}');

@@ -40,17 +40,6 @@ wrong(struct verify *v, int64_t seq, const char *what)
 	return false;
 }
 
-/* A member of a checked event as a string in the arena; "" when absent. */
-static struct str
-text_of(struct str event, const char *name, struct arena *a)
-{
-	struct str raw, s = STR("");
-
-	if (json_get(event, str_of(name), &raw))
-		(void)json_string(raw, a, &s);
-	return s;
-}
-
 static int64_t
 number_of(struct str event, const char *name)
 {
@@ -98,12 +87,12 @@ ledger_add(struct verify *v, struct str event)
 	bool ok;
 
 	arena_init(&a, event.n + 65536);
-	struct str kind = text_of(event, "kind", &a);
-	const struct str who[5] = { text_of(event, "key", &a), text_of(event, "customer", &a),
-		text_of(event, "team", &a), text_of(event, "user", &a),
-		text_of(event, "name", &a) };
+	struct str kind = json_text(event, "kind", &a);
+	const struct str who[5] = { json_text(event, "key", &a), json_text(event, "customer", &a),
+		json_text(event, "team", &a), json_text(event, "user", &a),
+		json_text(event, "name", &a) };
 	if (!str_eq(kind, STR("admin"))) {
-		ok = str_eq(text_of(event, "verdict", &a), STR("ok"));
+		ok = str_eq(json_text(event, "verdict", &a), STR("ok"));
 		buf_init(&id, 0);
 		cell_id(&id, s - s % QUARTER_S, kind, who);
 		c = cell_get(&v->ledger, buf_str(&id));
@@ -131,8 +120,8 @@ projections_match(const struct audit_row *r)
 
 	arena_init(&a, r->event.n + 65536);
 	same = number_of(r->event, "ts_ns") == r->ts_ns &&
-	       str_eq(text_of(r->event, "id", &a), r->id) &&
-	       str_eq(text_of(r->event, "parent", &a), r->parent);
+	       str_eq(json_text(r->event, "id", &a), r->id) &&
+	       str_eq(json_text(r->event, "parent", &a), r->parent);
 	arena_free(&a);
 	return same;
 }
@@ -294,8 +283,8 @@ on_family(void *ctx, const struct audit_row *r)
 	if (arena_left(&rd->a) < 65536)
 		return false;
 	arena_init(&a, r->event.n + 65536);
-	session = text_of(r->event, "session", &a);
-	use = text_of(r->event, "tool_use", &a);
+	session = json_text(r->event, "session", &a);
+	use = json_text(r->event, "tool_use", &a);
 	if (str_eq(r->id, rd->q->id) || (use.n > 0 && map_get(&rd->uses, use) != NULL) ||
 	    (r->parent.n > 0 && map_get(&rd->family, r->parent) != NULL))
 		remember(rd, &rd->family, r->id);
@@ -306,7 +295,7 @@ on_family(void *ctx, const struct audit_row *r)
 		if (rd->wanted_use.n == 0)
 			rd->wanted_use = arena_str(&rd->a, use);
 	}
-	session_note(rd, session, text_of(r->event, "tool_uses", &a));
+	session_note(rd, session, json_text(r->event, "tool_uses", &a));
 	arena_free(&a);
 	return true;
 }
@@ -320,7 +309,7 @@ on_member(void *ctx, const struct audit_row *r)
 
 	if (!in && rd->session.n > 0) {
 		arena_init(&a, r->event.n + 65536);
-		in = str_eq(text_of(r->event, "session", &a), rd->session);
+		in = str_eq(json_text(r->event, "session", &a), rd->session);
 		arena_free(&a);
 	}
 	return !in || give(rd, r);

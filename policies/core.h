@@ -283,7 +283,6 @@ int data_lock(const char *data_dir, struct err *e) MUST_CHECK;
 struct buf *core_record_begin(struct core *c);
 void core_record_end(struct core *c, enum record_type t);
 void denial_note(struct key *k, const struct pass *p, const struct err *e); /* usage.c */
-void utc_put(struct buf *out, int64_t s); /* usage.c; "2026-11-01T00:00:00Z", quoted */
 
 /* ---- event.c ---- */
 

@@ -14,12 +14,6 @@
 
 /* ---- one effect ---- */
 
-static int
-text_order(const void *a, const void *b)
-{
-	return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
 /* In order, each once. */
 static size_t
 texts_settle(struct str *at, size_t n)
@@ -27,7 +21,7 @@ texts_settle(struct str *at, size_t n)
 	size_t kept = 0;
 
 	if (n > 1)
-		qsort(at, n, sizeof(*at), text_order);
+		qsort(at, n, sizeof(*at), str_order);
 	for (size_t i = 0; i < n; i++)
 		if (kept == 0 || !str_eq(at[kept - 1], at[i]))
 			at[kept++] = at[i];

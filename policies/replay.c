@@ -48,39 +48,29 @@ struct row { /* of the audit, as far as it decides */
 
 /* ---- reading a row ---- */
 
-static struct str
-text_of(struct str event, const char *name, struct arena *a)
-{
-	struct str raw, s = STR("");
-
-	if (json_get(event, str_of(name), &raw))
-		(void)json_string(raw, a, &s);
-	return s;
-}
-
 /* false: no rule decided it (an admin write, a key that is none), or it is too old. */
 static bool
 row_read(const struct replay *r, struct str event, struct arena *a, struct row *out)
 {
 	static const char *const not_by_rules[] = { "unauthenticated", "key_revoked",
 		"owner_unknown", "store_unavailable" };
-	struct str verdict = text_of(event, "verdict", a), raw;
+	struct str verdict = json_text(event, "verdict", a), raw;
 	int64_t entered_ns = 0;
 
 	if (json_get(event, STR("entered_ns"), &raw) && !json_i64(raw, &entered_ns))
 		return false;
-	*out = (struct row){ .kind = text_of(event, "kind", a),
-		.name = text_of(event, "name", a),
-		.requested = text_of(event, "requested", a),
-		.key = text_of(event, "key", a),
-		.key_name = text_of(event, "key_name", a),
-		.customer = text_of(event, "customer", a),
-		.team = text_of(event, "team", a),
-		.user = text_of(event, "user", a),
-		.rev = text_of(event, "rev", a),
-		.hosted = text_of(event, "hosted", a),
-		.view = text_of(event, "view", a),
-		.client = text_of(event, "client", a),
+	*out = (struct row){ .kind = json_text(event, "kind", a),
+		.name = json_text(event, "name", a),
+		.requested = json_text(event, "requested", a),
+		.key = json_text(event, "key", a),
+		.key_name = json_text(event, "key_name", a),
+		.customer = json_text(event, "customer", a),
+		.team = json_text(event, "team", a),
+		.user = json_text(event, "user", a),
+		.rev = json_text(event, "rev", a),
+		.hosted = json_text(event, "hosted", a),
+		.view = json_text(event, "view", a),
+		.client = json_text(event, "client", a),
 		.allowed = !str_eq(verdict, STR("not_permitted")) };
 	for (size_t i = 0; i < COUNT(not_by_rules); i++)
 		if (str_eq(verdict, str_of(not_by_rules[i])))

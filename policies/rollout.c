@@ -30,16 +30,6 @@ struct counting {
 	bool full;
 };
 
-static struct str
-text(struct str row, const char *member, struct arena *a)
-{
-	struct str raw, s = STR("");
-
-	if (json_get(row, str_of(member), &raw))
-		(void)json_string(raw, a, &s);
-	return s;
-}
-
 static void
 keep(char *dst, size_t cap, struct str s)
 {
@@ -49,8 +39,8 @@ keep(char *dst, size_t cap, struct str s)
 static struct owner *
 owner_of(struct counting *c, struct str row, struct arena *a)
 {
-	struct str part[3] = { text(row, "customer", a), text(row, "team", a),
-		text(row, "user", a) };
+	struct str part[3] = { json_text(row, "customer", a), json_text(row, "team", a),
+		json_text(row, "user", a) };
 	struct str id = arena_printf(a, STR_FMT "\n" STR_FMT "\n" STR_FMT, STR_ARG(part[0]),
 	    STR_ARG(part[1]), STR_ARG(part[2]));
 	struct owner *o = map_get(&c->owners, id);
@@ -63,8 +53,8 @@ owner_of(struct counting *c, struct str row, struct arena *a)
 	keep(o->customer, sizeof(o->customer), part[0]);
 	keep(o->team, sizeof(o->team), part[1]);
 	keep(o->user, sizeof(o->user), part[2]);
-	keep(o->name, sizeof(o->name), text(row, "name", a));
-	keep(o->why, sizeof(o->why), text(row, "would", a));
+	keep(o->name, sizeof(o->name), json_text(row, "name", a));
+	keep(o->why, sizeof(o->why), json_text(row, "would", a));
 	map_set(&c->owners, str_of(o->id), o);
 	return o;
 }
@@ -82,9 +72,10 @@ on_row(void *ctx, int64_t seq, struct str row)
 	if (memmem(row.p, row.n, "\"would\":", 8) == NULL)
 		return true;
 	arena_init(&a, ROW_ARENA);
-	verdict = text(row, "verdict", &a);
+	verdict = json_text(row, "verdict", &a);
 	if (json_get(row, STR("ts_ns"), &raw) && json_i64(raw, &ts_ns) && ts_ns >= c->since_ns &&
-	    str_eq(verdict, STR("ok")) && !str_starts(text(row, "would", &a), STR("allowed by "))) {
+	    str_eq(verdict, STR("ok")) &&
+	    !str_starts(json_text(row, "would", &a), STR("allowed by "))) {
 		o = owner_of(c, row, &a);
 		if (o != NULL)
 			o->n++;

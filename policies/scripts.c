@@ -79,9 +79,9 @@ core_scripts_json(struct core *c, const struct key *k, struct buf *out)
 	for (int i = 0; i < PERIODS; i++) {
 		buf_printf(out, "%s{\"period\":\"%s\",\"since\":", i == 0 ? "[" : ",",
 		    period_word((enum period)(i + 1)));
-		utc_put(out, now.in[i].start_s);
+		buf_utc(out, now.in[i].start_s);
 		buf_puts(out, ",\"until\":");
-		utc_put(out, now.in[i].end_s);
+		buf_utc(out, now.in[i].end_s);
 		buf_printf(out,
 		    ",\"runs\":%lld,\"kept_bytes\":%lld,\"kept_tokens_estimate\":%lld,"
 		    "\"cpu_us\":%lld,\"memory_kb\":%lld}",

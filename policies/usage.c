@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "policies/bundle.h"
 #include "policies/core.h"
@@ -149,17 +148,6 @@ usage_json(const char *data_dir, struct str by, int64_t since_ns, struct buf *ou
 
 /* ---- quota ---- */
 
-void
-utc_put(struct buf *out, int64_t s)
-{
-	time_t t = (time_t)s;
-	struct tm tm;
-
-	if (gmtime_r(&t, &tm) != NULL)
-		buf_printf(out, "\"%04d-%02d-%02dT%02d:%02d:%02dZ\"", tm.tm_year + 1900,
-		    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
-
 static void
 budget_put(struct buf *out, const struct budget *b, const struct account *a)
 {
@@ -172,7 +160,7 @@ budget_put(struct buf *out, const struct budget *b, const struct account *a)
 	    "\"left_nusd\":%lld,\"resets_at\":",
 	    period_word(b->period), (long long)b->amount_nusd, (long long)a->used_nusd[i],
 	    (long long)a->held_nusd[i], (long long)(left > 0 ? left : 0));
-	utc_put(out, a->end_s[i]);
+	buf_utc(out, a->end_s[i]);
 	if (granted > 0)
 		buf_printf(out, ",\"granted_nusd\":%lld", (long long)granted);
 	buf_putc(out, '}');
@@ -201,7 +189,7 @@ limit_put(struct buf *out, const struct core *c, const struct limit *l, const st
 	    limit_per_word(l->per), (long long)s.used, (long long)s.held, (long long)s.left);
 	if (l->period_ms > 0) {
 		buf_puts(out, ",\"full_at\":");
-		utc_put(out, (now_ms + s.full_in_ms + 999) / 1000);
+		buf_utc(out, (now_ms + s.full_in_ms + 999) / 1000);
 	}
 	buf_putc(out, '}');
 }
@@ -360,7 +348,7 @@ static void
 denial_put(const struct denial *d, struct buf *out)
 {
 	buf_printf(out, "{\"id\":\"%s\",\"at\":", d->id);
-	utc_put(out, d->ts_ns / 1000000000);
+	buf_utc(out, d->ts_ns / 1000000000);
 	buf_printf(
 	    out, ",\"kind\":\"%s\",\"verdict\":\"%s\",\"name\":", kind_word(d->kind), d->word);
 	buf_json_str(out, str_of(d->name));

@@ -37,12 +37,6 @@ paths_free(struct paths *ps)
 	MEM_FREE(&ps->at);
 }
 
-static int
-path_order(const void *a, const void *b)
-{
-	return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
 /* root/…, customers/C/…, customers/C/teams/T/…; anything else has no authority at all. */
 bool
 path_authority(struct str path, struct str *customer, struct str *team)
@@ -264,7 +258,7 @@ walk(struct problems *p, const char *dir, const struct folder *f, struct paths *
 	if (files->n > BUNDLE_FILES_MAX || w.folders.n > BUNDLE_FILES_MAX)
 		problem_at(p, dir, 0, 0, "holds more than %d files or folders", BUNDLE_FILES_MAX);
 	if (files->n > 0)
-		qsort(files->at, files->n, sizeof(*files->at), path_order);
+		qsort(files->at, files->n, sizeof(*files->at), str_order);
 	paths_free(&w.folders);
 }
 

@@ -167,6 +167,10 @@ test_values(void)
 	CHECK(json_string(STR("\"a\\u0000b\""), &a, &s));
 	CHECK_MEM(s.p, s.n, "a\0b", 3);
 	CHECK(!json_string(STR("12"), &a, &s) && !json_string(STR_NONE, &a, &s));
+	CHECK_STR(json_text(STR("{\"a\":\"x\\ny\",\"n\":1}"), "a", &a), "x\ny");
+	CHECK(json_text(STR("{\"a\":\"x\",\"n\":1}"), "n", &a).n == 0);
+	CHECK(json_text(STR("{\"a\":\"x\"}"), "b", &a).n == 0 &&
+	      json_text(STR("[]"), "a", &a).n == 0);
 	CHECK(!json_string_is(STR("null"), STR("null")));
 	CHECK(json_i64(STR("-9223372036854775808"), &n) && n == INT64_MIN);
 	CHECK(json_i64(STR("-0"), &n) && n == 0);

@@ -245,6 +245,32 @@ test_nearest(void)
 }
 
 static void
+test_digits(void)
+{
+	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+	struct str all[] = { STR("b"), STR(""), STR("ab"), STR("a") };
+	struct buf b;
+
+	TEST("hexadecimal digits, and every byte that is none");
+	for (int i = 0; i < 32; i++)
+		CHECK_EQ_I(hex_digit(digits[i]), i % 16);
+	for (int c = 0; c < 256; c++)
+		CHECK((hex_digit((char)c) < 0) == (c == 0 || strchr(digits, c) == NULL));
+	TEST("an order for qsort()");
+	qsort(all, COUNT(all), sizeof(all[0]), str_order);
+	for (size_t i = 1; i < COUNT(all); i++)
+		CHECK(str_cmp(all[i - 1], all[i]) < 0);
+	TEST("a moment in UTC");
+	buf_init(&b, 0);
+	buf_utc(&b, 951782399); /* the last second before a 29th of February */
+	buf_utc(&b, 951782400);
+	buf_utc(&b, -1);
+	CHECK_STR(buf_str(&b),
+	    "\"2000-02-28T23:59:59Z\"\"2000-02-29T00:00:00Z\"\"1969-12-31T23:59:59Z\"");
+	buf_fini(&b);
+}
+
+static void
 test_buf(void)
 {
 	struct buf b;
@@ -368,6 +394,7 @@ main(void)
 	test_star();
 	test_star_hostile();
 	test_nearest();
+	test_digits();
 	test_buf();
 	test_sticky();
 	test_xml();
