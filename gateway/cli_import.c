@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "gateway/cli.h"
 #include "gateway/gateway.h"
 #include "gateway/import.h"
@@ -24,24 +25,14 @@
 static bool
 source_read(struct import *im, const char *file, struct err *e)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char *real = realpath(file, NULL), *slash;
+	struct err why;
 	struct buf text;
-	ssize_t n = -1;
 	bool ok;
 
 	buf_init(&text, 4 * IMPORT_FILE_BYTES);
-	while (fd >= 0 && text.n <= IMPORT_FILE_BYTES) {
-		char *room = buf_room(&text, 65536);
-
-		n = room == NULL ? -1 : read(fd, room, 65536);
-		if (n <= 0)
-			break;
-		text.n += (size_t)n;
-	}
-	ok = n >= 0 || err_set(e, ERR_INVALID, "%s: cannot be read: %m", file);
-	if (fd >= 0)
-		(void)close(fd);
+	ok = file_read(file, IMPORT_FILE_BYTES, &text, &why) ||
+	     err_set(e, ERR_INVALID, "%s: %s", file, why.text);
 	if (real != NULL && (slash = strrchr(real, '/')) != NULL)
 		slash[slash == real ? 1 : 0] = '\0';
 	ok = ok && import_file(im, file, real == NULL ? "" : real, buf_str(&text), e);

@@ -7,9 +7,9 @@
  * nothing in the file is ever ignored.  All problems are told, not only the first.
  */
 #include "gateway/settings.h"
+#include "base/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -425,30 +425,6 @@ static const struct setting top[] = {
 // clang-format on
 #undef AT
 
-static bool
-whole_file(const char *path, struct buf *out, struct err *e)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t n = -1;
-
-	while (fd >= 0 && out->n <= FILE_BYTES) {
-		char *room = buf_room(out, 16384);
-
-		n = room == NULL ? 0 : read(fd, room, 16384);
-		if (n <= 0)
-			break;
-		out->n += (size_t)n;
-	}
-	if (n < 0)
-		(void)err_set(
-		    e, ERR_INVALID, "%s: cannot be read: %m (-c names another file)", path);
-	if (fd >= 0)
-		(void)close(fd);
-	if (n >= 0 && out->n > FILE_BYTES)
-		return err_set(e, ERR_INVALID, "%s: is larger than 1 MiB", path);
-	return n >= 0;
-}
-
 static void
 defaults(struct settings *s)
 {
@@ -528,8 +504,12 @@ settings_load(const char *file, struct buf *warnings, struct err *e)
 	s->policies = path_below(&s->arena, s->dir, STR("policies"));
 	s->watch = true;
 	s->lock.path = path_below(&s->arena, s->dir, STR("mcp.lock"));
-	if (!whole_file(file, &text, &why)) {
-		(void)bad_err(&r, &why);
+	if (!file_read(file, FILE_BYTES, &text, &why)) {
+		struct err named;
+
+		(void)err_set(
+		    &named, ERR_INVALID, "%s: %s (-c names another file)", file, why.text);
+		(void)bad_err(&r, &named);
 	} else {
 		struct yaml *doc = yaml_parse(&tree, file, buf_str(&text), &why);
 

@@ -12,13 +12,12 @@
  * note; an object of JSON is structuredContent too; 4xx and 5xx are tool errors, and where these
  * leave open whether a write was done they say so.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fetch.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "mcp/hub.h"
 #include "mcp/openapi.h"
@@ -397,31 +396,18 @@ fetched(void *ctx, int status, struct str body, const struct err *e)
 		ready(w, doc);
 }
 
-static bool
-whole_file(const char *path, struct buf *out, struct err *e)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = 1;
-
-	while (fd >= 0 && n > 0 && out->n <= OPENAPI_BYTES_MAX) {
-		char *room = buf_room(out, 65536);
-
-		n = room == NULL ? -1 : read(fd, room, 65536);
-		out->n += n > 0 ? (size_t)n : 0;
-	}
-	if (fd >= 0)
-		(void)close(fd);
-	return (fd >= 0 && n >= 0) || err_set(e, ERR_INVALID, "%s: cannot be read", path);
-}
-
 static struct openapi *
-file_read(const char *path, struct err *e)
+document_read(const char *path, struct err *e)
 {
-	struct openapi *doc;
+	struct openapi *doc = NULL;
 	struct buf text;
+	struct err why;
 
 	buf_init(&text, OPENAPI_BYTES_MAX * 2);
-	doc = whole_file(path, &text, e) ? openapi_read(path, buf_str(&text), e) : NULL;
+	if (file_read(path, OPENAPI_BYTES_MAX, &text, &why))
+		doc = openapi_read(path, buf_str(&text), e);
+	else
+		(void)err_set(e, ERR_INVALID, "%s: %s", path, why.text);
 	buf_fini(&text);
 	return doc;
 }
@@ -429,7 +415,7 @@ file_read(const char *path, struct err *e)
 bool
 mcp_openapi_check(const char *path, struct err *e)
 {
-	struct openapi *doc = file_read(path, e);
+	struct openapi *doc = document_read(path, e);
 	bool ok = doc != NULL;
 
 	openapi_free(&doc);
@@ -453,7 +439,7 @@ document_open(struct wire *w, struct err *e)
 		w->fetch = fetch_start(&from, &w->job, &a, fetched, w, e);
 		return w->fetch != NULL;
 	}
-	doc = file_read(s->openapi, e);
+	doc = document_read(s->openapi, e);
 	if (doc != NULL)
 		ready(w, doc);
 	return doc != NULL;

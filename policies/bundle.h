@@ -62,9 +62,6 @@ bool name_get(struct problems *p, const struct yaml *y, struct str name, const c
 #define HINT_BYTES 100
 const char *hint(char out[HINT_BYTES], struct str wanted, const struct str *names, size_t n);
 
-/* Appends a whole file; false (*e without the path) when it cannot be read or is larger. */
-bool file_read(const char *path, size_t max_bytes, struct buf *out, struct err *e) MUST_CHECK;
-
 /* ---- match.c: patterns ---- */
 
 struct glob { /* braces expanded: any of these; `*` matches any characters */

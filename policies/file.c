@@ -12,7 +12,6 @@
  *
  * Every problem of every file is reported before loading fails.
  */
-#include <fcntl.h>
 #include <stdlib.h>
 
 #include "base/crypto.h"
@@ -36,12 +35,6 @@ loading_room(struct loading *ld, const struct yaml *y)
 }
 
 /* ---- one file ---- */
-
-bool
-file_read(const char *path, size_t max_bytes, struct buf *out, struct err *e)
-{
-	return fd_read(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), max_bytes, out, e);
-}
 
 static bool
 file_text(

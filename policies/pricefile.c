@@ -15,6 +15,7 @@
  */
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "policies/bundle.h"
 #include "policies/prices.h"
 

@@ -8,6 +8,7 @@
  * authority may change, is refused by name, whether it is a file or a folder.
  */
 #include "policies/walk.h"
+#include "base/file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -265,28 +266,6 @@ walk(struct problems *p, const char *dir, const struct folder *f, struct paths *
 /* ---- one file ---- */
 
 bool
-fd_read(int fd, size_t max_bytes, struct buf *out, struct err *e)
-{
-	ssize_t n = -1;
-
-	while (fd >= 0 && out->n <= max_bytes) {
-		char *room = buf_room(out, 16384);
-
-		n = room == NULL ? 0 : read(fd, room, 16384);
-		if (n <= 0)
-			break;
-		out->n += (size_t)n;
-	}
-	if (n < 0)
-		(void)err_set(e, ERR_INVALID, "cannot be read: %m");
-	if (fd >= 0)
-		(void)close(fd);
-	if (n >= 0 && (!buf_ok(out) || out->n > max_bytes))
-		return err_set(e, ERR_INVALID, "is larger than %zu KiB", max_bytes >> 10);
-	return n >= 0;
-}
-
-bool
 walk_read(const struct folder *f, const char *rel, struct buf *out, struct err *e)
 {
 	struct buf real;
@@ -299,7 +278,7 @@ walk_read(const struct folder *f, const char *rel, struct buf *out, struct err *
 	ok = fd >= 0 && link_check(str_of(rel), &real, false, e);
 	if (ok && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)))
 		ok = err_set(e, ERR_INVALID, "is not a plain file");
-	ok = ok && fd_read(folder_reopen(fd), BUNDLE_FILE_BYTES, out, e);
+	ok = ok && file_read_fd(folder_reopen(fd), BUNDLE_FILE_BYTES, out, e);
 	if (fd >= 0)
 		(void)close(fd);
 	buf_fini(&real);

@@ -16,5 +16,3 @@ void paths_free(struct paths *ps);
 /* Appends the text of one; ERR_INVALID without the path: it cannot be read, is too large, or a link
  * that is not followed. */
 bool walk_read(const struct folder *f, const char *rel, struct buf *out, struct err *e) MUST_CHECK;
-/* Appends all that it has, and closes it; -1: errno says why there is none. */
-bool fd_read(int fd, size_t max_bytes, struct buf *out, struct err *e) MUST_CHECK;

@@ -12,11 +12,10 @@
  * zone's name, never a guess.
  */
 #include "policies/zone.h"
+#include "base/file.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define HEADER_BYTES 44
 #define CHANGES_MAX  4096
@@ -369,25 +368,6 @@ name_good(struct str name)
 	return true;
 }
 
-static bool
-file_get(const char *path, struct buf *out)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t n = -1;
-
-	while (fd >= 0) {
-		char *room = buf_room(out, 8192);
-
-		n = room == NULL ? -1 : read(fd, room, 8192);
-		if (n <= 0)
-			break;
-		out->n += (size_t)n;
-	}
-	if (fd >= 0)
-		(void)close(fd);
-	return n == 0;
-}
-
 bool
 zone_load(
     struct arena *a, const char *folder, struct str name, const struct zone **out, struct err *e)
@@ -402,7 +382,7 @@ zone_load(
 	buf_init(&path, 4096);
 	buf_init(&bytes, ZONE_FILE_BYTES);
 	buf_printf(&path, "%s/" STR_FMT, folder, STR_ARG(name));
-	if (!name_good(name) || !file_get(buf_cstr(&path), &bytes))
+	if (!name_good(name) || !file_read(buf_cstr(&path), ZONE_FILE_BYTES, &bytes, &why))
 		ok = err_set(e, ERR_INVALID,
 		    "unknown time zone \"" STR_FMT
 		    "\" (an IANA name like Europe/Berlin; Debian package tzdata)",

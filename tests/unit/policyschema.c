@@ -9,6 +9,7 @@
  */
 #include <dirent.h>
 
+#include "base/file.h"
 #include "base/map.h"
 #include "base/yaml.h"
 #include "policies/bundle.h"
