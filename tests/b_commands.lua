@@ -26,6 +26,7 @@ local function forms()
 end
 
 test "every option that a help names is one that is read"
+-- limit: 60 s
 local seen = 0
 for _, form in ipairs(forms()) do
 	local name, line = form[1], form[2]
@@ -100,6 +101,7 @@ expect(gw:ok({ "audit", "tail", "-n", "1", "--json" }).json.target_name):is("cy"
 expect(gw:ok({ "key", "list" }).out):matches("@admin +active +admin token\n")
 
 test "--json is JSON, one value in a line, wherever a help names it"
+-- limit: 60 s
 sys.write_file(gw.folder .. "/s.lua", "return 1")
 gw:key { name = "ana", user = "ana" }
 gw:key { name = "gone", user = "ana" }
