@@ -32,6 +32,13 @@ out_reset(size_t limit)
 }
 
 void
+out_free(void)
+{
+	free(vm.out.p);
+	vm.out = (struct out){ 0 };
+}
+
+void
 out_put(const void *p, size_t n)
 {
 	struct out *o = &vm.out;

@@ -228,6 +228,10 @@ is_sealed(lua_State *L, int idx)
 	return luaL_getmetafield(L, idx, "__sealed") != LUA_TNIL;
 }
 
+#define METATABLES                                                                                 \
+	32 /* room for the library's and those of some servers: no run has to make it              \
+	    */
+
 /* Upvalue 1: the script's metatable -> our copy of it, brought up to date at each call. */
 static int
 env_setmetatable(lua_State *L)
@@ -440,7 +444,7 @@ environment_open(lua_State *L)
 	lua_setfield(L, -2, "wrap");
 	lua_pop(L, 1);
 	wrap_string(L);
-	lua_newtable(L);
+	lua_createtable(L, 0, METATABLES);
 	lua_pushcclosure(L, env_setmetatable, 1);
 	lua_setglobal(L, "setmetatable");
 	lua_register(L, "tostring", env_tostring);

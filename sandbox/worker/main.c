@@ -9,7 +9,7 @@
  *	                               \--> zygote: no uid, no capability, Landlock --> workers
  *
  * Reading order: main.c, jail.c, zygote.c, fork.c, pages.c, vm.c, environment.c, calls.c, codec.c,
- * library.lua.
+ * library.lua, snippet.c; place.c and explain.c for errors.
  */
 #include <stdlib.h>
 #include <string.h>

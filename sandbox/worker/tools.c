@@ -19,9 +19,6 @@ struct name {
 	size_t n;
 };
 
-static const char *table; /* lies in RUN's body, which stays */
-static uint32_t table_n;
-
 /* Of entry after entry: u8 n + server, u8 n + tool. */
 static struct name
 take_name(const char **at)
@@ -42,10 +39,10 @@ is_name(struct name a, const char *p, size_t n)
 static int
 push_found(lua_State *L, struct name server, struct name tool)
 {
-	const char *at = table;
+	const char *at = vm.tools;
 	int64_t handle = -1;
 
-	for (uint32_t i = 0; i < table_n; i++) {
+	for (uint32_t i = 0; i < vm.tools_n; i++) {
 		struct name s = take_name(&at), t = take_name(&at);
 
 		if (is_name(t, tool.p, tool.n) && is_name(s, server.p, server.n))
@@ -103,10 +100,10 @@ static int
 lua_fill(lua_State *L)
 {
 	size_t server_n;
-	const char *server = luaL_checklstring(L, 1, &server_n), *at = table;
+	const char *server = luaL_checklstring(L, 1, &server_n), *at = vm.tools;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
-	for (uint32_t i = 0; i < table_n; i++) {
+	for (uint32_t i = 0; i < vm.tools_n; i++) {
 		struct name s = take_name(&at), t = take_name(&at);
 
 		if (!is_name(s, server, server_n))
@@ -148,8 +145,8 @@ tools_take(lua_State *L, const char *p, const char *end, uint32_t n)
 	struct name last = { NULL, 0 };
 	const char *at = p;
 
-	table = p;
-	table_n = n;
+	vm.tools = p;
+	vm.tools_n = n;
 	for (uint32_t i = 0; i < n; i++) {
 		struct name server;
 

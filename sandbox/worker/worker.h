@@ -62,6 +62,8 @@ struct vm {
 
 	const char *source; /* of the script that runs, for its errors */
 	size_t source_n;
+	const char *tools; /* as RUN has them: tools.c */
+	uint32_t tools_n;
 	struct out out;
 	const void *array_mt, *error_mt, *blob_mt;
 	lua_CFunction error, on_error; /* what may stand above the function that raised an error */
@@ -90,6 +92,7 @@ struct frame_head wire_receive(struct answer *a);      /* body malloc'd into a; 
  * references in arguments and returned values (frame.h), text everywhere else. */
 enum json_for { JSON_TEXT, JSON_STATE, JSON_CALL, JSON_RETURN };
 void out_reset(size_t limit);
+void out_free(void);
 void out_put(const void *p, size_t n);
 /* Writes the value at idx to vm.out; raises on what JSON cannot say. */
 void json_put(lua_State *L, int idx, enum json_for how);
