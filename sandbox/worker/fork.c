@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,6 +26,9 @@
 
 #define RSEQ_BYTES  32                               /* as libc registers it */
 #define STACK_BYTES (((size_t)2 << 20) - PAGE_BYTES) /* 2 MiB would be aligned to as much */
+#define GUARD_BYTES ((size_t)64 << 10)               /* of it, below: a hole, which costs nothing */
+#define SHIFT_MASK  0xffff0u                         /* of its end: where, nobody can know */
+#define KEPT_PAGES  4096                             /* of the old one, in each direction */
 
 char *fork_stack_end;
 
@@ -32,6 +36,8 @@ static int
 write_one(struct dl_phdr_info *program, size_t bytes, void *memory)
 {
 	(void)bytes;
+	if (*program->dlpi_name != '\0') /* the kernel's vdso is told of, too */
+		return 0;
 	for (int i = 0; i < program->dlpi_phnum; i++) {
 		const ElfW(Phdr) *h = &program->dlpi_phdr[i];
 		uintptr_t last = program->dlpi_addr + h->p_vaddr + h->p_filesz - 1;
@@ -65,11 +71,12 @@ fork_quiet(void)
 static void
 keep_stack(void)
 {
-	char *here = (char *)page_of((uintptr_t)__builtin_frame_address(0)), *at;
+	char *here = (char *)page_of((uintptr_t)__builtin_frame_address(0)), *at = here;
 
-	for (at = here; madvise(at, PAGE_BYTES, MADV_DONTFORK) == 0;)
+	for (int i = 0; i < KEPT_PAGES && madvise(at, PAGE_BYTES, MADV_DONTFORK) == 0; i++)
 		at -= PAGE_BYTES;
-	for (at = here + PAGE_BYTES; madvise(at, PAGE_BYTES, MADV_DONTFORK) == 0;)
+	at = here + PAGE_BYTES;
+	for (int i = 0; i < KEPT_PAGES && madvise(at, PAGE_BYTES, MADV_DONTFORK) == 0; i++)
 		at += PAGE_BYTES;
 }
 
@@ -79,9 +86,12 @@ fork_ready(void)
 	char *low = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 
-	if (low == MAP_FAILED)
+	uint32_t shift = 0;
+
+	if (low == MAP_FAILED || munmap(low, GUARD_BYTES) != 0)
 		return false;
-	fork_stack_end = low + STACK_BYTES;
+	(void)!getrandom(&shift, sizeof(shift), GRND_NONBLOCK);
+	fork_stack_end = low + STACK_BYTES - (shift & SHIFT_MASK);
 	environ = NULL; /* lies there */
 	keep_stack();
 	return true;
@@ -98,8 +108,8 @@ fork_to(void (*start)(uintptr_t arg), uintptr_t arg, int *pidfd)
 	__asm__ volatile("syscall\n\t"
 			 "test %%rax, %%rax\n\t"
 			 "jnz 1f\n\t"
+			 "mov %[arg], %%rdi\n\t" /* which may be in rbp */
 			 "xor %%ebp, %%ebp\n\t"
-			 "mov %[arg], %%rdi\n\t"
 			 "call *%[start]\n\t"
 			 "ud2\n"
 			 "1:"

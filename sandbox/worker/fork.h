@@ -13,7 +13,7 @@
 void fork_early(void); /* where there is a /proc */
 void fork_quiet(void); /* before the rehearsal */
 /* No child has the zygote's own stack from now on: they start on another.  false: no memory for it.
- * Nothing may be mapped afterwards: below that stack there must be nothing. */
+ * Nothing may be mapped afterwards: the hole below that stack would be filled. */
 bool fork_ready(void);
 extern char *fork_stack_end; /* of theirs, the upper one */
 

@@ -21,8 +21,8 @@ struct pages_part {
 
 /* Once, before the first fork: a heap that grew later would be in two pieces. */
 void heap_reserve(size_t limit_bytes);
-/* The zygote, once, in this order.  No block that is allocated after heap_seal() lies on a page of
- * what is allocated then. */
+/* The zygote, once, in this order.  What is allocated after heap_seal() lies behind all of what is
+ * allocated then, and shares one page with it. */
 void heap_seal(void);
 /* Lets children that are thrown away do what a worker does: at least, which tells what to copy for
  * each (3 us a page), and usually, which tells what of the program is to be mapped (0.05 us).  The

@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -24,17 +26,18 @@
 #include "sandbox/frame.h"
 #include "sandbox/worker/pages.h"
 
-#define SEEN_MAX       1024
-#define FUNCTION_BYTES 1024 /* of those that are named to us, most are smaller */
-#define BY_WRITE       2    /* of a page fault's error code */
-#define BY_FETCH       16
+#define SEEN_MAX              1024
+#define FUNCTION_BYTES        1024 /* of those that are named to us, most are smaller */
+#define REHEARSAL_STACK_BYTES ((rlim_t)8 << 20)
+#define BY_WRITE              2 /* of a page fault's error code */
+#define BY_FETCH              16
 
 static struct seen {
 	uintptr_t pages[SEEN_MAX];
 	size_t n;
 } * seen; /* the zygote's and the child's */
 
-/* It and mprotect() stay open; whatever else it comes by, such as the way back, opens itself. */
+/* It and what it calls stay open; whatever else it comes by, such as the way back, opens itself. */
 static void
 on_touch(int signo, siginfo_t *what, void *context)
 {
@@ -59,6 +62,8 @@ each_page(struct dl_phdr_info *program, size_t bytes, void *what)
 	void (*const *each)(uintptr_t) = what;
 
 	(void)bytes;
+	if (*program->dlpi_name != '\0') /* the kernel's vdso is told of, too */
+		return 0;
 	for (int i = 0; i < program->dlpi_phnum; i++) {
 		const ElfW(Phdr) *h = &program->dlpi_phdr[i];
 		uintptr_t at = program->dlpi_addr + h->p_vaddr, end = at + h->p_filesz;
@@ -73,7 +78,7 @@ each_page(struct dl_phdr_info *program, size_t bytes, void *what)
 static void
 close_page(uintptr_t page)
 {
-	const uintptr_t open[] = { (uintptr_t)on_touch, (uintptr_t)mprotect };
+	const uintptr_t open[] = { (uintptr_t)on_touch, (uintptr_t)mprotect, (uintptr_t)_exit };
 
 	for (size_t i = 0; i < sizeof(open) / sizeof(*open); i++)
 		if (page >= page_of(open[i]) && page <= open[i] + FUNCTION_BYTES)
@@ -124,13 +129,24 @@ close_written(void)
 		(void)mprotect((void *)parts[i].from, parts[i].bytes, PROT_READ);
 }
 
+/* Should anything go wrong there, it ends: by itself, and with the zygote. */
+static bool
+bound_child(void)
+{
+	const struct rlimit cpu = { 1, 1 },
+			    stack = { REHEARSAL_STACK_BYTES, REHEARSAL_STACK_BYTES };
+
+	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && setrlimit(RLIMIT_CPU, &cpu) == 0 &&
+	       setrlimit(RLIMIT_STACK, &stack) == 0;
+}
+
 static _Noreturn void
 rehearse(void (*act)(void), void (*close_pages)(void))
 {
 	const struct sigaction noting = { .sa_sigaction = on_touch,
 		.sa_flags = SA_SIGINFO | SA_NODEFER };
 
-	if (sigaction(SIGSEGV, &noting, NULL) != 0)
+	if (!bound_child() || sigaction(SIGSEGV, &noting, NULL) != 0)
 		_exit(WORKER_EXIT_LOCK);
 	close_pages();
 	act();

@@ -399,7 +399,6 @@ static const char exercise[] =
     "map({ 1 }, function(v) return v end) }";
 static const char calling[] = "local r = server.tool{ id = 1, text = 'a' } "
 			      "for i, v in ipairs(r.list) do print(i, v, r.name) end return r";
-static const char answer[] = "{\"id\":1,\"name\":\"a\",\"list\":[1.5,null,true]}";
 
 static void
 prompt(int gateway, struct frame_head h, const char *body)
@@ -418,6 +417,7 @@ static _Noreturn void
 rehearse(const char *source)
 {
 	static const char tool[] = "\6server\4tool";
+	const char answer[] = "{\"id\":1,\"name\":\"a\",\"list\":[1.5,null,true]}";
 	struct frame_run r = { .calls_max = 1,
 		.in_flight_max = 1,
 		.branches_max = 1,
