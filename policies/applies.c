@@ -6,6 +6,8 @@
  * it holds for a key is decided once, when the key is resolved, never per call; what depends on
  * where a request comes from is in via.c.
  */
+#include <stdlib.h>
+
 #include "policies/bundle.h"
 
 #define VALUES_MAX 1024               /* names in one line */
@@ -271,4 +273,51 @@ applies_to(const struct applies *to, const struct chain *c, struct str key_name,
 	return inside && level_in(&to->customers, LEVEL_CUSTOMER, c) &&
 	       level_in(&to->teams, LEVEL_TEAM, c) && level_in(&to->users, LEVEL_USER, c) &&
 	       group_in(&to->groups, c) && key_in(&to->keys, key_name) && tag_in(&to->tags, tags);
+}
+
+/* ---- in words ---- */
+
+static void
+names_text(const struct names *v, const char *word, bool nodes, struct buf *out)
+{
+	struct str *name;
+
+	if (!v->said)
+		return;
+	buf_printf(out, "%s%s ", out->n > 0 ? ", " : "", word);
+	if (v->any) {
+		buf_puts(out, "[*]");
+		return;
+	}
+	name = mem_alloc((v->n + 1) * sizeof(*name));
+	for (size_t i = 0; i < v->n; i++)
+		name[i] = nodes ? v->node[i]->level.id : v->text[i];
+	if (v->n > 1)
+		qsort(name, v->n, sizeof(*name), str_order);
+	for (size_t i = 0; i < v->n; i++)
+		buf_printf(out, "%s" STR_FMT, i == 0 ? "[" : ", ", STR_ARG(name[i]));
+	buf_putc(out, ']');
+	free(name);
+}
+
+void
+applies_text(const struct applies *to, struct buf *out)
+{
+	struct buf kinds_said;
+
+	buf_init(&kinds_said, 0);
+	names_text(&to->customers, "customers", true, &kinds_said);
+	names_text(&to->teams, "teams", true, &kinds_said);
+	names_text(&to->users, "users", true, &kinds_said);
+	names_text(&to->groups, "groups", false, &kinds_said);
+	names_text(&to->keys, "keys", false, &kinds_said);
+	names_text(&to->tags, "tags", false, &kinds_said);
+	names_text(&to->views, "views", false, &kinds_said);
+	names_text(&to->clients, "clients", false, &kinds_said);
+	if (kinds_said.n == 0)
+		buf_puts(out, "everybody");
+	buf_put(out, buf_str(&kinds_said));
+	if (to->within != NULL)
+		buf_printf(out, " of " STR_FMT, STR_ARG(to->within->level.id));
+	buf_fini(&kinds_said);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * approvalfile - `approval:` of a rule, read.
+ * approvalfile - `approval:` of a rule, read, and told.
  *
  *   approval: { text: "A human confirms merges", via: [elicitation, webhook], expires: 10m,
  *               approvers: { groups: [sre] }, second_person: true }
@@ -9,6 +9,7 @@
  * the last two it is never the one who asks, so that an elicitation, which asks the asking client,
  * is no way then.
  */
+#include "policies/approvals.h"
 #include "policies/bundle.h"
 
 static bool
@@ -86,6 +87,19 @@ second_read(struct loading *ld, struct approval *a, const struct yaml *y)
 	return yes;
 }
 
+/* Where the rule does not say via: an elicitation asks the one who calls. */
+static size_t
+ways_default(bool second_person, enum approval_way way[APPROVAL_WAYS_MAX])
+{
+	size_t n = 0;
+
+	if (!second_person)
+		way[n++] = APPROVAL_ELICITATION;
+	way[n++] = APPROVAL_WEBHOOK;
+	way[n++] = APPROVAL_CLI;
+	return n;
+}
+
 const struct approval *
 approval_read(
     struct loading *ld, const struct policy_file *f, const struct policy *p, struct yaml *y)
@@ -117,17 +131,40 @@ approval_read(
 	if (second != NULL && !second_read(ld, a, second) && approvers != NULL)
 		problem_key(&ld->problems, second,
 		    "approvers never approve their own calls (remove second_person)");
-	if (via != NULL) {
+	if (via != NULL)
 		ways_read(ld, a, via);
-	} else {
-		if (!a->second_person)
-			a->way[a->ways_n++] = APPROVAL_ELICITATION;
-		a->way[a->ways_n++] = APPROVAL_WEBHOOK;
-		a->way[a->ways_n++] = APPROVAL_CLI;
-	}
+	else
+		a->ways_n = ways_default(a->second_person, a->way);
 	if (a->second_person && via != NULL && a->ways_n == 1 && a->way[0] == APPROVAL_ELICITATION)
 		problem_key(&ld->problems, via,
 		    "an elicitation asks the one who calls, who is no approver of the own call "
 		    "(add webhook or cli)");
 	return a;
+}
+
+static bool
+ways_are_default(const struct approval *a)
+{
+	enum approval_way way[APPROVAL_WAYS_MAX];
+	const size_t n = ways_default(a->second_person, way);
+
+	for (size_t i = 0; i < n && i < a->ways_n; i++)
+		if (way[i] != a->way[i])
+			return false;
+	return n == a->ways_n;
+}
+
+void
+approval_terms_text(const struct approval *a, struct buf *out)
+{
+	if (a->approvers != NULL) {
+		buf_puts(out, " by ");
+		applies_text(a->approvers, out);
+	} else if (a->second_person) {
+		buf_puts(out, " by a second person");
+	}
+	for (size_t i = 0; i < a->ways_n && !ways_are_default(a); i++)
+		buf_printf(out, "%s%s", i == 0 ? " via " : ", then ", approval_way_word(a->way[i]));
+	if (a->expires_s != APPROVAL_EXPIRES_S)
+		buf_printf(out, " within %lld s", (long long)a->expires_s);
 }

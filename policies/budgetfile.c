@@ -193,6 +193,18 @@ spending_read(struct loading *ld, const struct policy_file *f, struct yaml *y, s
 	return true;
 }
 
+const char *
+spending_key(size_t i)
+{
+	return spendings[i].key;
+}
+
+struct str
+spending_word(size_t i, int value)
+{
+	return spendings[i].word[value - 1];
+}
+
 void
 spending_inherit(struct spending *s, const struct spending *from)
 {

@@ -123,6 +123,8 @@ void alerts_read(struct loading *ld, const struct policy_file *f, struct node *n
 /* One of hold, at_cap, unknown_price and enforcement; false: it is none of these. */
 bool
 spending_read(struct loading *ld, const struct policy_file *f, struct yaml *y, struct spending *s);
+const char *spending_key(size_t i); /* "hold", … */
+struct str spending_word(size_t i, int value);
 void spending_inherit(struct spending *s, const struct spending *from); /* NULL: the defaults */
 
 /* ---- limitfile.c ---- */
@@ -232,6 +234,9 @@ const char *plan_word(enum plan_level l); /* "destructive", "writes"; "" */
 /* `plan:` of a rule, and its approval; the rest of it is read. */
 void plan_read(struct loading *ld, const struct policy_file *f, const struct policy *p,
     struct rule *out, struct yaml *y);
+/* fn for each rule that asks for a plan of the subject. */
+typedef void plan_f(void *ctx, const struct policy *p, const struct rule *r);
+void plans_each(const struct bundle *b, const struct subject *s, plan_f *fn, void *ctx);
 /* The strictest that holds for the subject. */
 enum plan_level rules_plan(const struct bundle *b, const struct subject *s);
 /* May it make this plan?  Only with the approval of each rule that asks for one. */
@@ -479,6 +484,9 @@ void applies_read(struct loading *ld, const struct policy_file *f, enum applies_
     struct applies *to, struct yaml *y);
 bool
 applies_to(const struct applies *to, const struct chain *c, struct str key_name, struct str tags);
+/* "teams [payments], groups [developer]", "everybody of acme": two that mean the same people by
+ * the same names read alike, whatever the order in the files. */
+void applies_text(const struct applies *to, struct buf *out);
 
 /* ---- scope.c ---- */
 
@@ -494,3 +502,6 @@ bool scope_covers(const struct subject *s, enum ask_kind kind, struct str name);
  * none. */
 const struct approval *approval_read(
     struct loading *ld, const struct policy_file *f, const struct policy *p, struct yaml *y);
+/* " by groups [sre] via cli within 300 s": all that decides who may say yes, how and until when, as
+ * far as it is not the default ("").  The words that people read are not of it. */
+void approval_terms_text(const struct approval *a, struct buf *out);

@@ -52,14 +52,6 @@ resolve(
 	return subject_resolve(b, &who, a, out, &e);
 }
 
-static const struct level *
-level_named(const struct bundle *b, struct str id)
-{
-	const struct node *n = map_get(&b->by_id, id);
-
-	return n == NULL ? NULL : &n->level;
-}
-
 /* ---- one class ---- */
 
 static void
@@ -190,91 +182,6 @@ level_compare(struct diff *d, struct str id)
 	d->subjects++;
 }
 
-/* ---- budgets and limits ---- */
-
-static void
-amount_change(struct diff *d, struct str id, struct str what, int64_t was, int64_t is, bool money)
-{
-	struct level_change *c;
-	struct buf text[2];
-
-	if (was == is)
-		return;
-	if (d->levels_n == d->levels_cap) {
-		d->levels_cap = d->levels_cap == 0 ? 16 : d->levels_cap * 2;
-		d->levels = mem_realloc(d->levels, d->levels_cap * sizeof(*d->levels));
-	}
-	for (size_t i = 0; i < 2; i++) {
-		int64_t n = i == 0 ? was : is;
-
-		buf_init(&text[i], 0);
-		if (n < 0)
-			buf_puts(&text[i], "none");
-		else if (money)
-			usd_put(&text[i], n);
-		else
-			buf_i64(&text[i], n);
-	}
-	c = &d->levels[d->levels_n++];
-	*c = (struct level_change){ .id = id,
-		.what = arena_str(&d->a, what),
-		.before = arena_str(&d->a, buf_str(&text[0])),
-		.after = arena_str(&d->a, buf_str(&text[1])),
-		.raised = is < 0 || (was >= 0 && is > was) };
-	buf_fini(&text[0]);
-	buf_fini(&text[1]);
-}
-
-static int64_t
-budget_amount(const struct level *l, enum period p)
-{
-	for (size_t i = 0; i < l->budgets_n; i++)
-		if (l->budgets[i].period == p)
-			return l->budgets[i].amount_nusd;
-	return -1;
-}
-
-static int64_t
-limit_amount(const struct level *l, const struct limit *like)
-{
-	for (size_t i = 0; i < l->limits_n; i++)
-		if (l->limits[i].what == like->what && l->limits[i].per == like->per &&
-		    l->limits[i].period_ms == like->period_ms)
-			return l->limits[i].amount;
-	return -1;
-}
-
-static void
-limit_changes(struct diff *d, const struct level *from, const struct level *was,
-    const struct level *is, bool only_gone)
-{
-	for (size_t i = 0; i < from->limits_n; i++) {
-		const struct limit *l = &from->limits[i];
-		struct str what;
-
-		if (only_gone && limit_amount(is, l) >= 0)
-			continue;
-		what = arena_printf(&d->a, "limit of %s%s%s per %s", limit_what_word(l->what),
-		    l->period_ms > 0 ? "/" : "", limit_period_word(l->period_ms),
-		    limit_per_word(l->per));
-		amount_change(d, from->id, what, limit_amount(was, l), limit_amount(is, l), false);
-	}
-}
-
-static void
-amounts_compare(struct diff *d, struct str id)
-{
-	const struct level *was = level_named(d->old, id), *is = level_named(d->new, id);
-
-	if (was == NULL || is == NULL)
-		return;
-	for (enum period p = PERIOD_DAY; p <= PERIOD_YEAR; p++)
-		amount_change(d, is->id, arena_printf(&d->a, "budget, USD/%s", period_word(p)),
-		    budget_amount(was, p), budget_amount(is, p), true);
-	limit_changes(d, is, was, is, false);
-	limit_changes(d, was, was, is, true);
-}
-
 /* ---- the whole ---- */
 
 static int
@@ -305,7 +212,7 @@ diff_make(struct diff *d)
 	keys_find(d, d->old);
 	keys_find(d, d->new);
 	each_level(d, level_compare);
-	each_level(d, amounts_compare);
+	each_level(d, levels_compare);
 	for (size_t i = 0; i < d->groups_n; i++)
 		for (size_t k = 0; k < d->groups[i]->n; k++)
 			d->sum[d->groups[i]->changes[k].shift]++;
@@ -361,7 +268,7 @@ policies_diff(const struct core_settings *s, const struct diff_ask *ask, struct 
 		diff_put(&d, out);
 		*widened = d.sum[SHIFT_WIDER] + d.sum[SHIFT_OTHER] > 0;
 		for (size_t i = 0; i < d.levels_n; i++)
-			*widened = *widened || d.levels[i].raised;
+			*widened = *widened || d.levels[i].shift != SHIFT_NARROWER;
 	}
 	diff_fini(&d);
 	return ok;

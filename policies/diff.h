@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * diff - what diff.c finds and diffput.c tells; private to these two.
+ * diff - what diff.c and difflevel.c find and diffput.c tells; private to these.
  */
 #pragma once
 
@@ -29,9 +29,9 @@ struct class
 { /* whom the same policies apply to, before and after */
 	struct group *group;
 };
-struct level_change {
+struct level_change { /* an amount, or how a level deals with them */
 	struct str id, what, before, after;
-	bool raised;
+	enum shift shift;
 };
 struct diff {
 	const struct diff_ask *ask;
@@ -47,6 +47,10 @@ struct diff {
 	struct level_change *levels;
 	size_t levels_n, levels_cap;
 };
+
+/* difflevel.c: what a level has and says, in both or one of the bundles */
+void levels_compare(struct diff *d, struct str id);
+const struct level *level_named(const struct bundle *b, struct str id);
 
 void diff_put(const struct diff *d, struct buf *out);
 /* diffsnippet.c: in the form that is asked for; of JSON a member */

@@ -47,11 +47,11 @@ summary_put(const struct diff *d, struct buf *out)
 		buf_printf(out, " (of the first %d names)", CALLS_MAX);
 }
 
+static const char marks[] = { ' ', '+', '-', '~' };
+
 static void
 text_put(const struct diff *d, struct buf *out)
 {
-	static const char marks[] = { ' ', '+', '-', '~' };
-
 	for (size_t i = 0; i < d->groups_n; i++) {
 		const struct group *g = d->groups[i];
 
@@ -66,9 +66,8 @@ text_put(const struct diff *d, struct buf *out)
 	}
 	for (size_t i = 0; i < d->levels_n; i++)
 		buf_printf(out, "%c " STR_FMT " " STR_FMT ": " STR_FMT " -> " STR_FMT "\n",
-		    d->levels[i].raised ? '+' : '-', STR_ARG(d->levels[i].id),
-		    STR_ARG(d->levels[i].what), STR_ARG(d->levels[i].before),
-		    STR_ARG(d->levels[i].after));
+		    marks[d->levels[i].shift], STR_ARG(d->levels[i].id), STR_ARG(d->levels[i].what),
+		    STR_ARG(d->levels[i].before), STR_ARG(d->levels[i].after));
 	diff_put_snippets(d, out);
 	summary_put(d, out);
 	buf_putc(out, '\n');
@@ -126,7 +125,7 @@ markdown_put(const struct diff *d, struct buf *out)
 		buf_puts(out, "| ");
 		cell_put(out, d->levels[i].id);
 		buf_printf(out, " | %s | " STR_FMT " | " STR_FMT " | " STR_FMT " |\n",
-		    d->levels[i].raised ? "raised" : "lowered", STR_ARG(d->levels[i].what),
+		    shift_words[d->levels[i].shift], STR_ARG(d->levels[i].what),
 		    STR_ARG(d->levels[i].before), STR_ARG(d->levels[i].after));
 	}
 	diff_put_snippets(d, out);
@@ -201,8 +200,8 @@ json_put(const struct diff *d, struct buf *out)
 	for (size_t i = 0; i < d->levels_n; i++) {
 		const struct level_change *c = &d->levels[i];
 
-		buf_printf(out, "%s{\"direction\":\"%s\",", i == 0 ? "" : ",",
-		    c->raised ? "widened" : "narrowed");
+		buf_printf(
+		    out, "%s{\"direction\":\"%s\",", i == 0 ? "" : ",", shift_words[c->shift]);
 		field(out, "level", c->id);
 		buf_putc(out, ',');
 		field(out, "what", c->what);

@@ -5,14 +5,24 @@
  *
  * Nothing is guessed about arguments: an effect is the set of ways to be allowed and of the
  * restrictions on them, in words and in order, so that two bundles whose effects read alike answer
- * every call alike.
+ * every call alike.  So whatever of a rule turns a decision or what follows from it is in its
+ * words: a member that is added to struct rule, approval or limit is added to them.  Not in them is
+ * what people read (reason, text, owner) and where the rule stands.
  */
+#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "policies/label.h"
 #include "policies/tools.h"
 
 /* ---- one effect ---- */
+
+static void
+texts_order(struct str *at, size_t n)
+{
+	if (n > 1)
+		qsort(at, n, sizeof(*at), str_order);
+}
 
 /* In order, each once. */
 static size_t
@@ -20,8 +30,7 @@ texts_settle(struct str *at, size_t n)
 {
 	size_t kept = 0;
 
-	if (n > 1)
-		qsort(at, n, sizeof(*at), str_order);
+	texts_order(at, n);
 	for (size_t i = 0; i < n; i++)
 		if (kept == 0 || !str_eq(at[kept - 1], at[i]))
 			at[kept++] = at[i];
@@ -37,17 +46,40 @@ rule_words(struct arena *a, const struct rule *r)
 		   : str_of(effect_word(r->effect));
 }
 
-/* "at most 200 calls/day per user when …" */
 static struct str
-limit_words(struct arena *a, const struct rule *r)
+terms_words(struct arena *a, const struct approval *terms)
 {
 	struct str words;
 	struct buf b;
 
 	buf_init(&b, 0);
+	approval_terms_text(terms, &b);
+	words = arena_str(a, buf_str(&b));
+	buf_fini(&b);
+	return words;
+}
+
+/* "approve by groups [sre] when …" */
+static struct str
+asking_words(struct arena *a, const struct rule *r)
+{
+	return arena_printf(a, "%s" STR_FMT "%s" STR_FMT, effect_word(r->effect),
+	    STR_ARG(terms_words(a, r->approval)), r->text.n > 0 ? " " : "", STR_ARG(r->text));
+}
+
+/* "at most 200 calls/day per user of fs/get_* when …": what the pattern matches shares a bucket. */
+static struct str
+limit_words(struct arena *a, const struct rule *r, const struct call *c)
+{
+	const bool alone = str_eq(r->pattern.text, c->shown);
+	struct str words;
+	struct buf b;
+
+	buf_init(&b, 0);
 	rule_buckets_text(r, &b);
-	words = arena_printf(a, STR_FMT "%s" STR_FMT, STR_ARG(str_trim(buf_str(&b))),
-	    r->text.n > 0 ? " " : "", STR_ARG(r->text));
+	words = arena_printf(a, STR_FMT "%s" STR_FMT "%s" STR_FMT, STR_ARG(str_trim(buf_str(&b))),
+	    alone ? "" : " of ", STR_ARG(alone ? STR("") : r->pattern.text),
+	    r->said.n > 0 ? " " : "", STR_ARG(r->said));
 	buf_fini(&b);
 	return words;
 }
@@ -81,8 +113,29 @@ redacts_of(const struct bundle *b, const struct subject *s, const struct call *c
 struct effects_build {
 	struct arena *a;
 	struct effects *out;
-	struct str *ways, *bars;
+	struct str *ways, *bars, *asks;
+	struct str terms; /* of the last way that needs an approval */
+	size_t choice;    /* its number, from 1 */
 };
+
+/* Of several ways that need an approval the first in the files is taken: where their terms differ,
+ * which it is shows. */
+static struct str
+way_words(struct effects_build *w, const struct rule *r)
+{
+	struct str words = rule_words(w->a, r), terms;
+
+	if (r->approval == NULL)
+		return words;
+	terms = terms_words(w->a, r->approval);
+	w->choice += w->choice == 0 || !str_eq(w->terms, terms);
+	w->terms = terms;
+	words =
+	    arena_printf(w->a, STR_FMT " with approval" STR_FMT, STR_ARG(words), STR_ARG(terms));
+	return w->choice < 2
+		   ? words
+		   : arena_printf(w->a, STR_FMT " as choice %zu", STR_ARG(words), w->choice);
+}
 
 static void
 candidate_add(struct effects_build *w, const struct rule *r, enum tri value)
@@ -92,12 +145,57 @@ candidate_add(struct effects_build *w, const struct rule *r, enum tri value)
 	if (r->effect == EFFECT_ALLOW && r->approval == NULL && value == TRI_YES)
 		out->open = true;
 	if (r->effect == EFFECT_ALLOW)
-		w->ways[out->ways_n++] = r->approval == NULL
-					     ? rule_words(w->a, r)
-					     : arena_printf(w->a, STR_FMT " with approval",
-						   STR_ARG(rule_words(w->a, r)));
-	else if (r->effect == EFFECT_DENY || r->effect == EFFECT_APPROVE)
+		w->ways[out->ways_n++] = way_words(w, r);
+	else if (r->effect == EFFECT_DENY)
 		w->bars[out->bars_n++] = rule_words(w->a, r);
+	else if (r->effect == EFFECT_APPROVE)
+		w->asks[out->asks_n++] = asking_words(w->a, r);
+}
+
+/* What its results make of a session. */
+static void
+labels_add(struct effects_build *w, uint8_t labels)
+{
+	char word[LABELS_TEXT_BYTES];
+
+	for (unsigned bit = 1; bit <= UINT8_MAX; bit <<= 1)
+		if ((labels & bit) != 0)
+			w->bars[w->out->bars_n++] =
+			    arena_printf(w->a, "label %s", labels_text((uint8_t)bit, word));
+}
+
+static void
+plan_count(void *ctx, const struct policy *p, const struct rule *r)
+{
+	size_t *n = ctx;
+
+	(void)p;
+	(void)r;
+	++*n;
+}
+
+static void
+plan_add(void *ctx, const struct policy *p, const struct rule *r)
+{
+	struct effects_build *w = ctx;
+
+	(void)p;
+	w->asks[w->out->asks_n++] =
+	    arena_printf(w->a, "approve plans" STR_FMT, STR_ARG(terms_words(w->a, r->approval)));
+}
+
+static void
+run_add(struct effects_build *w, struct bundle *b, const struct subject *s)
+{
+	struct effects *out = w->out;
+	size_t n = 0;
+
+	(void)rules_bounds(b, s, &out->bounds);
+	rules_code_said(b, s, &out->code_mode);
+	out->plan = rules_plan(b, s);
+	plans_each(b, s, plan_count, &n);
+	w->asks = arena_alloc(w->a, (n + 1) * sizeof(*w->asks)); /* only tools have others */
+	plans_each(b, s, plan_add, w);
 }
 
 void
@@ -115,34 +213,36 @@ effects_of(struct bundle *b, const struct subject *s, const struct call *c, stru
 		return;
 	out->some = true;
 	w.ways = arena_alloc(a, (d->n + 1) * sizeof(*w.ways));
-	w.bars = arena_alloc(a, (d->n + 1) * sizeof(*w.bars));
+	w.bars = arena_alloc(a, (d->n + CHAR_BIT) * sizeof(*w.bars));
+	w.asks = arena_alloc(a, (d->n + 1) * sizeof(*w.asks));
 	limits = arena_alloc(a, (d->limits_n + redacts_of(b, s, c, NULL, a) + 1) * sizeof(*limits));
 	judging_init(&unknown, STR(""), false);
 	for (size_t i = 0; i < d->n; i++)
 		candidate_add(&w, d->candidates[i].rule,
 		    rule_holds(b, s->set, d->candidates[i].rule, &unknown));
 	judging_fini(&unknown);
+	labels_add(&w, d->labels);
 	for (size_t i = 0; i < d->limits_n; i++)
 		if (d->limits[i].rule->limits_n > 0)
-			limits[n++] = limit_words(a, d->limits[i].rule);
+			limits[n++] = limit_words(a, d->limits[i].rule, c);
 	out->limits_n = texts_settle(limits, n + redacts_of(b, s, c, limits + n, a));
-	if (c->kind == ASK_RUN) {
-		(void)rules_bounds(b, s, &out->bounds);
-		rules_code_said(b, s, &out->code_mode);
-		out->plan = rules_plan(b, s);
-	}
+	if (c->kind == ASK_RUN)
+		run_add(&w, b, s);
 	out->limits = limits;
 	if (d->n == 0)
 		out->open = true; /* nothing was kept that arguments could turn */
 	/* What is allowed without a condition needs no other way. */
 	out->ways_n = out->open ? 0 : texts_settle(w.ways, out->ways_n);
 	out->bars_n = texts_settle(w.bars, out->bars_n);
+	texts_order(w.asks, out->asks_n);
 	out->ways = w.ways;
 	out->bars = w.bars;
+	out->asks = w.asks;
 }
 
 /* ---- two of them ---- */
 
+/* What stands in `a` more often than in `b` is not in it. */
 static bool
 subset(const struct str *a, size_t an, const struct str *b, size_t bn)
 {
@@ -151,7 +251,7 @@ subset(const struct str *a, size_t an, const struct str *b, size_t bn)
 	for (size_t i = 0; i < an; i++) {
 		while (k < bn && str_cmp(b[k], a[i]) < 0)
 			k++;
-		if (k == bn || !str_eq(b[k], a[i]))
+		if (k == bn || !str_eq(b[k++], a[i]))
 			return false;
 	}
 	return true;
@@ -184,6 +284,7 @@ within(const struct effects *a, const struct effects *b)
 	return b->some &&
 	       (b->open || (!a->open && subset(a->ways, a->ways_n, b->ways, b->ways_n))) &&
 	       subset(b->bars, b->bars_n, a->bars, a->bars_n) &&
+	       subset(b->asks, b->asks_n, a->asks, a->asks_n) &&
 	       subset(b->limits, b->limits_n, a->limits, a->limits_n) &&
 	       bounds_within(&a->bounds, &b->bounds) &&
 	       mode_within(a->code_mode.mode, b->code_mode.mode) && a->plan >= b->plan;
@@ -195,6 +296,14 @@ effects_shift(const struct effects *from, const struct effects *to)
 	bool less = within(to, from), more = within(from, to);
 
 	return less && more ? SHIFT_NONE : more ? SHIFT_WIDER : less ? SHIFT_NARROWER : SHIFT_OTHER;
+}
+
+static size_t
+texts_put(const struct str *at, size_t at_n, size_t n, struct buf *out)
+{
+	for (size_t i = 0; i < at_n; i++)
+		buf_printf(out, "%s" STR_FMT, n++ > 0 ? "; " : "", STR_ARG(at[i]));
+	return n;
 }
 
 void
@@ -210,12 +319,10 @@ effects_text(const struct effects *f, struct buf *out)
 		buf_puts(out, "allow");
 		n++;
 	}
-	for (size_t i = 0; i < f->ways_n; i++)
-		buf_printf(out, "%s" STR_FMT, n++ > 0 ? "; " : "", STR_ARG(f->ways[i]));
-	for (size_t i = 0; i < f->bars_n; i++)
-		buf_printf(out, "%s" STR_FMT, n++ > 0 ? "; " : "", STR_ARG(f->bars[i]));
-	for (size_t i = 0; i < f->limits_n; i++)
-		buf_printf(out, "%s" STR_FMT, n++ > 0 ? "; " : "", STR_ARG(f->limits[i]));
+	n = texts_put(f->ways, f->ways_n, n, out);
+	n = texts_put(f->bars, f->bars_n, n, out);
+	n = texts_put(f->asks, f->asks_n, n, out);
+	(void)texts_put(f->limits, f->limits_n, n, out);
 	bounds_text(&f->bounds, out);
 	if (f->code_mode.mode != CODE_MODE_UNSAID)
 		buf_printf(out, "; code_mode %s", code_mode_word(f->code_mode.mode));

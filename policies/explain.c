@@ -149,45 +149,6 @@ explain_fini(struct explained *x)
 
 /* ---- the nearest fix ---- */
 
-static void
-names_text(const struct names *v, const char *word, bool nodes, struct buf *out)
-{
-	if (!v->said)
-		return;
-	buf_printf(out, "%s%s ", out->n > 0 ? ", " : "", word);
-	if (v->any) {
-		buf_puts(out, "[*]");
-		return;
-	}
-	for (size_t i = 0; i < v->n; i++)
-		buf_printf(out, "%s" STR_FMT, i == 0 ? "[" : ", ",
-		    STR_ARG(nodes ? v->node[i]->level.id : v->text[i]));
-	buf_putc(out, ']');
-}
-
-/* "teams [payments], groups [developer]", "everybody of acme" */
-static void
-applies_text(const struct applies *to, struct buf *out)
-{
-	struct buf kinds_said;
-
-	buf_init(&kinds_said, 0);
-	names_text(&to->customers, "customers", true, &kinds_said);
-	names_text(&to->teams, "teams", true, &kinds_said);
-	names_text(&to->users, "users", true, &kinds_said);
-	names_text(&to->groups, "groups", false, &kinds_said);
-	names_text(&to->keys, "keys", false, &kinds_said);
-	names_text(&to->tags, "tags", false, &kinds_said);
-	names_text(&to->views, "views", false, &kinds_said);
-	names_text(&to->clients, "clients", false, &kinds_said);
-	if (kinds_said.n == 0)
-		buf_puts(out, "everybody");
-	buf_put(out, buf_str(&kinds_said));
-	if (to->within != NULL)
-		buf_printf(out, " of " STR_FMT, STR_ARG(to->within->level.id));
-	buf_fini(&kinds_said);
-}
-
 /* The deny, ceiling or models: that the verdict names. */
 static const struct finding *
 deciding(const struct explained *x)

@@ -56,9 +56,7 @@ plan_read(struct loading *ld, const struct policy_file *f, const struct policy *
 		    "(tollgate lock init)");
 }
 
-/* fn for each rule that asks for a plan. */
-typedef void plan_f(void *ctx, const struct policy *p, const struct rule *r);
-static void
+void
 plans_each(const struct bundle *b, const struct subject *s, plan_f *fn, void *ctx)
 {
 	struct judging none;

@@ -83,8 +83,12 @@ struct effects {
 	bool open;              /* allowed whatever the arguments are, but for the bars */
 	const struct str *ways; /* unless open: "allow when path is under /repo", in order */
 	size_t ways_n;
-	const struct str *bars; /* "deny when …", "approve …", in order */
+	const struct str *bars; /* "deny when …", "label private", in order */
 	size_t bars_n;
+	/* "approve by groups [sre] when …", "approve plans", in order; as often as rules ask: more
+	 * of them than APPROVAL_RULES_MAX are a refusal. */
+	const struct str *asks;
+	size_t asks_n;
 	const struct str *limits; /* "at most 200 calls/day per user", "redact …", in order */
 	size_t limits_n;
 	struct bounds bounds; /* of one script */
