@@ -28,13 +28,14 @@
 #include "base/guard.h"
 #include "base/log.h"
 
-#define PROC_MAGIC   0x70726f63u
-#define READ_BYTES   65536
-#define LINE_BYTES   ((size_t)16 << 20)
-#define WRITE_BYTES  ((size_t)16 << 20)
-#define STDERR_LINES 20 /* per STDERR_MS; what is more is counted and dropped */
-#define STDERR_MS    10000
-#define DRAIN_MS     2000 /* stdout may stay open in a grandchild after the exit */
+#define PROC_MAGIC     0x70726f63u
+#define READ_BYTES     65536
+#define LINE_BYTES     ((size_t)16 << 20)
+#define WRITE_BYTES    ((size_t)16 << 20)
+#define STDERR_LINES   20 /* per STDERR_MS; what is more is counted and dropped */
+#define STDERR_MS      10000
+#define ERR_LAST_READS 16   /* a pipe holds that much */
+#define DRAIN_MS       2000 /* stdout may stay open in a grandchild after the exit */
 
 struct proc {
 	struct job job;
@@ -138,11 +139,72 @@ proc_done(struct job *j, const struct err *e, void *ctx)
 	p->ev.ended(p->ctx, p->wait_status, e);
 }
 
+/* ---- stderr, for people ---- */
+
+static void
+err_line(struct proc *p, struct str line)
+{
+	int64_t now = loop_mono_ms(p->loop);
+
+	if (now - p->err_window_ms >= STDERR_MS) {
+		if (p->err_dropped > 0)
+			log_info(&p->job, "stderr lines dropped", F_TEXT("child", p->name),
+			    F_INT("lines", p->err_dropped));
+		p->err_window_ms = now;
+		p->err_lines = p->err_dropped = 0;
+	}
+	if (p->err_lines++ < STDERR_LINES)
+		log_info(&p->job, "stderr", F_TEXT("child", p->name), F_STR("text", line));
+	else
+		p->err_dropped++;
+}
+
+/* false: there is no more, for now or for good. */
+static bool
+err_take(struct proc *p)
+{
+	char bytes[4096];
+	ssize_t n = read(p->err_fd, bytes, sizeof(bytes));
+	struct str rest = { bytes, n > 0 ? (size_t)n : 0 };
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) {
+		watch_set(p->err_watch, 0);
+		return false;
+	}
+	while (rest.p != NULL) {
+		struct str line = str_cut(&rest, '\n');
+
+		if (line.n > 0)
+			err_line(p, line);
+	}
+	return true;
+}
+
+static void
+err_cb(void *ctx, int events)
+{
+	(void)events;
+	(void)err_take(ctx);
+}
+
+/* It has ended: why is often the last that it said, and may still be in the pipe. */
+static void
+err_last(struct proc *p)
+{
+	for (int i = 0; i < ERR_LAST_READS && err_take(p); i++)
+		;
+}
+
+/* ---- the end ---- */
+
 static void
 drain_over(void *ctx)
 {
 	struct proc *p = ctx;
 
+	err_last(p);
 	job_finish(&p->job, NULL);
 }
 
@@ -151,7 +213,7 @@ static void
 maybe_ended(struct proc *p)
 {
 	if (p->exited && p->out_eof)
-		job_finish(&p->job, NULL);
+		drain_over(p);
 	else if (p->exited)
 		timer_set(p->loop, &p->drain, DRAIN_MS, drain_over, p);
 }
@@ -218,49 +280,6 @@ out_cb(void *ctx, int events)
 		(void)err_set(
 		    &e, ERR_UPSTREAM, "%s wrote a line over %zu bytes", p->name, p->line.limit);
 		job_finish(&p->job, &e);
-	}
-}
-
-/* ---- stderr, for people ---- */
-
-static void
-err_line(struct proc *p, struct str line)
-{
-	int64_t now = loop_mono_ms(p->loop);
-
-	if (now - p->err_window_ms >= STDERR_MS) {
-		if (p->err_dropped > 0)
-			log_info(&p->job, "stderr lines dropped", F_TEXT("child", p->name),
-			    F_INT("lines", p->err_dropped));
-		p->err_window_ms = now;
-		p->err_lines = p->err_dropped = 0;
-	}
-	if (p->err_lines++ < STDERR_LINES)
-		log_info(&p->job, "stderr", F_TEXT("child", p->name), F_STR("text", line));
-	else
-		p->err_dropped++;
-}
-
-static void
-err_cb(void *ctx, int events)
-{
-	struct proc *p = ctx;
-	char bytes[4096];
-	ssize_t n = read(p->err_fd, bytes, sizeof(bytes));
-	struct str rest = { bytes, n > 0 ? (size_t)n : 0 };
-
-	(void)events;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		watch_set(p->err_watch, 0);
-		return;
-	}
-	while (rest.p != NULL) {
-		struct str line = str_cut(&rest, '\n');
-
-		if (line.n > 0)
-			err_line(p, line);
 	}
 }
 

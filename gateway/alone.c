@@ -39,7 +39,7 @@ listed(void *ctx)
 }
 
 static void
-limit(void *ctx)
+stop(void *ctx)
 {
 	loop_stop(((struct alone *)ctx)->loop);
 }
@@ -70,13 +70,15 @@ alone_seen(struct settings *s, struct loop *l, struct core *c, struct buf *out, 
 	    e);
 	crypto_wipe(seal, sizeof(seal));
 	if (a.hub != NULL) {
-		timer_set(l, &a.limit, ALONE_MS, limit, &a);
+		timer_set(l, &a.limit, ALONE_MS, stop, &a);
 		hub_start(a.hub);
 		loop_defer(l, &a.look, look, &a); /* there may be no server to wait for */
 		loop_run(l);
 		timer_stop(&a.limit);
 		deferred_drop(&a.look);
 		hub_seen_json(a.hub, out);
+		hub_leave(a.hub, stop, &a);
+		loop_run(l);
 	}
 	if (a.hub != NULL)
 		hub_free(&a.hub);

@@ -7,7 +7,7 @@
  * Ready means: every tool server has answered or failed once, and the sandbox has proved itself;
  * then DATA/run.json is written atomically, which is what scripts wait for.  SIGTERM or SIGINT
  * drains: no new connections, open replies get DRAIN_MS, then what is left is cancelled and
- * settled.
+ * settled, and the tool servers get the time of hub_leave() to end.  A second one ends all at once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -90,7 +90,7 @@ settle(void *ctx)
 {
 	struct running *r = ctx;
 	int64_t waited = loop_mono_ms(r->g.loop) - r->started_ms;
-	if (r->ready)
+	if (r->ready || r->g.draining)
 		return;
 	bool sandbox = r->g.sandbox == NULL || sandbox_level(r->g.sandbox) != SANDBOX_STARTING;
 
@@ -135,12 +135,31 @@ stop_now(void *ctx)
 }
 
 static void
+exchanges_cut(struct running *r)
+{
+	while (!link_empty(&r->g.exchanges))
+		job_cancel(&CONTAINER(r->g.exchanges.next, struct exchange, link)->job);
+}
+
+/* Nothing is open, or its time is over: the tool servers end, which hub_leave() bounds. */
+static void
+servers_leave(void *ctx)
+{
+	struct running *r = ctx;
+
+	timer_stop(&r->settle);
+	timer_stop(&r->drain);
+	exchanges_cut(r);
+	hub_leave(r->g.hub, stop_now, r);
+}
+
+static void
 drained(void *ctx)
 {
 	struct running *r = ctx;
 
 	if (link_empty(&r->g.exchanges))
-		loop_stop(r->g.loop);
+		servers_leave(r);
 	else
 		timer_set(r->g.loop, &r->settle, 20, drained, r);
 }
@@ -162,7 +181,7 @@ on_signal(void *ctx, int signo)
 	log_info(NULL, "draining", F_INT("signal", signo));
 	r->g.draining = true;
 	listen_drain(r->g.listeners);
-	timer_set(r->g.loop, &r->drain, DRAIN_MS, stop_now, r);
+	timer_set(r->g.loop, &r->drain, DRAIN_MS, servers_leave, r);
 	drained(r);
 }
 
@@ -333,8 +352,7 @@ parts_free(struct running *r)
 	struct gateway *g = &r->g;
 	char path[4096];
 
-	while (!link_empty(&g->exchanges))
-		job_cancel(&CONTAINER(g->exchanges.next, struct exchange, link)->job);
+	exchanges_cut(r);
 	timer_stop(&r->settle);
 	timer_stop(&r->drain);
 	deferred_drop(&r->look);

@@ -302,7 +302,7 @@ server_usable(const struct call *c, struct err *e)
 		return true;
 	if (sv->state == SERVER_DISABLED)
 		return err_set(e, ERR_UNCONFIGURED, "server %s cannot be used: %.300s", sv->s->name,
-		    sv->s->disabled);
+		    server_disabled_why(sv));
 	/* It has listed before and is getting a new session: the call waits there. */
 	if (sv->again || (sv->state == SERVER_LISTING && sv->seen != NULL))
 		return true;

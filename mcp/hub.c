@@ -3,6 +3,7 @@
  * hub - the servers, the built-ins and the clients' sessions of one gateway, from start to end.
  *
  *   hub_new() --> hub_add_builtin() --> hub_start(): every server connects --> hub_settled()
+ *   hub_leave(): servers are asked to end, all at once, and have LEAVE_MS
  *   hub_free(): servers stopped, what is the hub's own cancelled, memory returned
  *
  * Calls are in call.c, the merged list in catalog.c, clients in serve.c.  What people look at
@@ -17,10 +18,12 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "mcp/child.h"
 #include "mcp/serve.h"
 
 #define RESULT_BYTES    ((size_t)10 << 20)
 #define SERVER_NAME_MAX 40
+#define LEAVE_MS        (2 * CHILD_WAIT_MS)
 
 static const struct job_type hub_job = { "hub", NULL, NULL };
 
@@ -63,6 +66,7 @@ hub_new(struct loop *l, struct core *c, struct http_pool *p, const struct hub_se
 	link_init(&h->session_list);
 	link_init(&h->streams);
 	link_init(&h->buried);
+	link_init(&h->leaving_list);
 	job_init(&h->job, &hub_job, NULL, NULL, NULL);
 	h->servers = mem_zalloc((s->servers_n + 1) * sizeof(*h->servers));
 	for (size_t i = 0; ok && i < s->servers_n; i++) {
@@ -95,6 +99,47 @@ hub_start(struct hub *h)
 		server_connect(&h->servers[i]);
 }
 
+static void
+servers_stop(struct hub *h)
+{
+	h->leaving = true;
+	sessions_free(h);
+	for (size_t i = 0; i < h->servers_n; i++)
+		server_stop(&h->servers[i]);
+}
+
+static void
+leave_over(void *ctx)
+{
+	struct hub *h = ctx;
+	void (*left)(void *ctx) = h->left;
+
+	timer_stop(&h->leave);
+	deferred_drop(&h->leave_soon);
+	h->left = NULL;
+	if (left != NULL)
+		left(h->left_ctx);
+}
+
+void
+hub_child_gone(struct hub *h)
+{
+	if (h->left != NULL && h->children_n == 0)
+		loop_defer(h->loop, &h->leave_soon, leave_over, h);
+}
+
+void
+hub_leave(struct hub *h, void (*left)(void *ctx), void *ctx)
+{
+	IS(h, HUB_MAGIC);
+	ASSERT(h->left == NULL);
+	servers_stop(h);
+	h->left = left;
+	h->left_ctx = ctx;
+	timer_set(h->loop, &h->leave, LEAVE_MS, leave_over, h);
+	hub_child_gone(h);
+}
+
 void
 hub_free(struct hub **hp)
 {
@@ -103,11 +148,11 @@ hub_free(struct hub **hp)
 	if (h == NULL)
 		return;
 	IS(h, HUB_MAGIC);
-	h->leaving = true;
-	sessions_free(h);
-	for (size_t i = 0; i < h->servers_n; i++)
-		server_stop(&h->servers[i]);
+	h->left = NULL;
+	servers_stop(h);
 	job_cancel(&h->job);
+	timer_stop(&h->leave);
+	deferred_drop(&h->leave_soon);
 	jobs_reap(); /* h->job is inside h */
 	timer_stop(&h->bury);
 	instances_reap(h);
@@ -165,7 +210,8 @@ hub_servers_json(struct hub *h, struct buf *out)
 	buf_putc(out, '[');
 	for (size_t i = 0; i < h->servers_n; i++) {
 		const struct server *sv = &h->servers[i];
-		const char *why = sv->state == SERVER_DISABLED ? sv->s->disabled : sv->failure;
+		const char *why =
+		    sv->state == SERVER_DISABLED ? server_disabled_why(sv) : sv->failure;
 
 		buf_puts(out, i > 0 ? ",{\"name\":" : "{\"name\":");
 		buf_json_str(out, sv->name);

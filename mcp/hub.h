@@ -33,6 +33,12 @@ struct hub {
 	struct toolset *retired[RETIRED_MAX];
 	size_t retired_n;
 	struct timer retire, notify, bury;
+	struct link leaving_list; /* child.c: processes that are given time to end, oldest first */
+	size_t leaving_n, children_n; /* of those; of all processes of servers */
+	void (*left)(void *ctx);      /* see hub_leave(); NULL: nobody waits */
+	void *left_ctx;
+	struct timer leave;
+	struct deferred leave_soon;
 	struct link buried; /* instances that have ended, until the next turn */
 	size_t result_bytes_max;
 	void (*listed)(void *ctx); /* see struct hub_settings */
@@ -54,3 +60,5 @@ struct hub {
 	size_t streams_n;
 	int64_t calls, refused, sessions_made;
 };
+
+void hub_child_gone(struct hub *h); /* a process of a server has ended */

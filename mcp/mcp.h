@@ -109,7 +109,12 @@ void hub_set_base_url(struct hub *h, const char *url);
 void hub_start(struct hub *h); /* connects to every server, each by itself */
 /* Has every server that can be used listed its tools, or failed once? */
 bool hub_settled(const struct hub *h);
-void hub_free(struct hub **h); /* ends sessions, children, connections */
+/* Ends sessions and connections, and asks every child process to end, all at the same time: stdin
+ * closed, 2 s, SIGTERM, 2 s.  left(ctx) once, never before the return: none is there any more, or
+ * 4 s are over.  Nothing can be called from here on; hub_free() is next.  Once per hub. */
+void hub_leave(struct hub *h, void (*left)(void *ctx), void *ctx);
+/* Ends sessions, connections, and children at once (SIGKILL). */
+void hub_free(struct hub **h);
 /* One JSON object per server: name, state, era, tools, last failure. */
 void hub_servers_json(struct hub *h, struct buf *out);
 void hub_metrics(struct hub *h, struct buf *out);

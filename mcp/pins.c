@@ -309,7 +309,8 @@ seen_put(struct hub *h, struct server *sv, struct buf *out)
 	buf_puts(out, ",\"source\":");
 	buf_json_str(out, source_of(sv));
 	buf_printf(out, ",\"state\":\"%s\",\"failure\":", server_state_word(sv));
-	buf_json_str(out, str_of(sv->state == SERVER_DISABLED ? sv->s->disabled : sv->failure));
+	buf_json_str(
+	    out, str_of(sv->state == SERVER_DISABLED ? server_disabled_why(sv) : sv->failure));
 	buf_printf(out, ",\"listed\":%s,\"tools\":[", sv->seen != NULL ? "true" : "false");
 	buf_init(&own, 0);
 	for (size_t i = 0; i < toolset_count(sv->seen); i++) {

@@ -53,7 +53,7 @@ typedef void notice_f(void *ctx, const struct rpc *m);
 struct server_type {
 	const char *name;
 	bool (*open)(struct server *sv, struct err *e); /* a connection, or a child */
-	void (*close)(struct server *sv);               /* at once, silently */
+	void (*close)(struct server *sv);               /* lets go of it at once, silently */
 	/* Sends u->out; may answer u later by upcall_answer(), never inside. */
 	bool (*send)(struct upcall *u, struct err *e);
 	/* May a byte of what was sent have left?  NULL: yes. */
@@ -173,6 +173,12 @@ static inline struct server *
 server_main(struct server *sv)
 {
 	return sv->of != NULL ? sv->of : sv;
+}
+/* Of one that is DISABLED. */
+static inline const char *
+server_disabled_why(const struct server *sv)
+{
+	return sv->s->disabled != NULL ? sv->s->disabled : "the gateway is stopping";
 }
 bool server_init(
     struct server *sv, struct hub *h, const struct server_settings *s, struct err *e) MUST_CHECK;

@@ -7,14 +7,13 @@
  * stdout is skipped.  When a call ends before its answer - deadline, client gone - the child is
  * told by notifications/cancelled with our id, and a late answer finds nobody.
  *
- * close() kills the whole process group; nothing outlives the hub.
+ * close() lets go of the child, which gets time to end by itself (child.c); nothing outlives the
+ * hub.
  */
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "base/proc.h"
-#include "mcp/hub.h"
-#include "mcp/server.h"
+#include "mcp/child.h"
 #include "mcp/updates.h"
 
 /* Larger than any result we pass on: a result past the cap fails its call, not the child. */
@@ -37,7 +36,7 @@ line_write(struct server *sv, struct str message)
 		if (b.p[i] == '\n' || b.p[i] == '\r')
 			b.p[i] = ' ';
 	buf_putc(&b, '\n');
-	ok = buf_ok(&b) && proc_write(sv->wire, buf_str(&b));
+	ok = buf_ok(&b) && child_write(sv->wire, buf_str(&b));
 	buf_fini(&b);
 	return ok;
 }
@@ -46,33 +45,6 @@ static void
 stdio_tell(struct server *sv, struct str message)
 {
 	(void)line_write(sv, message);
-}
-
-static void
-on_line(void *ctx, struct str line)
-{
-	struct server *sv = ctx;
-
-	if (line.n > 0 && line.p[line.n - 1] == '\r')
-		line.n--;
-	if (line.n == 0 || sv->wire == NULL)
-		return;
-	upcall_message(sv, line);
-}
-
-static void
-on_ended(void *ctx, int wait_status, const struct err *e)
-{
-	struct server *sv = ctx;
-	struct err why;
-
-	sv->wire = NULL;
-	if (e == NULL) {
-		(void)err_set(
-		    &why, ERR_UPSTREAM, "its process ended (wait status %d)", wait_status);
-		e = &why;
-	}
-	server_fail(sv, e);
 }
 
 static bool
@@ -85,20 +57,19 @@ stdio_open(struct server *sv, struct err *e)
 		.jail = sv->s->jail,
 		.line_bytes_max = LINE_BYTES_MAX,
 		.write_bytes_max = WRITE_BYTES_MAX };
-	static const struct proc_events events = { .line = on_line, .ended = on_ended };
 
-	sv->wire = proc_start(sv->loop, sv->root, &s, &events, sv, e);
+	sv->wire = child_start(sv, &s, e);
 	return sv->wire != NULL;
 }
 
 static void
 stdio_close(struct server *sv)
 {
-	struct proc *p = sv->wire;
+	struct child *c = sv->wire;
 
 	sv->wire = NULL;
-	if (p != NULL)
-		job_cancel(proc_job(p)); /* does nothing when it has ended */
+	if (c != NULL)
+		child_leave(c);
 }
 
 static bool
