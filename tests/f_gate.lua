@@ -10,7 +10,7 @@ local SCRIPT = "return shop.price{}"
 local GOVERNED = { proxy_run = true, genai_call = true, mcp_endpoint = true, control_request = true,
 	approvals_endpoint = true }
 local FREE = { models_list = true, no_websocket = true, me_quota = true, me_all = true, status_health = true, status_ready = true,
-	status_metrics = true, sign_in_page = true, sign_in_return = true,
+	metrics_reply = true, sign_in_page = true, sign_in_return = true,
 	identity_metadata = true, stubs_lua = true }
 
 local function legacy_call(gw, key)

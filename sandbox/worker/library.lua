@@ -262,7 +262,7 @@ local function list_shape(v, n, depth)
 	return record_shape(v, looked, depth + 1) .. "[" .. n .. "]"
 end
 
-function shape_of(v, depth)
+shape_of = function(v, depth)
 	local t = type(v)
 	if v == null then return "null" end
 	if t == "number" then return mtype(v) == "integer" and "integer" or "number" end
