@@ -139,7 +139,8 @@ build/fuzz/%: tests/fuzz/%.c build/fuzz/all.a
 # The codec is the worker's: its objects and Lua beside the library, which has a json_open(), too.
 FUZZ_WORKER := $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out %/main.c %/zygote.c %/concat.c,$(WORKER_SRC)))
 $(FUZZ_WORKER): private FUZZ_FLAGS += -isystem /usr/include/lua5.4 -Djson_open=worker_json_open
-build/fuzz/codec: private FUZZ_FLAGS += -isystem /usr/include/lua5.4
+build/fuzz/codec build/fuzz/lua_lex: private FUZZ_FLAGS += -isystem /usr/include/lua5.4
+build/fuzz/lua_lex: private FUZZ_WITH = -llua5.4
 build/fuzz/codec: private FUZZ_WITH = $(FUZZ_WORKER) -llua5.4
 build/fuzz/codec: $(FUZZ_WORKER)
 -include $(FUZZ_OBJ:.o=.d) $(FUZZ_WORKER:.o=.d)
