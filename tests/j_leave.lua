@@ -72,8 +72,11 @@ wait_gone { a }
 expect(told(a)):is("closed\n")
 gw:advance("1999ms")
 expect(told_deaf(b)):is("closed\n")
+local below = descendants(b)
 gw:advance("1ms")
 wait_gone { b }
+wait_gone(below) -- which hold its output
+wait_for("the gateway to know", function() return not read_file("/proc/" .. b .. "/stat") end)
 expect(told_deaf(b)):is("closed\nterm\n")
 gw:advance("1999ms")
 expect(runs(s)):is(true)
