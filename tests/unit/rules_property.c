@@ -10,9 +10,9 @@
  *   observe  a policy that observes decides nothing
  *   bounds   what one script may use is the smallest of all that is said of it, in whatever order
  *   scripts  how they are offered is the narrowest of all that is said, in whatever order
- *   plans    what they must plan is the strictest of all that is said; nobody may plan what they
- * may not run, and no plan passes without people effects  what `policy diff` takes for the same
- * decides the same, and for narrower never opens
+ *   plans    what they must plan is the strictest of all that is said; who may not run may not
+ *            plan, and no plan passes without people
+ *   effects  what `policy diff` takes for the same decides the same, and for narrower never opens
  *
  * SEED=n runs another world; the seed is printed.
  */
